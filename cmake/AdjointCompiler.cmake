@@ -1,0 +1,60 @@
+# Compilers, warnings and flags, the same for every target: one -march and one set of sanitizers, or
+# inline functions of different translation units would not agree.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET default)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+
+find_program(ADJOINT_CCACHE ccache)
+if(ADJOINT_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
+endif()
+
+add_library(adjoint_flags INTERFACE)
+target_compile_features(adjoint_flags INTERFACE cxx_std_20)
+target_compile_options(adjoint_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;-Wno-unknown-pragmas>
+  # Kernels vectorise only without errno and floating-point traps; `omp simd` marks reductions.
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-fno-trapping-math;-fopenmp-simd>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(adjoint_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${ADJOINT_HOST_ARCH}>)
+endif()
+
+if(ADJOINT_SANITIZE STREQUAL "address")
+  set(adjoint_sanitizer -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(ADJOINT_SANITIZE STREQUAL "thread")
+  set(adjoint_sanitizer -fsanitize=thread)
+elseif(NOT ADJOINT_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "ADJOINT_SANITIZE is '${ADJOINT_SANITIZE}': expected empty, address or thread")
+endif()
+if(adjoint_sanitizer)
+  # -O1 keeps stack traces and compile times sane; -g1 gives the kernel's file and line.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
+  target_compile_options(adjoint_flags INTERFACE ${adjoint_sanitizer} -fno-omit-frame-pointer)
+  target_link_options(adjoint_flags INTERFACE ${adjoint_sanitizer})
+  target_compile_definitions(adjoint_flags INTERFACE ADJOINT_CHECKED=1)
+endif()
+
+if(ADJOINT_CUDA)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 90)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  enable_language(CUDA)
+  # CMake 3.25 does not know the flag; nvcc has had it since 12.0.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
+  target_compile_options(adjoint_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Werror,-Wno-unknown-pragmas;--expt-relaxed-constexpr;--extended-lambda;-Xptxas=-warn-spills,-warn-lmem-usage,-Werror>)
+endif()

@@ -1,0 +1,2 @@
+# Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
+set(floor_sources)
