@@ -1,5 +1,6 @@
-// Errors. Every check of input throws adjoint::Error with the place it was made at; the library never
-// calls exit() and never prints. A message says what was expected, what was found and what to do.
+// Errors. Every check of input throws adjoint::Error with the place it was made at; the library
+// never calls exit() and never prints. A message says what was expected, what was found and what to
+// do.
 #pragma once
 
 #include <sstream>
@@ -20,8 +21,8 @@ struct SourceLocation {
   }
 };
 
-/// What the library throws. `what()` is the message followed by the place in brackets; `message()` is
-/// the message alone, which programs show to their users.
+/// What the library throws. `what()` is the message followed by the place in brackets; `message()`
+/// is the message alone, which programs show to their users.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, SourceLocation where = SourceLocation::current());
@@ -45,8 +46,8 @@ std::string str(const Parts&... parts) {
 /// Throws Error(str(parts...)) from the place of the call.
 #define ADJOINT_FAIL(...) throw ::adjoint::Error(::adjoint::str(__VA_ARGS__))
 
-/// ADJOINT_CHECK(condition, parts...): throws Error(str(parts...)) unless the condition holds. Active in
-/// all builds; the message is built only when it is needed, hence a macro.
+/// ADJOINT_CHECK(condition, parts...): throws Error(str(parts...)) unless the condition holds.
+/// Active in all builds; the message is built only when it is needed, hence a macro.
 #define ADJOINT_CHECK(condition, ...) \
   do {                                \
     if (!(condition)) [[unlikely]]    \

@@ -1,0 +1,110 @@
+// Streams, events and captured work: ordered queues of kernels and copies, with one meaning on both
+// backends. Work put on a stream runs in order, later, while the calling thread goes on; work of different
+// streams is ordered only by events. A stream can record work instead of running it (capture) and run the
+// recording again and again (replay) with the arguments frozen as they were.
+//
+// The cuda backend wraps cudaStream_t, cudaEvent_t and cudaGraphExec_t. The host backend keeps queues of
+// its own (core/device/host/queue.h), so that a missing event, an argument wrongly frozen or a wait in the
+// middle of a step fails without a GPU too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+class Event;
+class CapturedWork;
+
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+
+  /// Waits until everything on the stream has run; rethrows the error of work that failed. An error during
+  /// capture.
+  void synchronize();
+
+  /// Makes work put on this stream from now on run after the event. Does not block the caller.
+  void wait(const Event& event);
+
+  /// From now on records work instead of running it. Allocating, synchronising and timing are errors until
+  /// end_capture().
+  void begin_capture();
+  CapturedWork end_capture();
+  bool capturing() const;
+
+  /// Backend state: cuda's cudaStream_t, the host's queue. Only core/device and launches use it.
+  void* native() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A point in a stream's order.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(Event&&) noexcept;
+  Event& operator=(Event&&) noexcept;
+
+  /// Marks the point after everything put on the stream so far.
+  void record(Stream& stream);
+  /// Whether the recorded point has been passed. Never blocks. True if never recorded.
+  bool passed() const;
+  /// Waits for the recorded point.
+  void synchronize() const;
+  void* native() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Milliseconds of device time between two recorded and passed events (host: wall clock).
+float elapsed_milliseconds(const Event& begin, const Event& end);
+
+/// A recording of a stream's work, to be replayed on any stream of the same device.
+class CapturedWork {
+ public:
+  CapturedWork();
+  ~CapturedWork();
+  CapturedWork(CapturedWork&&) noexcept;
+  CapturedWork& operator=(CapturedWork&&) noexcept;
+
+  /// Puts the whole recording on the stream.
+  void replay(Stream& stream) const;
+  /// Kernels, products, copies and fills recorded, by name, in order.
+  const std::vector<std::string>& operations() const;
+
+ private:
+  friend class Stream;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What the calling process has asked of the device so far: for tests that assert that a step waits for
+/// nothing and allocates nothing. Counted on both backends by this library's own calls.
+struct DeviceCounters {
+  std::uint64_t launches = 0;          ///< kernels and products put on streams
+  std::uint64_t copies = 0;            ///< copies and fills put on streams
+  std::uint64_t allocations = 0;       ///< device and pinned allocations
+  std::uint64_t synchronizations = 0;  ///< calls that blocked or could block on the device
+};
+DeviceCounters device_counters();
+
+// Copies and fills, in stream order. Host memory must stay valid, and unchanged, until the copy has run;
+// `to` and `from` must not overlap.
+void copy_to_device(Stream& stream, void* to, const void* from_host, std::size_t bytes);
+void copy_to_host(Stream& stream, void* to_host, const void* from, std::size_t bytes);
+void copy_on_device(Stream& stream, void* to, const void* from, std::size_t bytes);
+void fill_bytes(Stream& stream, void* to, std::uint8_t value, std::size_t bytes);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
