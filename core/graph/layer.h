@@ -1,0 +1,171 @@
+// The contract of a layer, told once.
+//
+// A layer is a differentiable function with state on the device. It owns its buffers - parameters,
+// their gradients, running state, what forward saves for backward, scratch - as handles that
+// `build` declares and the graph's planner places. The graph owns what is carried between layers,
+// the context what all share.
+//
+// Life of a layer: recorded in a graph by value; `infer` says what it makes of its inputs; `build`
+// declares its buffers, sized for the largest batch; `prepare` lets it choose engines for each
+// batch shape met; `forward` and `backward` put kernels on context.stream(). These last two
+// allocate nothing, copy nothing to the host and wait for nothing, so that a whole step can be
+// captured and replayed. Calls may come with a smaller leading extent (batch) than the layer was
+// built for; sizes are read from the tensors of the call.
+//
+// Glossary, the same everywhere: x inputs, y outputs, dy gradients of the loss with respect to y,
+// dx likewise for x; weight, bias and their gradients; rows x cols for matrices, batch, channels,
+// height, width for images. Gradients are sums over samples, not means: the optimizer divides once.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/device/context.h"
+#include "core/graph/parameter.h"
+#include "core/tensor/gradient.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Types of a layer's inputs or outputs, in order.
+using Signature = std::vector<TensorType>;
+
+/// What the planner may assume of a layer. Everything not declared is not granted: undeclared reads
+/// see other data (NaN in the contract test).
+struct Traits {
+  bool backward_reads_x = true;   ///< backward reads call.x
+  bool backward_reads_y = false;  ///< backward reads call.y
+  /// y[0] may be the very memory of x[0]: a view. Forward then does nothing and backward's dx[0] is
+  /// dy[0].
+  bool view = false;
+  /// y[0] may be written over x[0] (same bytes), if nobody needs x[0] later.
+  bool forward_in_place = false;
+  /// dx[0] may be written over dy[0], if nobody needs dy[0] later.
+  bool backward_in_place = false;
+  /// Every dx[i] equals dy[0] (addition): the planner may make them the same memory. Where it does,
+  /// backward is called with dx[i].tensor.data() == dy[0].data() and mode overwrite, and leaves it
+  /// alone.
+  bool gradients_pass_through = false;
+  /// A loss: forward already writes dx (and parameter gradients), backward is never called.
+  /// `ForwardCall::dx` is filled while training.
+  bool gradient_in_forward = false;
+};
+
+/// The tensors of one forward call. All lie on the device and are contiguous.
+struct ForwardCall {
+  std::span<const Tensor> x;
+  std::span<const Tensor> y;
+  /// Only for layers with gradient_in_forward: where their input gradients go; modes none outside
+  /// training.
+  std::span<const Gradient> dx;
+};
+
+/// The tensors of one backward call. An output that nothing differentiable used has an undefined
+/// dy. Integer inputs, and inputs that no parameter lies behind, have dx of mode none.
+struct BackwardCall {
+  std::span<const Tensor> x;  ///< undefined tensors unless traits().backward_reads_x
+  std::span<const Tensor> y;  ///< undefined tensors unless traits().backward_reads_y
+  std::span<const Tensor> dy;
+  std::span<const Gradient> dx;
+};
+
+/// A buffer of a layer, declared in `build`, placed by the planner. Copies share the place.
+class Slot {
+ public:
+  Slot() = default;
+  bool declared() const { return place_ != nullptr; }
+  /// The memory as declared; throws Error before the graph has allocated it.
+  Tensor tensor() const;
+  /// The front of the memory as another shape of at most as many elements: what a smaller batch
+  /// uses.
+  Tensor view(const Shape& shape) const;
+
+ private:
+  friend class Builder;
+  friend class Planner;
+  struct Place {
+    TensorType type;
+    Tensor tensor;
+  };
+  std::shared_ptr<Place> place_;
+};
+
+/// When a scratch buffer is in use.
+enum class Phase : std::uint8_t { forward, backward };
+
+/// What a layer declares its buffers with.
+class Builder {
+ public:
+  /// Types of the layer's inputs and outputs at the largest batch.
+  const Signature& inputs() const { return inputs_; }
+  const Signature& outputs() const { return outputs_; }
+  /// The type the graph computes in: parameters' values and saved activations have it.
+  DType compute_type() const { return compute_type_; }
+
+  /// Declares a parameter through the layer's handle. A handle already declared (a twin's, or a
+  /// tied one) is only checked: same shape, else Error naming both.
+  void parameter(Parameter& handle, const ParameterSpec& spec);
+  /// Running state: kept between steps and saved with the model, not differentiated. Starts at
+  /// `initial`.
+  void state(Slot& handle, const std::string& name, const TensorType& type, float initial);
+  /// Saved by forward for backward: lives from the one to the other.
+  Slot saved(const std::string& name, const TensorType& type);
+  /// Scratch within one call of the phase.
+  Slot scratch(const std::string& name, const TensorType& type, Phase phase);
+  /// A builder for a part of this layer, under a name of its own and with the part's own signature.
+  Builder part(const std::string& name, Signature inputs, Signature outputs) const;
+
+  /// Everything declared by one layer; the graph's planner reads it.
+  struct Declarations;
+  Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
+          Declarations& declarations);
+
+ private:
+  std::string scope_;
+  Signature inputs_, outputs_;
+  DType compute_type_;
+  Declarations* declarations_;
+};
+
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// The kind of layer, "linear": the base of its name in a graph.
+  virtual std::string kind() const = 0;
+  /// One line for summaries: "linear(784 -> 512, bias)". Defaults to kind().
+  virtual std::string describe() const { return kind(); }
+  /// A copy that shares parameters and has buffers of its own: for a layer applied at a second
+  /// place.
+  virtual std::shared_ptr<Layer> twin() const = 0;
+
+  /// Output types for input types; throws Error saying what this layer takes. Pure: no device, no
+  /// state.
+  virtual Signature infer(const Signature& x) const = 0;
+  virtual Traits traits() const { return {}; }
+  virtual void build(Builder&) {}
+  /// Chooses engines for inputs of exactly these types; once per batch shape, never during capture.
+  virtual void prepare(Context&, const Signature&) {}
+  virtual void forward(Context& context, const ForwardCall& call) = 0;
+  virtual void backward(Context& context, const BackwardCall& call) = 0;
+
+  /// The same calls, checked: numbers, types and shapes of the tensors against infer(), modes against
+  /// what is defined. The graph and all tests call these, so that no layer checks again.
+  void run_forward(Context& context, const ForwardCall& call);
+  void run_backward(Context& context, const BackwardCall& call);
+
+  /// Multiply-adds of one forward call, for summaries and FLOP rates; 0 for memory-bound layers.
+  virtual std::int64_t multiply_adds(const Signature&) const { return 0; }
+};
+
+/// Base of concrete layers: supplies twin() as a copy. `class Linear : public LayerOf<Linear>`.
+template <class Derived>
+class LayerOf : public Layer {
+ public:
+  std::shared_ptr<Layer> twin() const override {
+    return std::make_shared<Derived>(static_cast<const Derived&>(*this));
+  }
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,73 @@
+// Parameters: what a model learns. A Parameter is a handle; copies of it, and so copies of a layer,
+// share one set of weights. Its tensors lie in slabs that the graph allocates, all parameters
+// together in build order and their gradients likewise, so that one launch updates all of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/graph/initializer.h"
+#include "core/tensor/gradient.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// What a layer declares of a parameter.
+struct ParameterSpec {
+  std::string name;  ///< within the layer: "weight"
+  Shape shape;
+  Initializer initializer;
+};
+
+class Parameter {
+ public:
+  /// A new parameter, not yet declared.
+  Parameter() : state_(std::make_shared<State>()) {}
+
+  bool declared() const { return state_->declared; }
+  /// Name in the whole model, "linear2.weight"; what files use.
+  const std::string& name() const { return state_->name; }
+  const Shape& shape() const { return state_->spec.shape; }
+  const Initializer& initializer() const { return state_->spec.initializer; }
+  std::int64_t count() const { return shape().count(); }
+
+  /// The values that layers compute with, in the graph's compute type. Undefined before compile.
+  const Tensor& value() const { return state_->value; }
+  /// The float32 (float64 in float64 graphs) values that the optimizer updates; the same memory as
+  /// value() unless the compute type is narrower.
+  const Tensor& master() const { return state_->master; }
+  /// Where a layer's backward puts this parameter's gradient, and whether it overwrites or adds;
+  /// mode `none` for frozen parameters. The graph sets the mode before each call.
+  const Gradient& gradient() const { return state_->gradient; }
+
+  bool trainable() const { return state_->trainable; }
+  /// Freezes or releases the parameter; takes effect at the next compile.
+  void set_trainable(bool trainable) { state_->trainable = trainable; }
+
+  /// Whether two handles stand for one parameter.
+  bool operator==(const Parameter& other) const { return state_ == other.state_; }
+
+ private:
+  friend class Builder;
+  friend class ParameterStore;
+  struct State {
+    std::string name;
+    ParameterSpec spec;
+    bool declared = false;
+    bool trainable = true;
+    Tensor value, master;
+    Gradient gradient;
+  };
+  std::shared_ptr<State> state_;
+};
+
+/// All trainable parameters as flat ranges of equal length, gaps between parameters being zero in
+/// each. What optimizers see.
+struct ParameterSlab {
+  Tensor master;    ///< float32 or float64 [count]
+  Tensor gradient;  ///< [count], unnormalised: summed over samples
+  Tensor compute;   ///< 16-bit copy to refresh with each update; undefined where master is what
+                    ///< layers use
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
