@@ -1,0 +1,194 @@
+#include "core/data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <set>
+
+#include "base/expect_error.h"
+#include "base/gzip.h"
+#include "base/scratch_folder.h"
+#include "core/base/files.h"
+#include "core/data/idx.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_error;
+using test::ScratchFolder;
+
+Bytes idx_images(int count, int height, int width) {
+  std::string file{0, 0, 8, 3, 0, 0, 0, char(count), 0, 0, 0, char(height), 0, 0, 0, char(width)};
+  for (int i = 0; i < count * height * width; ++i) file.push_back(static_cast<char>(i));
+  const auto bytes = as_bytes(file);
+  return {bytes.begin(), bytes.end()};
+}
+
+Bytes idx_labels(std::initializer_list<int> labels) {
+  Bytes file{std::byte{0}, std::byte{0}, std::byte{8}, std::byte{1}, {}, {}, {}};
+  file.push_back(static_cast<std::byte>(labels.size()));
+  for (int label : labels) file.push_back(static_cast<std::byte>(label));
+  return file;
+}
+
+void write_small_mnist(const fs::path& folder) {
+  fs::create_directories(folder);
+  write_file_atomically(folder / "train-images-idx3-ubyte", idx_images(3, 2, 4));
+  write_file_atomically(folder / "train-labels.idx1-ubyte.gz", test::gzip(idx_labels({7, 0, 9})));
+  write_file_atomically(folder / "t10k-images.idx3-ubyte", idx_images(1, 2, 4));
+  write_file_atomically(folder / "t10k-labels-idx1-ubyte.gz", test::gzip(idx_labels({5})));
+}
+
+TEST(Mnist, LoadsEverySpellingOfTheNames) {
+  const ScratchFolder folder;
+  write_small_mnist(folder / "mnist");
+  // In the folder itself and one above it.
+  for (const fs::path& path : {folder / "mnist", folder.path()}) {
+    const ImageDatasets mnist = load_mnist(path);
+    EXPECT_EQ(mnist.train.count, 3);
+    EXPECT_EQ(mnist.train.height, 2);
+    EXPECT_EQ(mnist.train.width, 4);
+    EXPECT_EQ(mnist.train.labels, (std::vector<std::int32_t>{7, 0, 9}));
+    EXPECT_EQ(mnist.train.image(1)[0], 8);
+    EXPECT_EQ(mnist.test.labels, (std::vector<std::int32_t>{5}));
+  }
+}
+
+TEST(Mnist, MissingFoldersAndFilesAreNamed) {
+  const ScratchFolder folder;
+  expect_error([&] { load_mnist(folder / "none"); }, {"none' does not exist"});
+  write_small_mnist(folder / "mnist");
+  expect_error([&] { load_mnist(folder / "mnist/train-images-idx3-ubyte"); }, {"not a folder"});
+  fs::remove(folder / "mnist/t10k-labels-idx1-ubyte.gz");
+  expect_error([&] { load_mnist(folder / "mnist"); }, {"mnist'", "no t10k-labels-idx1-ubyte"});
+}
+
+TEST(Mnist, WrongContentIsNamed) {
+  const ScratchFolder folder;
+  write_small_mnist(folder.path());
+  const fs::path labels = folder / "train-labels.idx1-ubyte.gz";
+  write_file_atomically(labels, test::gzip(idx_labels({1, 2})));
+  expect_error([&] { load_mnist(folder.path()); },
+               {"train-images-idx3-ubyte' holds 3 images", "train-labels.idx1-ubyte.gz' 2 labels"});
+  write_file_atomically(labels, test::gzip(idx_labels({1, 10, 2})));
+  expect_error([&] { load_mnist(folder.path()); }, {"sample 1 has label 10; expected 0 to 9"});
+  write_file_atomically(labels, idx_images(3, 2, 4));
+  expect_error([&] { load_mnist(folder.path()); }, {"expected labels as uint8 of 1 dimension"});
+  write_file_atomically(folder / "train-images-idx3-ubyte", idx_labels({1}));
+  expect_error([&] { load_mnist(folder.path()); }, {"expected images as uint8 of 3 dimensions"});
+  write_file_atomically(folder / "train-images-idx3-ubyte", idx_images(0, 2, 4));
+  write_file_atomically(labels, idx_labels({}));
+  expect_error([&] { load_mnist(folder.path()); }, {"empty"});
+}
+
+ImageDataset counted(std::int64_t count) {
+  ImageDataset dataset{.name = "counted", .count = count, .height = 1, .width = 2, .classes = 10};
+  for (std::int64_t i = 0; i < count; ++i) {
+    dataset.images.push_back(static_cast<std::uint8_t>(i));
+    dataset.images.push_back(static_cast<std::uint8_t>(i / 256));
+    dataset.labels.push_back(static_cast<std::int32_t>(i % 10));
+  }
+  return dataset;
+}
+
+TEST(Dataset, ChecksItsSizesAndLabels) {
+  EXPECT_NO_THROW(check_dataset(counted(5)));
+  expect_error([] { check_dataset(counted(0)); }, {"counted", "empty"});
+  ImageDataset dataset = counted(5);
+  dataset.labels.pop_back();
+  expect_error([&] { check_dataset(dataset); }, {"5 images but 4 labels"});
+  dataset.labels.push_back(-1);
+  expect_error([&] { check_dataset(dataset); }, {"sample 4 has label -1"});
+  dataset.images.pop_back();
+  expect_error([&] { check_dataset(dataset); }, {"9 bytes of pixels, expected 10"});
+  expect_error([] { counted(5).image(5); }, {"sample 5 of 5"});
+}
+
+TEST(Dataset, SplitsWithoutLossOrOverlap) {
+  const ImageDataset dataset = counted(1000);
+  const Split split = split_validation(dataset, 0.1, 3);
+  EXPECT_EQ(split.train.count, 900);
+  EXPECT_EQ(split.validation.count, 100);
+  check_dataset(split.train);
+  check_dataset(split.validation);
+  std::set<int> seen;
+  for (const ImageDataset* part : {&split.train, &split.validation}) {
+    for (std::int64_t i = 0; i < part->count; ++i) {
+      const int id = part->image(i)[0] + 256 * part->image(i)[1];
+      EXPECT_EQ(part->labels[i], id % 10);
+      seen.insert(id);
+    }
+  }
+  EXPECT_EQ(seen.size(), 1000u);
+  EXPECT_EQ(split_validation(dataset, 0.1, 3).validation.images, split.validation.images);
+  EXPECT_NE(split_validation(dataset, 0.1, 4).validation.images, split.validation.images);
+}
+
+TEST(Dataset, SplitsAtTheEdges) {
+  EXPECT_EQ(split_validation(counted(3), 0, 0).validation.count, 0);
+  EXPECT_EQ(split_validation(counted(3), 0, 0).train.images, counted(3).images);
+  expect_error([] { split_validation(counted(3), 1, 0); }, {"got 1"});
+  expect_error([] { split_validation(counted(3), std::nan(""), 0); }, {"got nan"});
+  expect_error([] { split_validation(counted(1), 0.6, 0); }, {"leaves none of 1 samples"});
+}
+
+TEST(Dataset, SelectsInOrder) {
+  const ImageDataset chosen = select(counted(10), std::vector<std::int64_t>{7, 2, 7});
+  EXPECT_EQ(chosen.labels, (std::vector<std::int32_t>{7, 2, 7}));
+  EXPECT_EQ(chosen.image(1)[0], 2);
+  expect_error([] { select(counted(10), std::vector<std::int64_t>{10}); }, {"sample 10"});
+}
+
+TEST(Dataset, PixelStatistics) {
+  ImageDataset dataset = counted(1);
+  dataset.images = {0, 255};
+  EXPECT_DOUBLE_EQ(pixel_statistics(dataset).mean, 0.5);
+  EXPECT_DOUBLE_EQ(pixel_statistics(dataset).deviation, 0.5);
+}
+
+/// FNV-1a over header and pixels: the published md5 sums were checked against it once.
+std::uint64_t checksum(const fs::path& path) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (std::byte byte : gunzip(read_file(path), 1u << 30, path.string())) {
+    hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3u;
+  }
+  return hash;
+}
+
+fs::path real_mnist() {
+  const char* named = std::getenv("ADJOINT_DATA");
+  return fs::path(named != nullptr ? named : ADJOINT_DEFAULT_DATA) / "mnist";
+}
+
+TEST(Mnist, ReadsTheRealFiles) {
+  const fs::path folder = real_mnist();
+  if (!fs::exists(folder)) {
+    GTEST_SKIP() << "no MNIST in " << folder << "; set ADJOINT_DATA to the folder above mnist";
+  }
+  const ImageDatasets mnist = load_mnist(folder);
+  EXPECT_EQ(mnist.train.count, 60000);
+  EXPECT_EQ(mnist.test.count, 10000);
+  EXPECT_EQ(mnist.train.image_size(), 784);
+  EXPECT_EQ(std::vector(mnist.train.labels.begin(), mnist.train.labels.begin() + 8),
+            (std::vector<std::int32_t>{5, 0, 4, 1, 9, 2, 1, 3}));
+  EXPECT_EQ(std::vector(mnist.test.labels.begin(), mnist.test.labels.begin() + 8),
+            (std::vector<std::int32_t>{7, 2, 1, 0, 4, 1, 4, 9}));
+  EXPECT_NEAR(pixel_statistics(mnist.train).mean, 0.1307, 5e-5);
+  EXPECT_NEAR(pixel_statistics(mnist.train).deviation, 0.3081, 5e-5);
+}
+
+TEST(Mnist, TheRealFilesAreTheOnesPublished) {
+  const fs::path folder = real_mnist();
+  if (!fs::exists(folder / "train-images-idx3-ubyte.gz")) {
+    GTEST_SKIP() << "no packed MNIST in " << folder << "; set ADJOINT_DATA";
+  }
+  EXPECT_EQ(checksum(folder / "train-images-idx3-ubyte.gz"), 0xfb6e3c26051525edu);
+  EXPECT_EQ(checksum(folder / "train-labels-idx1-ubyte.gz"), 0xeccab7a873f1ddf0u);
+  EXPECT_EQ(checksum(folder / "t10k-images-idx3-ubyte.gz"), 0xfe068920776fd4bdu);
+  EXPECT_EQ(checksum(folder / "t10k-labels-idx1-ubyte.gz"), 0xcf57c2e698f9fc9bu);
+}
+
+}  // namespace
+}  // namespace adjoint
