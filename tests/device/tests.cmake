@@ -1,2 +1,3 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
-set(floor_sources)
+set(floor_sources
+  ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu)

@@ -1,0 +1,163 @@
+// launch<kernel>(): packs the arguments, and runs the grid when the stream comes to it. The kernel
+// is a template argument, so that the compiler sees through the loop over its threads: a kernel
+// without barriers becomes an ordinary loop nest, and one that is right for any block size, at a
+// block of one thread, an ordinary vectorised loop. A thread that meets a barrier hands its block
+// over to the engine (engine.cpp).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/device/host/language.h"
+#include "core/device/host/queue.h"
+#include "core/device/host/thread_state.h"
+#include "core/device/launch_shape.h"
+#include "core/device/stream.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// A launch with its kernel's type erased.
+struct Grid {
+  /// Runs blocks [begin, end) on this CPU thread.
+  void (*run_blocks)(const void* arguments, std::uint64_t begin, std::uint64_t end);
+  /// Runs threads of the current block on this stack until none is left to start.
+  void (*run_threads)(const void* arguments);
+  const void* arguments;
+  dim3 grid, block;
+  std::size_t shared_bytes;
+  std::string_view name;
+};
+
+/// Runs all blocks on the worker pool and waits. Throws Error if the kernel failed.
+void run_grid(const Grid& grid);
+
+// The engine's side of the loops below.
+void run_interleaved_block();  ///< finishes the current block
+bool begin_thread();           ///< next thread of the block on this stack; false if none is left
+void end_thread();
+void fail_thread();  ///< in a catch block: the thread ended by an exception
+
+enum class BlockForm { one_thread, one_dimensional, general };
+
+/// Three copies of a kernel's loop: with one thread per block the extents are constants, so that
+/// loops over the block have stride 1 and vectorise; a one-dimensional block is a loop over x
+/// alone.
+template <class Call, class Arguments, BlockForm form>
+__attribute__((flatten, noinline)) void run_blocks(const void* packed, std::uint64_t begin,
+                                                   std::uint64_t end) {
+  Arguments arguments = *static_cast<const Arguments*>(packed);
+  ThreadState& state = thread_state;
+  const dim3 block = state.block_extent, grid = state.grid_extent;
+  unsigned x = unsigned(begin % grid.x), y = unsigned(begin / grid.x % grid.y),
+           z = unsigned(begin / grid.x / grid.y);
+  for (std::uint64_t b = begin; b < end; ++b) {
+    state.block = {x, y, z};
+    if (++x == grid.x) {
+      x = 0;
+      if (++y == grid.y) y = 0, ++z;
+    }
+    state.shared_variables = 0;
+    if (ADJOINT_TSAN || state.interleaved) {
+      run_interleaved_block();
+      continue;
+    }
+    if constexpr (form == BlockForm::one_thread) {
+      state.thread = {0, 0, 0};
+      state.block_extent = {1, 1, 1};
+      std::apply(Call{}, arguments);
+      if (state.interleaved) [[unlikely]]
+        run_interleaved_block();
+    } else if constexpr (form == BlockForm::one_dimensional) {
+      state.thread = {0, 0, 0};
+      state.block_extent.y = state.block_extent.z = 1;
+      ADJOINT_INDEPENDENT
+      for (unsigned thread = 0; thread < block.x; ++thread) {
+        state.thread.x = thread;
+        std::apply(Call{}, arguments);
+        if (state.interleaved) [[unlikely]]
+          goto interleaved;  // folded away without barriers
+      }
+      continue;
+    interleaved:
+      run_interleaved_block();
+    } else {
+      for (unsigned tz = 0; tz < block.z; ++tz)
+        for (unsigned ty = 0; ty < block.y; ++ty) {
+          state.thread.y = ty;
+          state.thread.z = tz;
+          ADJOINT_INDEPENDENT
+          for (unsigned tx = 0; tx < block.x; ++tx) {
+            state.thread.x = tx;
+            std::apply(Call{}, arguments);
+            if (state.interleaved) [[unlikely]]
+              goto interleaved3;
+          }
+        }
+      continue;
+    interleaved3:
+      run_interleaved_block();
+    }
+  }
+}
+
+template <class Call, class Arguments>
+__attribute__((noinline)) void run_threads(const void* packed) {
+  while (begin_thread()) {
+    try {
+      Arguments arguments = *static_cast<const Arguments*>(packed);
+      std::apply(Call{}, arguments);
+      end_thread();
+    } catch (...) {
+      fail_thread();
+    }
+  }
+}
+
+template <auto Kernel>
+struct CallKernel {
+  template <class... Arguments>
+  __attribute__((always_inline)) void operator()(Arguments&... arguments) const {
+    Kernel(arguments...);
+  }
+};
+
+template <class>
+struct KernelArguments;
+template <class... Parameters>
+struct KernelArguments<void (*)(Parameters...)> {
+  using Tuple = std::tuple<std::remove_cv_t<Parameters>...>;
+};
+
+template <auto Kernel>
+std::string_view kernel_name() {
+  static const std::string_view name = tidy_kernel_name(__PRETTY_FUNCTION__);
+  return name;
+}
+
+/// Launches the kernel on the stream with its arguments as they are now. An empty grid launches
+/// nothing.
+template <auto Kernel, class... Arguments>
+void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) {
+  using Call = CallKernel<Kernel>;
+  using Tuple = typename KernelArguments<decltype(Kernel)>::Tuple;
+  const std::string_view name = kernel_name<Kernel>();
+  if (!check_launch(shape, name)) return;
+  const dim3 grid(unsigned(shape.grid.x), unsigned(shape.grid.y), unsigned(shape.grid.z));
+  const dim3 block(unsigned(shape.block.x), unsigned(shape.block.y), unsigned(shape.block.z));
+  const auto run_blocks_of_form =
+      shape.block.count() == 1             ? &run_blocks<Call, Tuple, BlockForm::one_thread>
+      : shape.block.y * shape.block.z == 1 ? &run_blocks<Call, Tuple, BlockForm::one_dimensional>
+                                           : &run_blocks<Call, Tuple, BlockForm::general>;
+  enqueue(stream, WorkKind::launch, name,
+          [=, packed = Tuple(std::forward<Arguments>(arguments)...), bytes = shape.shared_bytes] {
+            run_grid(
+                {run_blocks_of_form, &run_threads<Call, Tuple>, &packed, grid, block, bytes, name});
+          });
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
