@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string>
 
 #include "base/expect_error.h"
 #include "core/data/glyphs.h"
@@ -59,7 +60,7 @@ TEST(Digits, TrainingAndTestNeverMeet) {
   EXPECT_EQ(digits.test.images, more.test.images);
   EXPECT_TRUE(std::equal(digits.train.images.begin(), digits.train.images.end(),
                          more.train.images.begin()));
-  std::set<std::vector<std::uint8_t>> images;
+  std::set<std::string> images;
   for (const ImageDataset* part : {&digits.train, &digits.test}) {
     for (std::int64_t i = 0; i < part->count; ++i) {
       images.emplace(part->image(i).begin(), part->image(i).end());
