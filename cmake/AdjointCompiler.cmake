@@ -22,7 +22,7 @@ endif()
 add_library(adjoint_flags INTERFACE)
 target_compile_features(adjoint_flags INTERFACE cxx_std_20)
 target_compile_options(adjoint_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;-Wno-unknown-pragmas>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;-Wno-unknown-pragmas;-Wno-missing-field-initializers>
   # Kernels vectorise only without errno and floating-point traps; `omp simd` marks reductions.
   $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno;-fno-trapping-math;-fopenmp-simd>)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
