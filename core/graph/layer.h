@@ -23,13 +23,10 @@
 #include <vector>
 
 #include "core/device/context.h"
-#include "core/graph/parameter.h"
+#include "core/graph/builder.h"
 #include "core/tensor/gradient.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
-
-/// Types of a layer's inputs or outputs, in order.
-using Signature = std::vector<TensorType>;
 
 /// What the planner may assume of a layer. Everything not declared is not granted: undeclared reads
 /// see other data (NaN in the contract test).
@@ -70,64 +67,6 @@ struct BackwardCall {
   std::span<const Gradient> dx;
 };
 
-/// A buffer of a layer, declared in `build`, placed by the planner. Copies share the place.
-class Slot {
- public:
-  Slot() = default;
-  bool declared() const { return place_ != nullptr; }
-  /// The memory as declared; throws Error before the graph has allocated it.
-  Tensor tensor() const;
-  /// The front of the memory as another shape of at most as many elements: what a smaller batch
-  /// uses.
-  Tensor view(const Shape& shape) const;
-
- private:
-  friend class Builder;
-  friend class Planner;
-  struct Place {
-    TensorType type;
-    Tensor tensor;
-  };
-  std::shared_ptr<Place> place_;
-};
-
-/// When a scratch buffer is in use.
-enum class Phase : std::uint8_t { forward, backward };
-
-/// What a layer declares its buffers with.
-class Builder {
- public:
-  /// Types of the layer's inputs and outputs at the largest batch.
-  const Signature& inputs() const { return inputs_; }
-  const Signature& outputs() const { return outputs_; }
-  /// The type the graph computes in: parameters' values and saved activations have it.
-  DType compute_type() const { return compute_type_; }
-
-  /// Declares a parameter through the layer's handle. A handle already declared (a twin's, or a
-  /// tied one) is only checked: same shape, else Error naming both.
-  void parameter(Parameter& handle, const ParameterSpec& spec);
-  /// Running state: kept between steps and saved with the model, not differentiated. Starts at
-  /// `initial`.
-  void state(Slot& handle, const std::string& name, const TensorType& type, float initial);
-  /// Saved by forward for backward: lives from the one to the other.
-  Slot saved(const std::string& name, const TensorType& type);
-  /// Scratch within one call of the phase.
-  Slot scratch(const std::string& name, const TensorType& type, Phase phase);
-  /// A builder for a part of this layer, under a name of its own and with the part's own signature.
-  Builder part(const std::string& name, Signature inputs, Signature outputs) const;
-
-  /// Everything declared by one layer; the graph's planner reads it.
-  struct Declarations;
-  Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-          Declarations& declarations);
-
- private:
-  std::string scope_;
-  Signature inputs_, outputs_;
-  DType compute_type_;
-  Declarations* declarations_;
-};
-
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -150,10 +89,11 @@ class Layer {
   virtual void forward(Context& context, const ForwardCall& call) = 0;
   virtual void backward(Context& context, const BackwardCall& call) = 0;
 
-  /// The same calls, checked: numbers, types and shapes of the tensors against infer(), modes against
-  /// what is defined. The graph and all tests call these, so that no layer checks again.
+  /// The same calls, checked: numbers, types and shapes of the tensors against infer(), modes
+  /// against what is defined. The graph and all tests call these, so that no layer checks again.
+  /// `x` gives the input types, which a backward call need not hold.
   void run_forward(Context& context, const ForwardCall& call);
-  void run_backward(Context& context, const BackwardCall& call);
+  void run_backward(Context& context, const BackwardCall& call, const Signature& x);
 
   /// Multiply-adds of one forward call, for summaries and FLOP rates; 0 for memory-bound layers.
   virtual std::int64_t multiply_adds(const Signature&) const { return 0; }

@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "core/graph/initializer.h"
 #include "core/tensor/gradient.h"
+#include "core/tensor/initializer.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 

@@ -7,8 +7,8 @@
 
 namespace adjoint {
 
-/// What a backward call does with a gradient it has computed. The caller decides: the graph, for values
-/// used several times and for parameters over several micro-steps.
+/// What a backward call does with a gradient it has computed. The caller decides: the graph, for
+/// values used several times and for parameters over several micro-steps.
 enum class GradientMode : std::uint8_t {
   none,        ///< not wanted; the tensor may be undefined and the work should be skipped
   overwrite,   ///< write it; what lies there is undefined

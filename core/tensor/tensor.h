@@ -48,9 +48,11 @@ class Tensor {
   bool contiguous() const;
 
   void* data() const { return data_; }
-  /// The elements as T; throws Error if the tensor holds another type.
+  /// The elements as T; throws Error if the tensor holds another type, or is undefined: a layer
+  /// that reads what its traits do not declare finds such tensors.
   template <class T>
   T* data() const {
+    ADJOINT_CHECK(defined_, "Tensor: an undefined tensor was used");
     ADJOINT_CHECK(dtype_ == kDTypeOf<T>, "Tensor: expected ", name(kDTypeOf<T>), " elements, got ",
                   name(dtype_));
     return static_cast<T*>(data_);

@@ -1,0 +1,94 @@
+// What a layer declares while it is built: parameters through its handles, and slots for the
+// planner.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/graph/parameter.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Types of a layer's inputs or outputs, in order.
+using Signature = std::vector<TensorType>;
+
+/// When a scratch buffer is in use.
+enum class Phase : std::uint8_t { forward, backward };
+
+/// A buffer of a layer, declared in `build`, placed by the planner. Copies share the place.
+class Slot {
+ public:
+  Slot() = default;
+  bool declared() const { return place_ != nullptr; }
+  const std::string& name() const { return place_->name; }
+  const TensorType& type() const { return place_->type; }
+  /// The memory as declared; throws Error before the graph has allocated it.
+  Tensor tensor() const;
+  /// The front of the memory as another shape of at most as many elements: what a smaller batch
+  /// uses.
+  Tensor view(const Shape& shape) const;
+
+ private:
+  friend class Builder;
+  friend class Graph;
+  friend class ParameterStore;
+  struct Place {
+    std::string name;
+    TensorType type;
+    Tensor tensor;
+  };
+  std::shared_ptr<Place> place_;
+};
+
+/// Everything one node's layer declares.
+struct Declarations {
+  struct State {
+    Slot slot;
+    float initial = 0.0f;
+  };
+  struct Scratch {
+    Slot slot;
+    Phase phase = Phase::forward;
+  };
+  std::vector<Parameter> parameters;
+  std::vector<State> states;
+  std::vector<Slot> saved;
+  std::vector<Scratch> scratch;
+};
+
+class Builder {
+ public:
+  /// A builder for the layer of that name; what it declares is appended to `declarations`.
+  Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
+          Declarations& declarations);
+
+  /// Types of the layer's inputs and outputs at the largest batch.
+  const Signature& inputs() const { return inputs_; }
+  const Signature& outputs() const { return outputs_; }
+  /// The type the graph computes in: parameters' values have it.
+  DType compute_type() const { return compute_type_; }
+
+  /// Declares a parameter through the layer's handle. A handle already declared (a twin's, or a
+  /// tied one) is only checked: same shape, else Error naming both.
+  void parameter(Parameter& handle, const ParameterSpec& spec);
+  /// Running state: kept between steps and saved with the model, not differentiated. Starts at
+  /// `initial`.
+  Slot state(const std::string& name, const TensorType& type, float initial);
+  /// Saved by forward for backward: lives from the one to the other.
+  Slot saved(const std::string& name, const TensorType& type);
+  /// Scratch within one call of the phase.
+  Slot scratch(const std::string& name, const TensorType& type, Phase phase);
+  /// A builder for a part of this layer that was a layer named `scope` of its own before a rewrite.
+  Builder part(const std::string& scope, Signature inputs, Signature outputs) const;
+
+ private:
+  Slot slot(const std::string& name, const TensorType& type) const;
+
+  std::string scope_;
+  Signature inputs_, outputs_;
+  DType compute_type_;
+  Declarations* declarations_;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

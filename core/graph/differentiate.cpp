@@ -1,0 +1,109 @@
+#include "core/graph/differentiate.h"
+
+#include <algorithm>
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+bool any_of(const std::vector<bool>& flags, const std::vector<ValueId>& ids) {
+  return std::ranges::any_of(ids, [&](ValueId id) { return flags[std::size_t(id)]; });
+}
+
+// Values that something to be learned lies behind.
+std::vector<bool> find_dependents(const Program& program,
+                                  const std::vector<Declarations>& declarations) {
+  std::vector<bool> depends(program.values.size());
+  for (std::size_t i = 0; i < program.values.size(); ++i)
+    depends[i] = program.values[i].wants_gradient;
+  for (std::size_t i = 0; i < program.nodes.size(); ++i) {
+    const bool learns = std::ranges::any_of(declarations[i].parameters,
+                                            [](const Parameter& p) { return p.trainable(); });
+    if (!learns && !any_of(depends, program.nodes[i].inputs)) continue;
+    for (ValueId output : program.nodes[i].outputs)
+      depends[std::size_t(output)] = is_floating(program.values[std::size_t(output)].type.dtype);
+  }
+  return depends;
+}
+
+// Values that a loss or a seed is computed from, themselves included.
+std::vector<bool> find_influences(const Program& program, const std::vector<ValueId>& ends) {
+  std::vector<bool> influences(program.values.size());
+  for (ValueId end : ends) influences[std::size_t(end)] = true;
+  for (std::size_t i = program.nodes.size(); i-- > 0;)
+    if (any_of(influences, program.nodes[i].outputs))
+      for (ValueId input : program.nodes[i].inputs) influences[std::size_t(input)] = true;
+  return influences;
+}
+
+}  // namespace
+
+GradientMode Differentiation::mode(const Program& program, NodeId node, int input) const {
+  const ValueId value = program.nodes[std::size_t(node)].inputs[std::size_t(input)];
+  if (!has_gradient[std::size_t(value)]) return GradientMode::none;
+  const auto& all = contributions[std::size_t(value)];
+  for (std::size_t k = 0; k < all.size(); ++k)
+    if (all[k].node == node && all[k].input == input) {
+      const bool seeded = std::ranges::find(seeds, value) != seeds.end();
+      return k == 0 && !seeded ? GradientMode::overwrite : GradientMode::accumulate;
+    }
+  return GradientMode::none;
+}
+
+Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
+                              const std::vector<ValueId>& losses,
+                              const std::vector<ValueId>& seeds) {
+  Differentiation result;
+  result.seeds = seeds;
+  for (ValueId loss : losses) {
+    const NodeId producer = program.values[std::size_t(loss)].producer;
+    ADJOINT_CHECK(producer >= 0, "Graph: the loss ", program.values[std::size_t(loss)].name,
+                  " is an input, which depends on nothing");
+    if (!program.nodes[std::size_t(producer)].layer->traits().gradient_in_forward)
+      result.seeds.push_back(loss);
+  }
+
+  std::vector<ValueId> ends = losses;
+  ends.insert(ends.end(), seeds.begin(), seeds.end());
+  const std::vector<bool> depends = find_dependents(program, declarations);
+  const std::vector<bool> influences = find_influences(program, ends);
+  result.has_gradient.resize(program.values.size());
+  result.runs_backward.resize(program.nodes.size());
+  result.contributions.resize(program.values.size());
+  const auto active = [&](ValueId id) {
+    return depends[std::size_t(id)] && influences[std::size_t(id)];
+  };
+  for (ValueId seed : result.seeds) {
+    ADJOINT_CHECK(active(seed), "Graph: the gradient of ", program.values[std::size_t(seed)].name,
+                  " was given, but no trainable parameter lies behind it");
+    result.has_gradient[std::size_t(seed)] = true;
+  }
+
+  const Timeline time(program.nodes.size());
+  const auto contribute = [&](NodeId node, int moment) {
+    const auto& inputs = program.nodes[std::size_t(node)].inputs;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      if (!active(inputs[k])) continue;
+      result.has_gradient[std::size_t(inputs[k])] = true;
+      result.contributions[std::size_t(inputs[k])].push_back({moment, node, static_cast<int>(k)});
+    }
+  };
+  // In order of time: losses during forward, then the others backward.
+  for (std::size_t i = 0; i < program.nodes.size(); ++i) {
+    const Node& node = program.nodes[i];
+    if (node.layer->traits().gradient_in_forward && any_of(influences, node.outputs))
+      contribute(static_cast<NodeId>(i), time.forward(static_cast<NodeId>(i)));
+  }
+  for (std::size_t i = program.nodes.size(); i-- > 0;) {
+    const Node& node = program.nodes[i];
+    const bool learns = std::ranges::any_of(declarations[i].parameters,
+                                            [](const Parameter& p) { return p.trainable(); });
+    if (node.layer->traits().gradient_in_forward || !any_of(result.has_gradient, node.outputs))
+      continue;
+    if (!learns && std::ranges::none_of(node.inputs, active)) continue;
+    result.runs_backward[i] = true;
+    contribute(static_cast<NodeId>(i), time.backward(static_cast<NodeId>(i)));
+  }
+  return result;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

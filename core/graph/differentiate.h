@@ -1,0 +1,54 @@
+// The backward pass, derived: which nodes run backward, which values get a gradient, in which order
+// the contributions to it come and so which overwrites and which adds.
+#pragma once
+
+#include <vector>
+
+#include "core/graph/program.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// A step as a line of moments: node i runs forward at moment i and backward at 2N - 1 - i, N nodes
+/// in all. Moment 2N is after the step, when the caller reads what is kept.
+class Timeline {
+ public:
+  explicit Timeline(std::size_t nodes) : nodes_(static_cast<int>(nodes)) {}
+  int forward(NodeId node) const { return node; }
+  int backward(NodeId node) const { return 2 * nodes_ - 1 - node; }
+  int after() const { return 2 * nodes_; }
+
+ private:
+  int nodes_;
+};
+
+/// One gradient written by one node.
+struct Contribution {
+  int moment = 0;
+  NodeId node = -1;
+  int input = 0;  ///< which dx of the node
+};
+
+/// What the backward pass does.
+struct Differentiation {
+  /// Whether the node's backward is called.
+  std::vector<bool> runs_backward;
+  /// Whether each value has a gradient.
+  std::vector<bool> has_gradient;
+  /// Contributions to each value's gradient in order of time; the first overwrites, later ones add.
+  std::vector<std::vector<Contribution>> contributions;
+  /// Values whose gradient the caller or the graph provides before backward: seeds.
+  std::vector<ValueId> seeds;
+
+  /// How node `node` writes its dx[input].
+  GradientMode mode(const Program& program, NodeId node, int input) const;
+};
+
+/// Derives the backward pass of `losses` and of `seeds`, values whose gradients will be given.
+/// Values that no trainable parameter and no input with wants_gradient lies behind get no gradient;
+/// nodes whose outputs reach no loss do not run backward. `declarations` are those of each node. A
+/// loss whose layer does not make its own gradient is added to the seeds.
+Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
+                              const std::vector<ValueId>& losses,
+                              const std::vector<ValueId>& seeds);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

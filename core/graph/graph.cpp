@@ -1,0 +1,288 @@
+#include "core/graph/graph.h"
+
+#include <algorithm>
+#include <set>
+
+#include "kernels/initialize.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Graph& Value::graph() const {
+  ADJOINT_CHECK(graph_,
+                "Value: not part of a graph; make it with Graph::input() or by applying a layer");
+  return *graph_;
+}
+
+const TensorType& Value::type() const { return graph().program().values[std::size_t(id_)].type; }
+
+Graph::Graph(Context& context) : context_(context) {}
+
+// ---- recording
+
+Value Graph::input(const Shape& shape, DType type, const InputOptions& options) {
+  ADJOINT_CHECK(!compiled(), "Graph: compiled already; record inputs before compile()");
+  ADJOINT_CHECK(shape.rank() >= 1,
+                "Graph: expected an input with a leading batch axis, got a scalar");
+  ADJOINT_CHECK(program_.inputs.empty() || shape[0] == max_batch_,
+                "Graph: inputs must agree in their ", "leading axis, the batch: expected ",
+                max_batch_, ", got shape ", shape);
+  max_batch_ = shape[0];
+  return Value(this, program_.add_input(options.name, {type, shape}, options.wants_gradient));
+}
+
+std::vector<Value> Graph::apply(std::shared_ptr<Layer> layer, const std::vector<Value>& inputs,
+                                const std::string& name) {
+  ADJOINT_CHECK(!compiled(), "Graph: compiled already; apply layers before compile()");
+  std::vector<Value> outputs;
+  for (ValueId id : program_.apply(std::move(layer), ids(inputs), name))
+    outputs.emplace_back(this, id);
+  return outputs;
+}
+
+std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
+  std::vector<ValueId> result;
+  for (const Value& value : values) {
+    ADJOINT_CHECK(&value.graph() == this, "Graph: a value of another graph was used");
+    result.push_back(value.id());
+  }
+  return result;
+}
+
+// ---- compiling
+
+void Graph::compile(const CompileOptions& options) {
+  ADJOINT_CHECK(!compiled(), "Graph: compile() was called twice");
+  ADJOINT_CHECK(!program_.nodes.empty(), "Graph: nothing was applied; there is nothing to compile");
+  ADJOINT_CHECK(options.compute_type == DType::float32 || options.compute_type == DType::float64,
+                "Graph: expected compute type float32 or float64, got ",
+                name(options.compute_type));
+  const std::vector<ValueId> losses = ids(options.losses), seeds = ids(options.seeds);
+  std::vector<ValueId> kept = ids(options.outputs);
+  kept.insert(kept.end(), losses.begin(), losses.end());
+  kept.insert(kept.end(), seeds.begin(), seeds.end());
+
+  inline_containers(program_);
+  separate_twins(program_);
+  if (options.rewrite)
+    rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);
+  build_layers(options.compute_type);
+  differentiation_ = differentiate(program_, declarations_, losses, seeds);
+  for (ValueId seed : differentiation_.seeds)
+    if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
+  plan_ = plan_memory(program_, declarations_, differentiation_,
+                      {.kept = kept, .reuse = options.reuse_memory});
+  allocate(options.reuse_memory);
+  store_ = std::make_unique<ParameterStore>(context_, declarations_, options.compute_type);
+  set_batch(max_batch_);
+}
+
+void Graph::build_layers(DType compute_type) {
+  declarations_.resize(program_.nodes.size());
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+    const Node& node = program_.nodes[i];
+    Builder builder(node.name, program_.types(node.inputs), program_.types(node.outputs),
+                    compute_type, declarations_[i]);
+    node.layer->build(builder);
+  }
+}
+
+void Graph::allocate(bool reuse) {
+  region_data_.assign(plan_.regions.size(), nullptr);
+  if (reuse) arena_ = context_.memory().allocate(plan_.arena_bytes, "activations");
+  for (std::size_t i = 0; i < plan_.regions.size(); ++i) {
+    const Region& region = plan_.regions[i];
+    if (reuse) {
+      region_data_[i] = static_cast<std::byte*>(arena_.data()) + region.offset;
+    } else {
+      separate_.push_back(context_.memory().allocate(region.bytes, region.name));
+      region_data_[i] = separate_.back().data();
+    }
+  }
+  for (const MemoryPlan::SlotPlace& place : plan_.slots)
+    place.slot.place_->tensor = region_tensor(place.region, place.slot.type());
+}
+
+Tensor Graph::region_tensor(int region, const TensorType& type) const {
+  return Tensor(region_data_[std::size_t(region)], type.dtype, type.shape);
+}
+
+// ---- binding a batch
+
+std::vector<TensorType> Graph::types_for(std::int64_t batch) const {
+  std::vector<TensorType> types(program_.values.size());
+  for (ValueId input : program_.inputs) {
+    TensorType& type = types[std::size_t(input)];
+    type = program_.values[std::size_t(input)].type;
+    type.shape = type.shape.with(0, batch);
+  }
+  for (const Node& node : program_.nodes) {
+    Signature x;
+    for (ValueId input : node.inputs) x.push_back(types[std::size_t(input)]);
+    const Signature y = node.layer->infer(x);
+    for (std::size_t k = 0; k < y.size(); ++k) types[std::size_t(node.outputs[k])] = y[k];
+  }
+  return types;
+}
+
+Graph::Binding Graph::bind(std::int64_t batch) const {
+  Binding binding{.types = types_for(batch), .nodes = {}};
+  const auto value_tensor = [&](ValueId id) {
+    return region_tensor(plan_.value_region[std::size_t(id)], binding.types[std::size_t(id)]);
+  };
+  const auto gradient_tensor = [&](ValueId id) {
+    const int region = plan_.gradient_region[std::size_t(id)];
+    return region < 0 ? Tensor() : region_tensor(region, binding.types[std::size_t(id)]);
+  };
+  std::vector<Parameter>
+      written;  // in order of time: losses write during forward, the others backward
+  binding.nodes.resize(program_.nodes.size());
+  const auto claim_parameters = [&](NodeId id) {
+    for (const Parameter& parameter : declarations_[std::size_t(id)].parameters) {
+      const bool first = std::ranges::find(written, parameter) == written.end();
+      binding.nodes[std::size_t(id)].writes_first.push_back(first);
+      if (first) written.push_back(parameter);
+    }
+  };
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+    const Node& node = program_.nodes[i];
+    const auto id = static_cast<NodeId>(i);
+    const Traits traits = node.layer->traits();
+    BoundNode& bound = binding.nodes[i];
+    for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+      bound.x.push_back(value_tensor(node.inputs[k]));
+      bound.backward_x.push_back(traits.backward_reads_x ? bound.x.back() : Tensor());
+      bound.types.push_back(bound.x.back().type());
+      const GradientMode mode = differentiation_.mode(program_, id, static_cast<int>(k));
+      bound.dx.push_back(mode == GradientMode::none
+                             ? Gradient{}
+                             : Gradient{gradient_tensor(node.inputs[k]), mode});
+    }
+    for (ValueId output : node.outputs) {
+      bound.y.push_back(value_tensor(output));
+      bound.backward_y.push_back(traits.backward_reads_y ? bound.y.back() : Tensor());
+      bound.dy.push_back(gradient_tensor(output));
+    }
+    if (traits.gradient_in_forward) claim_parameters(id);
+  }
+  for (std::size_t i = program_.nodes.size(); i-- > 0;)
+    if (!program_.nodes[i].layer->traits().gradient_in_forward && differentiation_.runs_backward[i])
+      claim_parameters(static_cast<NodeId>(i));
+  return binding;
+}
+
+void Graph::set_batch(std::int64_t batch) {
+  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
+  ADJOINT_CHECK(batch >= 1 && batch <= max_batch_, "Graph: expected a batch of 1 to ", max_batch_,
+                " (what it was recorded for), got ", batch);
+  auto found = bindings_.find(batch);
+  if (found == bindings_.end()) {
+    found = bindings_.emplace(batch, bind(batch)).first;
+    for (std::size_t i = 0; i < program_.nodes.size(); ++i)
+      program_.nodes[i].layer->prepare(context_, found->second.nodes[i].types);
+  }
+  batch_ = batch;
+  bound_ = &found->second;
+}
+
+// ---- running
+
+void Graph::set_gradient_modes(NodeId node, const BoundNode& bound) {
+  auto& parameters = declarations_[std::size_t(node)].parameters;
+  for (std::size_t k = 0; k < bound.writes_first.size(); ++k)
+    ParameterStore::set_mode(parameters[k], bound.writes_first[k] && !accumulating_
+                                                ? GradientMode::overwrite
+                                                : GradientMode::accumulate);
+}
+
+void Graph::forward() {
+  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
+  const std::vector<Gradient> unwanted;
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+    Layer& layer = *program_.nodes[i].layer;
+    const BoundNode& bound = bound_->nodes[i];
+    std::vector<Gradient> dx;
+    if (layer.traits().gradient_in_forward) {
+      dx = context_.training() ? bound.dx : std::vector<Gradient>(bound.x.size());
+      for (Parameter& parameter : declarations_[i].parameters)
+        ParameterStore::set_mode(parameter, GradientMode::none);
+      if (context_.training()) set_gradient_modes(static_cast<NodeId>(i), bound);
+    }
+    layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = dx});
+  }
+}
+
+void Graph::backward() {
+  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
+  for (ValueId loss : ones_)
+    initialize(context_.stream(), gradient(Value(this, loss)), Initializer::constant(1.0f), 0, 0);
+  for (std::size_t i = program_.nodes.size(); i-- > 0;)
+    if (differentiation_.runs_backward[i]) run_node_backward(static_cast<NodeId>(i));
+}
+
+void Graph::run_node_backward(NodeId node) {
+  const BoundNode& bound = bound_->nodes[std::size_t(node)];
+  set_gradient_modes(node, bound);
+  program_.nodes[std::size_t(node)].layer->run_backward(
+      context_, {.x = bound.backward_x, .y = bound.backward_y, .dy = bound.dy, .dx = bound.dx},
+      bound.types);
+}
+
+// ---- reading
+
+const ParameterStore& Graph::store() const {
+  ADJOINT_CHECK(compiled(), "Graph: it has parameters only after compile()");
+  return *store_;
+}
+
+const TensorType& Graph::bound_type(const Value& value) const {
+  ADJOINT_CHECK(compiled(), "Graph: values have memory only after compile()");
+  ADJOINT_CHECK(&value.graph() == this, "Graph: a value of another graph was used");
+  return bound_->types[std::size_t(value.id())];
+}
+
+Tensor Graph::tensor(const Value& value) const {
+  const TensorType& type = bound_type(value);
+  const int region = plan_.value_region[std::size_t(value.id())];
+  const ValueInfo& info = program_.values[std::size_t(value.id())];
+  ADJOINT_CHECK(region >= 0, "Graph: ", info.name,
+                " was rewritten away; name it in CompileOptions::outputs");
+  ADJOINT_CHECK(
+      plan_.regions[std::size_t(region)].last == 2 * static_cast<int>(program_.nodes.size()),
+      "Graph: the memory of ", info.name,
+      " is reused during the step; name it in CompileOptions::outputs to read it");
+  return region_tensor(region, type);
+}
+
+Tensor Graph::gradient(const Value& value) const {
+  const TensorType& type = bound_type(value);
+  const int region = plan_.gradient_region[std::size_t(value.id())];
+  ADJOINT_CHECK(
+      region >= 0, "Graph: ", program_.values[std::size_t(value.id())].name,
+      " has no gradient; name it in CompileOptions::seeds, or record it with wants_gradient");
+  return region_tensor(region, type);
+}
+
+std::int64_t Graph::forward_multiply_adds() const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i)
+    total += program_.nodes[i].layer->multiply_adds(bound_->nodes[i].types);
+  return total;
+}
+
+std::int64_t Graph::backward_multiply_adds() const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+    const BoundNode& bound = bound_->nodes[i];
+    const Layer& layer = *program_.nodes[i].layer;
+    const bool runs = differentiation_.runs_backward[i] || layer.traits().gradient_in_forward;
+    if (!runs) continue;
+    // One product of the forward's size for the parameters, one for the inputs where they are
+    // wanted.
+    const std::int64_t product = layer.multiply_adds(bound.types);
+    const bool inputs = std::ranges::any_of(bound.dx, &Gradient::wanted);
+    total += product * ((declarations_[i].parameters.empty() ? 0 : 1) + (inputs ? 1 : 0));
+  }
+  return total;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

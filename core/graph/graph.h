@@ -1,0 +1,182 @@
+// A sequential graph that differentiates itself. Writing the forward computation records it;
+// compile() derives the backward pass, rewrites, plans memory and allocates; forward() and
+// backward() run it.
+//
+//   Graph graph(context);
+//   Value image = graph.input({batch, 1, 28, 28});
+//   Value label = graph.input({batch}, DType::int32);
+//   Value hidden = relu(linear(flatten(image), 512));
+//   CrossEntropy loss = softmax_cross_entropy(linear(hidden, 10), label);
+//   graph.compile({.losses = {loss.total}});
+//
+// The leading axis of every input is the batch. A compiled graph runs any batch up to the one
+// recorded.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/graph/parameter_store.h"
+#include "core/graph/plan.h"
+#include "core/graph/program.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+class Graph;
+
+/// A value of a graph: what an input holds or a layer makes. A handle, valid as long as its graph.
+class Value {
+ public:
+  Value() = default;
+  Value(Graph* graph, ValueId id) : graph_(graph), id_(id) {}
+  Graph& graph() const;
+  ValueId id() const { return id_; }
+  const TensorType& type() const;
+  const Shape& shape() const { return type().shape; }
+
+ private:
+  Graph* graph_ = nullptr;
+  ValueId id_ = -1;
+};
+
+struct InputOptions {
+  std::string name;             ///< for messages; "input1" and so on by default
+  bool wants_gradient = false;  ///< backward makes its gradient too
+};
+
+struct CompileOptions {
+  /// What is minimised: totals of loss layers, or any floating value, whose elements' sum is meant.
+  std::vector<Value> losses;
+  /// Values to be read after forward(), beside the losses.
+  std::vector<Value> outputs;
+  /// Values whose gradients the caller writes to gradient(value) before backward(): for graphs
+  /// without a loss of their own.
+  std::vector<Value> seeds;
+  /// float32, or float64 for checks. Inputs must have been recorded in it.
+  DType compute_type = DType::float32;
+  /// Names of rewrites not to be made.
+  std::vector<std::string> disabled_rewrites;
+  bool rewrite = true;
+  /// See PlanOptions::reuse. Off in checking builds, so that every buffer has red zones.
+#if defined(ADJOINT_CHECKED)
+  bool reuse_memory = false;
+#else
+  bool reuse_memory = true;
+#endif
+};
+
+class Graph {
+ public:
+  explicit Graph(Context& context);
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  // ---- recording
+
+  Value input(const Shape& shape, DType type = DType::float32, const InputOptions& options = {});
+  /// Applies a layer; a layer object applied again shares its parameters. `name` names its
+  /// parameters in files and must be new; by default it is the kind of layer and a number.
+  std::vector<Value> apply(std::shared_ptr<Layer> layer, const std::vector<Value>& inputs,
+                           const std::string& name = "");
+  /// The same for a layer by value with a single output.
+  template <class ConcreteLayer>
+  requires std::derived_from<ConcreteLayer, Layer> Value apply(ConcreteLayer layer,
+                                                               const std::vector<Value>& inputs,
+                                                               const std::string& name = "") {
+    const std::vector<Value> outputs =
+        apply(std::make_shared<ConcreteLayer>(std::move(layer)), inputs, name);
+    ADJOINT_CHECK(outputs.size() == 1, "Graph: this layer makes ", outputs.size(),
+                  " values; apply it as a shared_ptr to get them all");
+    return outputs[0];
+  }
+
+  // ---- compiling
+
+  /// Once. Throws Error if the graph is empty or a value is of another graph.
+  void compile(const CompileOptions& options);
+  bool compiled() const { return store_ != nullptr; }
+
+  // ---- running, after compile
+
+  /// Chooses how many entries of the leading axis the next calls work on, up to the batch recorded.
+  /// The first call for a batch prepares the layers, which may allocate; later ones are free.
+  void set_batch(std::int64_t batch);
+  std::int64_t batch() const { return batch_; }
+  std::int64_t max_batch() const { return max_batch_; }
+  /// Puts the forward pass on the context's stream; while training, losses also make their
+  /// gradients.
+  void forward();
+  /// Puts the backward pass on the stream. Parameter gradients are overwritten, or added to the
+  /// previous ones after set_accumulating(true).
+  void backward();
+  /// Whether parameter gradients add to those of the step before. Takes effect at the next
+  /// forward().
+  void set_accumulating(bool accumulate) { accumulating_ = accumulate; }
+
+  /// Memory of an input, output, loss or seed, in the present batch's shape.
+  Tensor tensor(const Value& value) const;
+  /// Memory of the gradient of a seed, or of an input that wants one, in the present batch's shape.
+  Tensor gradient(const Value& value) const;
+
+  const std::vector<Parameter>& parameters() const { return store().parameters(); }
+  const std::vector<Slot>& states() const { return store().states(); }
+  ParameterSlab slab() const { return store().slab(); }
+
+  // ---- looking
+
+  Context& context() const { return context_; }
+  const Program& program() const { return program_; }
+  const MemoryPlan& plan() const { return plan_; }
+  const Differentiation& differentiation() const { return differentiation_; }
+  /// Multiply-adds of one forward pass, and of the products its backward pass adds, at the present
+  /// batch.
+  std::int64_t forward_multiply_adds() const;
+  std::int64_t backward_multiply_adds() const;
+
+ private:
+  // What one node is called with at one batch.
+  struct BoundNode {
+    std::vector<Tensor> x, y, backward_x, backward_y, dy;
+    std::vector<Gradient> dx;
+    Signature types;
+    /// Which of the layer's parameters it is the first to write the gradient of.
+    std::vector<bool> writes_first;
+  };
+  struct Binding {
+    std::vector<TensorType> types;  // of every value
+    std::vector<BoundNode> nodes;
+  };
+
+  const ParameterStore& store() const;
+  std::vector<ValueId> ids(const std::vector<Value>& values) const;
+  void build_layers(DType compute_type);
+  void allocate(bool reuse);
+  std::vector<TensorType> types_for(std::int64_t batch) const;
+  Binding bind(std::int64_t batch) const;
+  Tensor region_tensor(int region, const TensorType& type) const;
+  void set_gradient_modes(NodeId node, const BoundNode& bound);
+  void run_node_backward(NodeId node);
+  const TensorType& bound_type(const Value& value) const;
+
+  Context& context_;
+  Program program_;
+  std::vector<Declarations> declarations_;
+  Differentiation differentiation_;
+  MemoryPlan plan_;
+  std::unique_ptr<ParameterStore> store_;
+  Buffer arena_;
+  std::vector<Buffer> separate_;  // one a region where memory is not reused
+  std::vector<void*> region_data_;
+  std::vector<ValueId>
+      ones_;  // seeds that the graph itself fills: losses without gradient_in_forward
+  std::int64_t max_batch_ = 0;
+  std::int64_t batch_ = 0;
+  bool accumulating_ = false;
+  std::map<std::int64_t, Binding> bindings_;
+  const Binding* bound_ = nullptr;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,105 @@
+#include "core/graph/parameter_store.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/graph/plan.h"
+#include "kernels/initialize.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+// Parameters begin at multiples of this many elements, so that every one is aligned for vector
+// loads and matrix products in every type.
+constexpr std::int64_t kParameterAlignment = std::int64_t(kRegionAlignment / sizeof(float));
+
+std::int64_t aligned(std::int64_t count) {
+  return (count + kParameterAlignment - 1) / kParameterAlignment * kParameterAlignment;
+}
+
+std::int64_t slab_count(const std::vector<Parameter>& parameters) {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : parameters) count += aligned(parameter.count());
+  return count;
+}
+
+Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count, const char* owner) {
+  const TensorType slab{type, {count}};
+  buffer = context.memory().allocate(slab.bytes(), owner);
+  fill_bytes(context.stream(), buffer.data(), 0, slab.bytes());
+  return Tensor(buffer.data(), type, slab.shape);
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>& declarations,
+                               DType type) {
+  std::set<std::string> names;
+  for (const Declarations& of_node : declarations) {
+    for (const Parameter& parameter : of_node.parameters) {
+      if (std::ranges::find(parameters_, parameter) != parameters_.end()) continue;
+      ADJOINT_CHECK(names.insert(parameter.name()).second, "Graph: two parameters are named ",
+                    parameter.name(), "; give their layers names of their own");
+      parameters_.push_back(parameter);
+    }
+    for (const Declarations::State& state : of_node.states) {
+      states_.push_back(state.slot);
+      initial_states_.push_back(state.initial);
+    }
+  }
+  std::vector<Parameter> trainable, frozen;
+  for (const Parameter& parameter : parameters_)
+    (parameter.trainable() ? trainable : frozen).push_back(parameter);
+  const std::int64_t count = slab_count(trainable);
+  slab_.master = zeroed(context, values_, type, count, "parameters");
+  slab_.gradient = zeroed(context, gradients_, type, count, "gradients");
+  place(trainable, slab_.master, slab_.gradient);
+  place(frozen, zeroed(context, frozen_values_, type, slab_count(frozen), "frozen parameters"),
+        Tensor());
+  initialize_values(context);
+}
+
+void ParameterStore::place(const std::vector<Parameter>& parameters, const Tensor& master,
+                           const Tensor& gradient) {
+  std::int64_t offset = 0;
+  const auto at = [&](const Tensor& slab, const Shape& shape) {
+    if (!slab.defined()) return Tensor();
+    auto* begin =
+        static_cast<std::byte*>(slab.data()) + std::size_t(offset) * size_of(slab.dtype());
+    return Tensor(begin, slab.dtype(), shape);
+  };
+  for (const Parameter& parameter : parameters) {
+    Parameter::State& state = *parameter.state_;
+    state.master = state.value = at(master, parameter.shape());
+    state.gradient = {at(gradient, parameter.shape()), GradientMode::none};
+    offset += aligned(parameter.count());
+  }
+}
+
+void ParameterStore::initialize_values(Context& context) {
+  // Counting down from the top keeps these draws apart from the layers', whose places count up from
+  // 0.
+  std::uint64_t place = ~std::uint64_t{0};
+  for (const Parameter& parameter : parameters_)
+    initialize(context.stream(), parameter.master(), parameter.initializer(), context.seed(),
+               place--);
+  std::size_t bytes = 0;
+  for (const Slot& state : states_)
+    bytes += (state.type().bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+  state_buffer_ = context.memory().allocate(bytes, "running state");
+  auto* next = static_cast<std::byte*>(state_buffer_.data());
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    states_[i].place_->tensor = Tensor(next, states_[i].type().dtype, states_[i].type().shape);
+    next +=
+        (states_[i].type().bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+    initialize(context.stream(), states_[i].tensor(), Initializer::constant(initial_states_[i]),
+               context.seed(), place--);
+  }
+}
+
+void ParameterStore::set_mode(Parameter& parameter, GradientMode mode) {
+  Parameter::State& state = *parameter.state_;
+  state.gradient.mode = state.trainable ? mode : GradientMode::none;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

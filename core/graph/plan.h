@@ -1,0 +1,56 @@
+// The memory planner: gives every activation, gradient, saved buffer and scratch a place in one
+// arena, from lifetimes and aliases, and says the peak to the byte before the step runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/graph/differentiate.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// A range of the arena: what lies there, and the moments (see Timeline) between which it must
+/// stay.
+struct Region {
+  std::string name;  ///< "linear1", "linear1 gradient", "layer_norm1.mean"
+  std::size_t bytes = 0;
+  int first = 0;
+  int last = 0;
+  std::size_t offset = 0;
+};
+
+/// Where everything lies. Values that share a region are aliases: views, in-place results,
+/// gradients passed through.
+struct MemoryPlan {
+  std::vector<Region> regions;
+  std::vector<int> value_region;     ///< of each value; -1 for values nobody makes
+  std::vector<int> gradient_region;  ///< of each value's gradient; -1 where there is none
+  struct SlotPlace {
+    Slot slot;
+    int region = -1;
+  };
+  std::vector<SlotPlace> slots;
+  std::size_t arena_bytes = 0;  ///< the peak, with alignment
+  std::size_t live_bytes = 0;   ///< the most that is alive at one moment: no plan can need less
+};
+
+struct PlanOptions {
+  /// Values the caller reads or writes at any time: they keep their region for the whole step.
+  std::vector<ValueId> kept;
+  /// Regions whose lifetimes do not meet share memory, and results may take the place of operands.
+  /// Without it everything has memory of its own, so that red zones and NaN fill reach every
+  /// buffer.
+  bool reuse = true;
+};
+
+/// Alignment of every region, in bytes: that of cudaMalloc, and more than any vector load needs.
+inline constexpr std::size_t kRegionAlignment = 256;
+
+MemoryPlan plan_memory(const Program& program, const std::vector<Declarations>& declarations,
+                       const Differentiation& differentiation, const PlanOptions& options);
+
+/// Gives the regions offsets such that regions alive at the same moment do not overlap: largest
+/// first, each at the lowest offset free for its lifetime. Returns the bytes needed.
+std::size_t place_regions(std::vector<Region>& regions, bool reuse);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

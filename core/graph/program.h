@@ -1,0 +1,93 @@
+// Program: a graph as plain data, a list of nodes in the order they were applied. Recording appends
+// to it, compiling is a row of passes over it, each in a file of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/graph/layer.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Index of a value in a program.
+using ValueId = int;
+/// Index of a node in a program.
+using NodeId = int;
+
+/// One application of a layer.
+struct Node {
+  std::string name;    ///< unique in the program: "linear2"
+  bool named = false;  ///< the user chose the name: parts of a container are named under it
+  std::shared_ptr<Layer> layer;
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+};
+
+/// What flows between nodes.
+struct ValueInfo {
+  std::string name;             ///< of the input, or of the node that makes it
+  TensorType type;              ///< at the largest batch
+  NodeId producer = -1;         ///< -1 for inputs of the graph
+  bool wants_gradient = false;  ///< an input whose gradient the caller asked for
+};
+
+struct Program {
+  std::vector<Node> nodes;
+  std::vector<ValueInfo> values;
+  std::vector<ValueId> inputs;
+  std::vector<std::string> rewrites;  ///< what the rewrite pass did, a line each
+
+  ValueId add_input(const std::string& name, const TensorType& type, bool wants_gradient);
+  /// Infers the outputs' types; throws Error naming this layer and those whose outputs it cannot
+  /// take. An empty name becomes the layer's kind and a number.
+  std::vector<ValueId> apply(std::shared_ptr<Layer> layer, const std::vector<ValueId>& inputs,
+                             std::string name = "");
+  std::string unused_name(const std::string& base, bool number_first) const;
+
+  /// Nodes that read each value, in order.
+  std::vector<std::vector<NodeId>> consumers() const;
+  Signature types(const std::vector<ValueId>& values) const;
+  /// Replaces the nodes named (ascending) by one that takes the place of the last of them. Values
+  /// that only the removed nodes knew stay in `values`, without a producer.
+  void replace(const std::vector<NodeId>& removed, Node replacement);
+  /// Sets every value's producer after nodes were moved.
+  void renumber_producers();
+};
+
+/// A layer that is made of others. Graphs replace it by what `record` applies before anything else
+/// happens, so it is never built and never runs.
+class Container : public Layer {
+ public:
+  /// Applies the parts to the inputs in `program`, naming them under `scope` (empty for none).
+  virtual std::vector<ValueId> record(Program& program, const std::vector<ValueId>& inputs,
+                                      const std::string& scope) const = 0;
+
+  Signature infer(const Signature& x) const final;
+  void forward(Context&, const ForwardCall&) final;
+  void backward(Context&, const BackwardCall&) final;
+};
+
+// The passes that change the program, in the order compile runs them.
+
+/// Replaces containers by their parts, to the last.
+void inline_containers(Program& program);
+/// Gives a layer that is applied again a twin for the second place and those after it.
+void separate_twins(Program& program);
+
+/// A rewrite looks for its pattern and replaces what it finds, never values in `kept`; it reports
+/// each replacement in program.rewrites.
+struct Rewrite {
+  std::string name;
+  void (*apply)(Program& program, const std::set<ValueId>& kept);
+  int order = 0;  ///< lower runs first
+};
+/// Registers a rewrite of this backend; layers do so where they are defined.
+bool register_rewrite(const Rewrite& rewrite);
+/// Runs every registered rewrite but those named in `disabled`.
+void rewrite(Program& program, const std::set<ValueId>& kept,
+             const std::vector<std::string>& disabled);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,35 @@
+// Pointwise: a layer that applies one function to each element, y[i] = f(x[i]). It is made of a
+// functor alone (layers/pointwise.cuh); the backward kernel differentiates the functor by itself.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/graph/graph.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+class Pointwise : public Layer {
+ public:
+  /// What layers/pointwise.cuh makes of a functor.
+  struct Operations {
+    std::string kind;
+    bool backward_from_y = false;  ///< f' is computed from y rather than from x
+    std::function<void(Stream&, const Tensor& y, const Tensor& x)> forward;
+    std::function<void(Stream&, const Gradient& dx, const Tensor& x_or_y, const Tensor& dy)>
+        backward;
+  };
+  explicit Pointwise(Operations operations) : operations_(std::move(operations)) {}
+
+  std::string kind() const override { return operations_.kind; }
+  std::shared_ptr<Layer> twin() const override { return std::make_shared<Pointwise>(*this); }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override;
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+
+ private:
+  Operations operations_;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
