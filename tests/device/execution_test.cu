@@ -15,11 +15,13 @@ __global__ void row_sum(float* y, const float* x, int cols) {
   if (block.thread == 0) y[blockIdx.x] = s;
 }
 TEST(Execution, Starts) {
-  Stream* none = nullptr;
+  Stream stream;
   std::vector<float> x(1000, 2.0f), y(1000);
-  launch<scale>(*none, {.grid = 7, .block = preferred_block(64)}, y.data(), x.data(), 3.0f, 1000);
+  launch<scale>(stream, {.grid = 7, .block = preferred_block(64)}, y.data(), x.data(), 3.0f, 1000);
+  stream.synchronize();
   for (float v : y) EXPECT_EQ(v, 6.0f);
-  launch<row_sum>(*none, {.grid = 10, .block = preferred_block(64)}, y.data(), x.data(), 100);
+  launch<row_sum>(stream, {.grid = 10, .block = preferred_block(64)}, y.data(), x.data(), 100);
+  stream.synchronize();
   EXPECT_EQ(y[9], 200.0f);
   EXPECT_EQ(kernel_name<scale>(), "scale");
 }

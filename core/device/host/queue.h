@@ -1,17 +1,142 @@
-// Putting work on a host stream. This first form runs it at once.
+// The host's streams: queues of callables. Kernel launches, matrix products, copies and fills all
+// come through enqueue(); what becomes of them depends on the mode and on whether the stream is
+// being captured.
+//
+//   eager      the work runs in enqueue(), on the calling thread: a legal order, and the fastest.
+//   Nothing is
+//              ever pending. Programs run so.
+//   deferred   the work is queued; whoever waits for a stream or an event, or asks for one, runs
+//   pending work
+//              of all streams in an order drawn from a seed among the legal ones. So a missing
+//              event, or host memory freed or changed before its copy ran, shows without a GPU.
+//              Checking builds run so.
+//   capture    the work is recorded, not run.
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
 
+#include "core/device/counters.h"
 #include "core/device/stream.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-enum class WorkKind { launch, copy };
+/// Kernels and products are launches; copies and fills are copies.
+enum class WorkKind : std::uint8_t { launch, copy };
 
+/// How host streams run their work. At start it is what the environment variable
+/// ADJOINT_HOST_STREAMS says
+/// ("eager", "deferred" or "deferred:SEED"), else eager, or deferred in checking builds.
+struct HostStreamMode {
+  bool deferred = false;
+  std::uint64_t seed = 0;
+};
+HostStreamMode host_stream_mode();
+/// Runs all pending work first. Not while another thread uses a stream.
+void set_host_stream_mode(const HostStreamMode& mode);
+
+/// One recorded or pending piece of work.
+struct HostOperation {
+  WorkKind kind = WorkKind::launch;
+  std::string name;
+  std::function<void()> run;
+};
+
+/// Shared by the CapturedWork and by its pending replays.
+using HostRecording = std::shared_ptr<const std::vector<HostOperation>>;
+
+/// One recording of an event: the place in a stream where it was made, shared by the event and by
+/// the streams that wait for it.
+struct HostEventPoint {
+  bool passed = false;
+  std::exception_ptr error;  ///< of the stream that passed it; those who wait for it fail alike
+  std::chrono::steady_clock::time_point time;
+};
+
+/// What Stream::native() points to. All members but the inline ones lock the scheduler of
+/// queue.cpp.
+class StreamQueue {
+ public:
+  StreamQueue();
+  ~StreamQueue();  ///< runs what is pending; its errors are lost
+  StreamQueue(const StreamQueue&) = delete;
+  StreamQueue& operator=(const StreamQueue&) = delete;
+
+  /// Eager, not capturing, not failed: the common case, tested without a lock.
+  bool runs_at_once() const { return runs_at_once_.load(std::memory_order_relaxed); }
+  void put(WorkKind kind, std::string_view name, std::function<void()> run);
+  void fail(std::exception_ptr error) noexcept;
+  /// What enqueue() does where runs_at_once(). Inline, so that the work is.
+  template <class Work>
+  void run_at_once(const Work& work) noexcept {
+    try {
+      work();
+    } catch (...) {
+      fail(std::current_exception());
+    }
+  }
+
+  void synchronize();
+  void record(std::shared_ptr<HostEventPoint>& point);
+  void wait(std::shared_ptr<HostEventPoint> point);
+
+  void begin_capture();
+  std::vector<HostOperation> end_capture();
+  void abandon_capture();
+  bool capturing() const { return capturing_; }
+  void replay(const HostRecording& recording);
+
+ private:
+  friend class HostScheduler;
+
+  /// Exactly one of the three is set.
+  struct Entry {
+    std::shared_ptr<const HostOperation> operation{};
+    std::shared_ptr<HostEventPoint> passes{};
+    std::shared_ptr<HostEventPoint> waits_for{};
+  };
+
+  std::atomic<bool> runs_at_once_{true};
+  bool capturing_ = false;
+  bool running_ = false;  ///< some thread runs the operation that was at the front
+  std::deque<Entry> pending_;
+  std::exception_ptr error_;
+  std::thread::id capturing_thread_;
+  std::vector<HostOperation> recording_;
+};
+
+/// Waits for everything that has been put on any stream so far, errors kept in their streams: what
+/// releasing memory does, as cudaFree does.
+void wait_for_all_streams() noexcept;
+
+/// Blocking and non-blocking tests of a point; null points were never recorded and count as passed.
+void wait_for_point(const std::shared_ptr<HostEventPoint>& point);
+bool point_passed(const std::shared_ptr<HostEventPoint>& point);
+float milliseconds_between(const HostEventPoint* begin, const HostEventPoint* end);
+
+/// Puts work on the stream. `work` is a copyable callable that holds its arguments by value; `name`
+/// is what CapturedWork::operations() shows. An exception that it throws fails the stream: later
+/// work is dropped until synchronize() rethrows it. Costs an atomic increment or two where the work
+/// runs at once, and allocates nothing then.
 template <class Work>
-void enqueue(Stream&, WorkKind, std::string_view, Work work) {
-  work();
+void enqueue(Stream& stream, WorkKind kind, std::string_view name, Work work) {
+  auto& queue = *static_cast<StreamQueue*>(stream.native());
+  if (!queue.runs_at_once()) {
+    queue.put(kind, name, std::function<void()>(std::move(work)));
+    return;
+  }
+  count(kind == WorkKind::launch ? atomic_counters.launches : atomic_counters.copies);
+  queue.run_at_once(work);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND
