@@ -1,0 +1,228 @@
+#include "core/base/options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace adjoint {
+namespace {
+
+constexpr std::string_view kInteger = "a whole number";
+constexpr std::string_view kNumber = "a number";
+constexpr std::string_view kFlag = "true or false";
+constexpr std::string_view kText = "text in quotes";
+constexpr std::string_view kIntegers = "a list of whole numbers";
+constexpr std::string_view kNumbers = "a list of numbers";
+
+std::string text_of(bool value) { return value ? "true" : "false"; }
+
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+
+std::string text_of(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  std::string text(buffer.data(), end);
+  // 1 would read back as a whole number.
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string text_of(const std::string& value) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string out = "\"";
+  for (const char c : value) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (code < 0x20 || code == 0x7f) {
+      out += "\\u00";
+      out += kHex[code / 16];
+      out += kHex[code % 16];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+  return out;
+}
+
+template <class T>
+std::string text_of(const std::vector<T>& values) {
+  std::vector<std::string> parts;
+  for (const T& value : values) parts.push_back(text_of(value));
+  return str("[", join(parts, ", "), "]");
+}
+
+/// What was found instead: "the text \"fast\"".
+std::string found(const OptionValue& value) {
+  constexpr std::array<const char*, 7> kKinds = {"",          "",          "",         "the text ",
+                                                 "the list ", "the list ", "the list "};
+  return str(kKinds[value.index()], toml_text(value));
+}
+
+/// The beginning of a message about something set at `where`.
+std::string place(const std::string& where) { return where.empty() ? where : str(where, ": "); }
+
+// The value as a T, where it is one or is exactly representable as one.
+template <class T>
+std::optional<T> converted(const OptionValue& value) {
+  if (const T* same = std::get_if<T>(&value)) return *same;
+  return std::nullopt;
+}
+
+template <>
+std::optional<double> converted(const OptionValue& value) {
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) return static_cast<double>(*whole);
+  if (const auto* same = std::get_if<double>(&value)) return *same;
+  return std::nullopt;
+}
+
+template <>
+std::optional<std::vector<double>> converted(const OptionValue& value) {
+  if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&value)) {
+    return std::vector<double>(whole->begin(), whole->end());
+  }
+  if (const auto* same = std::get_if<std::vector<double>>(&value)) return *same;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string toml_text(const OptionValue& value) {
+  return std::visit([](const auto& held) { return text_of(held); }, value);
+}
+
+Options::Options(std::string owner, std::string where)
+    : owner_(std::move(owner)), where_(std::move(where)) {}
+
+void Options::set(const std::string& key, OptionValue value, std::string where) {
+  const auto same = std::ranges::find(items_, key, &Item::key);
+  if (same != items_.end()) {
+    same->value = std::move(value);
+    same->where = std::move(where);
+  } else {
+    items_.push_back({key, std::move(value), std::move(where)});
+  }
+}
+
+const Options::Item* Options::find(const std::string& key) const {
+  const auto item = std::ranges::find(items_, key, &Item::key);
+  return item == items_.end() ? nullptr : &*item;
+}
+
+const OptionValue* Options::look_up(const std::string& key) {
+  asked_.insert(key);
+  const Item* item = find(key);
+  return item == nullptr ? nullptr : &item->value;
+}
+
+void Options::fail_missing(const std::string& key, std::string_view expected) const {
+  // The key may be there under a name that is nearly right: better to say so than that it is
+  // missing.
+  for (const Item& item : items_) {
+    const std::vector<std::string> wanted = {key};
+    if (!asked_.contains(item.key) && nearest_name(item.key, wanted)) finish();
+  }
+  ADJOINT_FAIL(place(where_), owner_, " has no ", key, "; expected ", expected);
+}
+
+void Options::fail(const std::string& key, std::string_view expected) const {
+  const Item* item = find(key);
+  if (item == nullptr) {
+    ADJOINT_FAIL(place(where_), owner_, " ", key, ": expected ", expected, ", but it is not given");
+  }
+  ADJOINT_FAIL(place(item->where), owner_, " ", key, ": expected ", expected, ", got ",
+               found(item->value));
+}
+
+template <class T>
+std::optional<T> Options::get(const std::string& key, std::string_view expected) {
+  const OptionValue* value = look_up(key);
+  if (value == nullptr) return std::nullopt;
+  std::optional<T> result = converted<T>(*value);
+  // An empty list has no type of its own.
+  if constexpr (requires { typename T::allocator_type; }) {
+    const auto empty = [](const auto& held) {
+      if constexpr (requires { held.empty(); }) return held.empty();
+      return false;
+    };
+    if (!result && value->index() >= 4 && std::visit(empty, *value)) return T{};
+  }
+  if (!result) fail(key, expected);
+  return result;
+}
+
+template <class T>
+T Options::get_required(const std::string& key, std::string_view expected) {
+  std::optional<T> value = get<T>(key, expected);
+  if (!value) fail_missing(key, expected);
+  return *std::move(value);
+}
+
+std::int64_t Options::integer(const std::string& key) {
+  return get_required<std::int64_t>(key, kInteger);
+}
+std::int64_t Options::integer(const std::string& key, std::int64_t fallback) {
+  return get<std::int64_t>(key, kInteger).value_or(fallback);
+}
+double Options::number(const std::string& key) { return get_required<double>(key, kNumber); }
+double Options::number(const std::string& key, double fallback) {
+  return get<double>(key, kNumber).value_or(fallback);
+}
+bool Options::flag(const std::string& key) { return get_required<bool>(key, kFlag); }
+bool Options::flag(const std::string& key, bool fallback) {
+  return get<bool>(key, kFlag).value_or(fallback);
+}
+std::string Options::text(const std::string& key) { return get_required<std::string>(key, kText); }
+std::string Options::text(const std::string& key, const std::string& fallback) {
+  return get<std::string>(key, kText).value_or(fallback);
+}
+std::vector<std::int64_t> Options::integers(const std::string& key) {
+  return get_required<std::vector<std::int64_t>>(key, kIntegers);
+}
+std::vector<std::int64_t> Options::integers(const std::string& key,
+                                            const std::vector<std::int64_t>& fallback) {
+  return get<std::vector<std::int64_t>>(key, kIntegers).value_or(fallback);
+}
+std::vector<double> Options::numbers(const std::string& key) {
+  return get_required<std::vector<double>>(key, kNumbers);
+}
+std::vector<double> Options::numbers(const std::string& key, const std::vector<double>& fallback) {
+  return get<std::vector<double>>(key, kNumbers).value_or(fallback);
+}
+std::optional<std::int64_t> Options::optional_integer(const std::string& key) {
+  return get<std::int64_t>(key, kInteger);
+}
+std::optional<double> Options::optional_number(const std::string& key) {
+  return get<double>(key, kNumber);
+}
+
+std::string Options::choice(const std::string& key, const std::string& fallback,
+                            const std::vector<std::string>& choices) {
+  const std::string value = text(key, fallback);
+  if (std::ranges::find(choices, value) != choices.end()) return value;
+  const Item* item = find(key);
+  ADJOINT_FAIL(item == nullptr ? "" : place(item->where), owner_, " ", key, ": unknown '", value,
+               "'", did_you_mean(value, choices));
+}
+
+void Options::require(bool condition, const std::string& key, std::string_view expected) const {
+  if (!condition) fail(key, expected);
+}
+
+void Options::finish() const {
+  const std::vector<std::string> known(asked_.begin(), asked_.end());
+  for (const Item& item : items_) {
+    ADJOINT_CHECK(asked_.contains(item.key), place(item.where), owner_, " has no key '", item.key,
+                  "'", did_you_mean(item.key, known));
+  }
+}
+
+}  // namespace adjoint

@@ -1,0 +1,93 @@
+// A table of settings as a recipe gives it: [optim], or { type = "linear", out = 512 }. Whoever the
+// table is for asks for its keys by name and type and then calls finish(), which reports keys
+// nobody asked for with the nearest name that was: a misspelt key is an error without a list of
+// keys kept anywhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace adjoint {
+
+using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                                 std::vector<double>, std::vector<std::string>>;
+
+/// The value as TOML, reading back to the same value: floating-point numbers in their shortest
+/// form.
+std::string toml_text(const OptionValue& value);
+
+class Options {
+ public:
+  struct Item {
+    std::string key;
+    OptionValue value;
+    /// Where it was set, for messages: "digits.toml, line 12".
+    std::string where;
+  };
+
+  Options() = default;
+  /// `owner` is what messages call the table: "[optim]", "layer 2 (linear)". `where` is where it
+  /// stands.
+  explicit Options(std::string owner, std::string where = {});
+
+  /// Adds or replaces.
+  void set(const std::string& key, OptionValue value, std::string where = {});
+
+  /// Each returns the value of a key; without a fallback a missing key is an error. All throw Error
+  /// naming place, key, what was expected and found. A whole number serves where any number is
+  /// asked for, and a list of them likewise.
+  std::int64_t integer(const std::string& key);
+  std::int64_t integer(const std::string& key, std::int64_t fallback);
+  double number(const std::string& key);
+  double number(const std::string& key, double fallback);
+  bool flag(const std::string& key);
+  bool flag(const std::string& key, bool fallback);
+  std::string text(const std::string& key);
+  std::string text(const std::string& key, const std::string& fallback);
+  std::vector<std::int64_t> integers(const std::string& key);
+  std::vector<std::int64_t> integers(const std::string& key,
+                                     const std::vector<std::int64_t>& fallback);
+  std::vector<double> numbers(const std::string& key);
+  std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback);
+  std::optional<std::int64_t> optional_integer(const std::string& key);
+  std::optional<double> optional_number(const std::string& key);
+
+  /// One of `choices`; the error names the nearest.
+  std::string choice(const std::string& key, const std::string& fallback,
+                     const std::vector<std::string>& choices);
+
+  /// Throws Error "[optim] lr: expected a positive number, got -1" unless `condition` holds.
+  void require(bool condition, const std::string& key, std::string_view expected) const;
+
+  /// Throws Error for the first key that nothing above was asked for.
+  void finish() const;
+
+  bool has(const std::string& key) const { return find(key) != nullptr; }
+  /// In the order they were set.
+  const std::vector<Item>& items() const { return items_; }
+  const std::string& owner() const { return owner_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  const Item* find(const std::string& key) const;
+  /// The value under `key`, remembered as asked for; nullptr where it is missing.
+  const OptionValue* look_up(const std::string& key);
+  [[noreturn]] void fail_missing(const std::string& key, std::string_view expected) const;
+  [[noreturn]] void fail(const std::string& key, std::string_view expected) const;
+  template <class T>
+  std::optional<T> get(const std::string& key, std::string_view expected);
+  template <class T>
+  T get_required(const std::string& key, std::string_view expected);
+
+  std::string owner_;
+  std::string where_;
+  std::vector<Item> items_;
+  std::set<std::string> asked_;
+};
+
+}  // namespace adjoint
