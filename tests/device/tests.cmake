@@ -1,5 +1,6 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
+  ${CMAKE_CURRENT_LIST_DIR}/collectives_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu)
 if(backend STREQUAL "host")
   list(APPEND floor_sources

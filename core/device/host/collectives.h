@@ -43,6 +43,12 @@ struct WarpExchange {
   std::uint64_t values[32]{};
   std::uint8_t sources[32]{};  ///< of shuffles: whose value each lane wants
   std::uint64_t results[32]{};
+
+  /// Gives every lane that takes part the same result; others may still have to read theirs.
+  void broadcast(std::uint64_t result) {
+    for (std::uint32_t rest = lanes; rest; rest &= rest - 1)
+      results[std::countr_zero(rest)] = result;
+  }
 };
 using CombineLanes = void (*)(WarpExchange& exchange, const void* data);
 
@@ -88,7 +94,7 @@ T warp_reduction(unsigned mask, T value, WarpOperation operation, SourceLocation
     T result = lane(unsigned(std::countr_zero(rest)));
     for (rest &= rest - 1; rest; rest &= rest - 1)
       result = Operation{}(result, lane(unsigned(std::countr_zero(rest))));
-    for (std::uint64_t& r : exchange.results) r = to_word(result);
+    exchange.broadcast(to_word(result));
   };
   return from_word<T>(warp_collective(mask, operation, to_word(value), 0, combine, nullptr, where));
 }

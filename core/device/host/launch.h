@@ -37,6 +37,7 @@ struct Grid {
 void run_grid(const Grid& grid);
 
 // The engine's side of the loops below.
+void begin_block();            ///< shared memory starts undefined; in checking builds only
 void run_interleaved_block();  ///< finishes the current block
 bool begin_thread();           ///< next thread of the block on this stack; false if none is left
 void end_thread();
@@ -62,6 +63,9 @@ __attribute__((flatten, noinline)) void run_blocks(const void* packed, std::uint
       if (++y == grid.y) y = 0, ++z;
     }
     state.shared_variables = 0;
+#if defined(ADJOINT_CHECKED)
+    begin_block();
+#endif
     if (ADJOINT_TSAN || state.interleaved) {
       run_interleaved_block();
       continue;
@@ -69,6 +73,7 @@ __attribute__((flatten, noinline)) void run_blocks(const void* packed, std::uint
     if constexpr (form == BlockForm::one_thread) {
       state.thread = {0, 0, 0};
       state.block_extent = {1, 1, 1};
+      state.block_threads = 1;
       std::apply(Call{}, arguments);
       if (state.interleaved) [[unlikely]]
         run_interleaved_block();

@@ -69,15 +69,17 @@ T block_reduce(const T& value, const T& identity, const Combine& combine, Source
   return result;
 }
 
-/// Reduces over a full warp; every lane gets the result. Values of up to 8 bytes.
+/// Reduces over a full warp; every lane gets the result. Values of up to 8 bytes. In a block of one
+/// thread, the warp is that thread.
 template <class T, class Combine>
 T warp_reduce(const T& value, const Combine& combine,
               SourceLocation where = SourceLocation::current()) {
+  if (thread_state.block_threads == 1) return value;
   const CombineLanes tree = [](WarpExchange& exchange, const void* data) {
     T lanes[32];
     for (int lane = 0; lane < 32; ++lane) lanes[lane] = from_word<T>(exchange.values[lane]);
     reduce_tree(lanes, *static_cast<const Combine*>(data));
-    for (std::uint64_t& result : exchange.results) result = to_word(lanes[0]);
+    exchange.broadcast(to_word(lanes[0]));
   };
   return from_word<T>(
       warp_collective(0xffffffffu, WarpOperation::tree, to_word(value), 0, tree, &combine, where));

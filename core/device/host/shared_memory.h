@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "core/device/host/language.h"
 #include "core/device/host/thread_state.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
