@@ -1,0 +1,257 @@
+#include "core/train/recipe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/text.h"
+#include "core/train/recipe_tables.h"
+
+namespace adjoint {
+namespace {
+
+constexpr const char* kPositive = "a positive number";
+constexpr const char* kNotNegative = "a number of at least 0";
+constexpr const char* kUnitInterval = "a number from 0 to below 1";
+
+// Written so that NaN fails each.
+bool positive(double value) { return value > 0 && std::isfinite(value); }
+bool not_negative(double value) { return value >= 0 && std::isfinite(value); }
+bool in_unit_interval(double value) { return value >= 0 && value < 1; }
+
+// ---- reading
+
+std::int64_t count(Options& options, const std::string& key, std::int64_t fallback,
+                   std::int64_t least) {
+  const std::int64_t value = options.integer(key, fallback);
+  options.require(value >= least, key, str("a whole number of at least ", least));
+  return value;
+}
+
+std::uint64_t seed(Options& options, std::uint64_t fallback) {
+  return static_cast<std::uint64_t>(count(options, "seed", static_cast<std::int64_t>(fallback), 0));
+}
+
+double number(Options& options, const std::string& key, double fallback, bool (*valid)(double),
+              const char* expected) {
+  const double value = options.number(key, fallback);
+  options.require(valid(value), key, expected);
+  return value;
+}
+
+DataRecipe read_data(Options& options) {
+  DataRecipe data;
+  data.name = options.choice("name", data.name, {"digits", "mnist"});
+  const bool drawn = data.name == "digits";
+  data.folder = drawn ? "" : options.text("folder", "");
+  data.train_count = count(options, "train_count", drawn ? 30000 : 0, drawn ? 1 : 0);
+  data.test_count = count(options, "test_count", drawn ? 10000 : 0, drawn ? 1 : 0);
+  data.seed = seed(options, data.seed);
+  data.validation = number(options, "validation", data.validation, in_unit_interval, kUnitInterval);
+  data.mean = options.optional_number("mean");
+  data.deviation = options.optional_number("deviation");
+  options.require(!data.mean || std::isfinite(*data.mean), "mean", "a finite number");
+  options.require(!data.deviation || positive(*data.deviation), "deviation", kPositive);
+  options.require(data.mean.has_value() || !data.deviation, "mean", "a number beside deviation");
+  options.require(data.deviation.has_value() || !data.mean, "deviation", "a number beside mean");
+  options.finish();
+  return data;
+}
+
+LossRecipe read_loss(Options& options) {
+  LossRecipe loss;
+  loss.type = options.choice("type", loss.type, {"softmax_cross_entropy"});
+  loss.label_smoothing =
+      number(options, "label_smoothing", loss.label_smoothing, in_unit_interval, kUnitInterval);
+  if (const auto label = options.optional_integer("ignored_label")) {
+    using Limits = std::numeric_limits<std::int32_t>;
+    options.require(*label >= Limits::min() && *label <= Limits::max(), "ignored_label",
+                    "a whole number of 32 bits");
+    loss.ignored_label = static_cast<std::int32_t>(*label);
+  }
+  options.finish();
+  return loss;
+}
+
+OptimizerRecipe read_optimizer(Options& options) {
+  OptimizerRecipe optim;
+  optim.type = options.choice("type", optim.type, {"adamw", "sgd"});
+  optim.lr = number(options, "lr", optim.lr, positive, kPositive);
+  if (optim.type == "adamw") {
+    const auto betas = options.numbers("betas", {optim.betas[0], optim.betas[1]});
+    options.require(betas.size() == 2 && std::ranges::all_of(betas, in_unit_interval), "betas",
+                    "two numbers from 0 to below 1");
+    optim.betas = {betas[0], betas[1]};
+    optim.epsilon = number(options, "epsilon", optim.epsilon, positive, kPositive);
+  } else {
+    optim.momentum = number(options, "momentum", optim.momentum, in_unit_interval, kUnitInterval);
+    optim.nesterov = options.flag("nesterov", optim.nesterov);
+    options.require(!optim.nesterov || optim.momentum > 0, "momentum",
+                    "a number above 0 for nesterov");
+    optim.weight_decay = 0;
+  }
+  optim.weight_decay =
+      number(options, "weight_decay", optim.weight_decay, not_negative, kNotNegative);
+  optim.clip_norm = number(options, "clip_norm", optim.clip_norm, not_negative, kNotNegative);
+  optim.accumulate = count(options, "accumulate", optim.accumulate, 1);
+  options.finish();
+  return optim;
+}
+
+ScheduleRecipe read_schedule(Options& options, double lr) {
+  ScheduleRecipe schedule;
+  schedule.type = options.choice("type", schedule.type, {"constant", "cosine"});
+  schedule.warmup_steps = count(options, "warmup_steps", schedule.warmup_steps, 0);
+  if (schedule.type == "cosine") {
+    schedule.final_lr = options.number("final_lr", schedule.final_lr);
+    options.require(schedule.final_lr >= 0 && schedule.final_lr <= lr, "final_lr",
+                    str("a number from 0 to optim.lr, ", lr));
+  }
+  options.finish();
+  return schedule;
+}
+
+TrainRecipe read_train(Options& options) {
+  TrainRecipe train;
+  train.epochs = options.optional_integer("epochs");
+  train.steps = options.optional_integer("steps");
+  options.require(!train.epochs || *train.epochs >= 1, "epochs", "a whole number of at least 1");
+  options.require(!train.steps || *train.steps >= 1, "steps", "a whole number of at least 1");
+  options.require(!train.epochs || !train.steps, "steps", "epochs or steps, not both");
+  if (!train.epochs && !train.steps) train.epochs = 10;
+  train.batch = count(options, "batch", train.batch, 1);
+  train.seed = seed(options, train.seed);
+  train.precision = dtype_from_name(
+      options.choice("precision", "float32", {"float32", "bfloat16", "float16", "float64"}));
+  train.augmentation = options.choice("augmentation", train.augmentation, {"none"});
+  options.finish();
+  return train;
+}
+
+LayerRecipe read_layer(const Options& table) {
+  Options options(table.owner(), table.where());
+  for (const Options::Item& item : table.items()) {
+    if (item.key != "type") options.set(item.key, item.value, item.where);
+  }
+  // A copy is asked, so that the message for a missing type comes from the whole table.
+  Options whole = table;
+  return {.type = whole.text("type"), .options = std::move(options)};
+}
+
+// ---- writing
+
+class TomlWriter {
+ public:
+  explicit TomlWriter(const std::string& table) { text_ = str("[", table, "]\n"); }
+
+  TomlWriter& add(const char* key, OptionValue value) {
+    text_ += str(key, " = ", toml_text(value), "\n");
+    return *this;
+  }
+  TomlWriter& add_seed(std::uint64_t seed) { return add("seed", static_cast<std::int64_t>(seed)); }
+  template <class T>
+  TomlWriter& add_if(const char* key, const std::optional<T>& value) {
+    using Stored = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
+    return value ? add(key, static_cast<Stored>(*value)) : *this;
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string key_text(const std::string& key) {
+  const bool bare = !key.empty() && std::ranges::all_of(key, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+  return bare ? key : toml_text(key);
+}
+
+std::string model_text(const std::vector<LayerRecipe>& layers) {
+  std::string out = "[model]\nlayers = [\n";
+  for (const LayerRecipe& layer : layers) {
+    out += str("  {type = ", toml_text(layer.type));
+    for (const Options::Item& item : layer.options.items()) {
+      out += str(", ", key_text(item.key), " = ", toml_text(item.value));
+    }
+    out += "},\n";
+  }
+  return out += "]\n";
+}
+
+std::string data_text(const DataRecipe& data) {
+  TomlWriter out("data");
+  out.add("name", data.name);
+  if (data.name == "mnist") out.add("folder", data.folder);
+  out.add("train_count", data.train_count).add("test_count", data.test_count).add_seed(data.seed);
+  out.add("validation", data.validation).add_if("mean", data.mean);
+  return out.add_if("deviation", data.deviation).text();
+}
+
+std::string optimizer_text(const OptimizerRecipe& optim) {
+  TomlWriter out("optim");
+  out.add("type", optim.type).add("lr", optim.lr);
+  if (optim.type == "adamw") {
+    out.add("betas", std::vector<double>{optim.betas[0], optim.betas[1]});
+    out.add("epsilon", optim.epsilon);
+  } else {
+    out.add("momentum", optim.momentum).add("nesterov", optim.nesterov);
+  }
+  out.add("weight_decay", optim.weight_decay).add("clip_norm", optim.clip_norm);
+  return out.add("accumulate", optim.accumulate).text();
+}
+
+std::string schedule_text(const ScheduleRecipe& schedule) {
+  TomlWriter out("schedule");
+  out.add("type", schedule.type).add("warmup_steps", schedule.warmup_steps);
+  if (schedule.type == "cosine") out.add("final_lr", schedule.final_lr);
+  return out.text();
+}
+
+std::string train_text(const TrainRecipe& train) {
+  TomlWriter out("train");
+  out.add_if("epochs", train.epochs).add_if("steps", train.steps).add("batch", train.batch);
+  out.add_seed(train.seed).add("precision", std::string(name(train.precision)));
+  return out.add("augmentation", train.augmentation).text();
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view text, const std::string& name,
+                    std::span<const std::string> overrides) {
+  RecipeTables tables = parse_recipe_tables(text, name, overrides);
+  Recipe recipe{.name = name};
+  tables.sections.at("model").optional_integer("layers");
+  tables.sections.at("model").finish();
+  ADJOINT_CHECK(!tables.layers.empty(), name,
+                ": the recipe has no layers; expected [model] with layers = [{type = ...}, ...]");
+  for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
+  recipe.data = read_data(tables.sections.at("data"));
+  recipe.loss = read_loss(tables.sections.at("loss"));
+  recipe.optim = read_optimizer(tables.sections.at("optim"));
+  recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
+  recipe.train = read_train(tables.sections.at("train"));
+  return recipe;
+}
+
+Recipe read_recipe(const std::filesystem::path& path, std::span<const std::string> overrides) {
+  const Bytes bytes = read_file(path);
+  return parse_recipe({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                      path.filename().string(), overrides);
+}
+
+std::string to_toml(const Recipe& recipe) {
+  TomlWriter loss("loss");
+  loss.add("type", recipe.loss.type).add("label_smoothing", recipe.loss.label_smoothing);
+  loss.add_if("ignored_label", recipe.loss.ignored_label);
+  return join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
+                                       loss.text(), optimizer_text(recipe.optim),
+                                       schedule_text(recipe.schedule), train_text(recipe.train)},
+              "\n");
+}
+
+}  // namespace adjoint

@@ -1,0 +1,27 @@
+// The part of recipes that knows TOML: text and overrides in, one table of options per section out.
+// Apart from recipe.h because toml++ is slow to compile and nvcc does not accept it.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/options.h"
+
+namespace adjoint {
+
+struct RecipeTables {
+  /// By section ("optim"), one for each that recipes have, empty where the recipe leaves it out.
+  std::map<std::string, Options> sections;
+  /// model.layers, each with its `type` still among the options.
+  std::vector<Options> layers;
+};
+
+/// Throws Error for what is not TOML, unknown sections, values of kinds no recipe has (dates,
+/// tables) and overrides that lead nowhere.
+RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
+                                 std::span<const std::string> overrides);
+
+}  // namespace adjoint

@@ -1,0 +1,249 @@
+#include "core/train/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+
+namespace adjoint {
+namespace {
+
+using test::expect_error;
+
+const std::string kModel = "[model]\nlayers = [{type = \"linear\", out = 10}]\n";
+
+/// Line 3 and on are `rest`.
+Recipe parse(const std::string& rest, std::vector<std::string> overrides = {}) {
+  return parse_recipe(kModel + rest, "r.toml", overrides);
+}
+
+void expect_refused(const std::string& rest, std::initializer_list<std::string> parts) {
+  expect_error([&] { parse(rest); }, parts);
+}
+
+void expect_override_refused(const std::string& assignment,
+                             std::initializer_list<std::string> parts) {
+  expect_error([&] { parse("", {assignment}); }, {"--set " + assignment + ": "});
+  expect_error([&] { parse("", {assignment}); }, parts);
+}
+
+TEST(Recipe, DefaultsFillWhatIsLeftOut) {
+  const Recipe recipe = parse("");
+  EXPECT_EQ(recipe.name, "r.toml");
+  EXPECT_EQ(recipe.data.name, "digits");
+  EXPECT_EQ(recipe.data.train_count, 30000);
+  EXPECT_EQ(recipe.optim.type, "adamw");
+  EXPECT_EQ(recipe.optim.lr, 1e-3);
+  EXPECT_EQ(recipe.train.epochs, 10);
+  EXPECT_EQ(recipe.train.steps, std::nullopt);
+  EXPECT_EQ(recipe.train.precision, DType::float32);
+  EXPECT_EQ(recipe.layers.size(), 1u);
+}
+
+TEST(Recipe, ReadsEveryKey) {
+  const Recipe recipe = parse(R"(
+[data]
+name = "mnist"
+folder = "a b"
+train_count = 100
+test_count = 50
+seed = 9
+validation = 0
+mean = 0.1
+deviation = 2
+[loss]
+label_smoothing = 0.1
+ignored_label = -1
+[optim]
+type = "sgd"
+lr = 1
+momentum = 0.5
+nesterov = true
+weight_decay = 1e-4
+clip_norm = 1
+accumulate = 4
+[schedule]
+type = "cosine"
+warmup_steps = 10
+final_lr = 1e-5
+[train]
+steps = 77
+batch = 32
+seed = 5
+precision = "bfloat16"
+augmentation = "none"
+)");
+  EXPECT_EQ(recipe.data.folder, "a b");
+  EXPECT_EQ(recipe.data.train_count, 100);
+  EXPECT_EQ(recipe.data.test_count, 50);
+  EXPECT_EQ(recipe.data.seed, 9u);
+  EXPECT_EQ(recipe.data.validation, 0);
+  EXPECT_EQ(recipe.data.mean, 0.1);
+  EXPECT_EQ(recipe.data.deviation, 2.0);
+  EXPECT_EQ(recipe.loss.label_smoothing, 0.1);
+  EXPECT_EQ(recipe.loss.ignored_label, -1);
+  EXPECT_EQ(recipe.optim.lr, 1);
+  EXPECT_EQ(recipe.optim.momentum, 0.5);
+  EXPECT_TRUE(recipe.optim.nesterov);
+  EXPECT_EQ(recipe.optim.weight_decay, 1e-4);
+  EXPECT_EQ(recipe.optim.clip_norm, 1);
+  EXPECT_EQ(recipe.optim.accumulate, 4);
+  EXPECT_EQ(recipe.schedule.type, "cosine");
+  EXPECT_EQ(recipe.schedule.warmup_steps, 10);
+  EXPECT_EQ(recipe.schedule.final_lr, 1e-5);
+  EXPECT_EQ(recipe.train.steps, 77);
+  EXPECT_EQ(recipe.train.epochs, std::nullopt);
+  EXPECT_EQ(recipe.train.batch, 32);
+  EXPECT_EQ(recipe.train.seed, 5u);
+  EXPECT_EQ(recipe.train.precision, DType::bfloat16);
+  const std::string resolved = to_toml(recipe);
+  EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
+}
+
+TEST(Recipe, LayersKeepTheirOptionsForTheRegistry) {
+  Recipe recipe = parse_recipe(R"([model]
+layers = [
+  {type = "linear", out = 512, bias = false},
+  {type = "dropout", p = 0.1, "odd key" = [1, 2.5], name = "a\"b"},
+])",
+                               "r.toml");
+  ASSERT_EQ(recipe.layers.size(), 2u);
+  EXPECT_EQ(recipe.layers[0].type, "linear");
+  EXPECT_EQ(recipe.layers[0].options.integer("out"), 512);
+  expect_error([&] { recipe.layers[0].options.finish(); },
+               {"r.toml, line 3: layer 0 (linear) has no key 'bias'"});
+  EXPECT_FALSE(recipe.layers[0].options.flag("bias", true));
+  EXPECT_NO_THROW(recipe.layers[0].options.finish());
+  expect_error([&] { recipe.layers[1].options.require(false, "p", "a number below 1"); },
+               {"r.toml, line 4: layer 1 (dropout) p: expected a number below 1, got 0.1"});
+  const std::string resolved = to_toml(recipe);
+  Recipe again = parse_recipe(resolved, "again");
+  EXPECT_EQ(to_toml(again), resolved);
+  EXPECT_EQ(again.layers[1].options.text("name"), "a\"b");
+  EXPECT_EQ(again.layers[1].options.numbers("odd key"), (std::vector<double>{1, 2.5}));
+}
+
+TEST(Recipe, MisspeltNamesAreErrorsThatNameTheNearest) {
+  expect_refused("[optim]\nlearning_rte = 1\nlr_ = 2",
+                 {"r.toml, line 4: [optim] has no key 'learning_rte'"});
+  expect_refused(
+      "[optim]\nwieght_decay = 1",
+      {"r.toml, line 4: [optim] has no key 'wieght_decay'; did you mean 'weight_decay'?"});
+  expect_refused("[optmi]\nlr = 1", {"r.toml, line 3: a recipe has no table [optmi]; did you mean "
+                                     "'optim'?"});
+  expect_refused("[optim]\nbatas = [0.9, 0.9]", {"did you mean 'betas'?"});
+  expect_refused("[optim]\ntype = \"sgd\"\nbetas = [0.9, 0.9]", {"line 5", "no key 'betas'"});
+  expect_refused("[optim]\ntype = \"adam\"", {"line 4", "unknown 'adam'; did you mean 'adamw'?"});
+  expect_refused("[data]\nname = \"minst\"", {"unknown 'minst'; did you mean 'mnist'?"});
+  expect_refused("[train]\nprecision = \"fp32\"", {"unknown 'fp32'"});
+  expect_error([] { parse_recipe("[model]\nlayer = [{type = \"relu\"}]", "r.toml"); },
+               {"line 2: [model]"});
+  expect_error([] { parse_recipe("lr = 1\n" + kModel, "r.toml"); },
+               {"line 1", "no key lr outside"});
+}
+
+TEST(Recipe, WrongTypesSayWhatWasExpectedAndFound) {
+  expect_refused("[optim]\nlr = \"fast\"",
+                 {"r.toml, line 4: [optim] lr: expected a number, got the text \"fast\""});
+  expect_refused("[train]\nbatch = 1.5", {"line 4", "expected a whole number, got 1.5"});
+  expect_refused("[train]\nbatch = 2020-01-01", {"line 4", "[train] batch", "a date"});
+  expect_refused("[train]\nbatch = {a = 1}", {"line 4", "[train] batch", "got a table"});
+  expect_refused("[optim]\nbetas = [1, \"a\"]", {"line 4", "a mixed one"});
+  expect_refused("train = 3", {"line 3"});
+}
+
+TEST(Recipe, ValuesOutOfRangeAreErrors) {
+  expect_refused("[optim]\nlr = -1", {"line 4: [optim] lr: expected a positive number, got -1"});
+  expect_refused("[optim]\nlr = nan", {"lr: expected a positive number, got nan"});
+  expect_refused("[optim]\nlr = inf", {"got inf"});
+  expect_refused("[optim]\nlr = 0", {"got 0"});
+  expect_refused("[optim]\nbetas = [0.9]", {"betas: expected two numbers"});
+  expect_refused("[optim]\nbetas = [0.9, 1.0]", {"betas: expected two numbers"});
+  expect_refused("[optim]\nepsilon = 0.0", {"epsilon"});
+  expect_refused("[optim]\nweight_decay = -0.1", {"weight_decay: expected a number of at least 0"});
+  expect_refused("[optim]\nclip_norm = nan", {"clip_norm"});
+  expect_refused("[optim]\naccumulate = 0", {"accumulate: expected a whole number of at least 1"});
+  expect_refused("[train]\nbatch = 0", {"batch: expected a whole number of at least 1, got 0"});
+  expect_refused("[train]\nepochs = 0", {"epochs"});
+  expect_refused("[train]\nsteps = -5", {"steps"});
+  expect_refused("[train]\nsteps = 5\nepochs = 5", {"epochs or steps, not both"});
+  expect_refused("[train]\nseed = -1", {"seed"});
+  expect_refused("[data]\nvalidation = 1.0", {"validation: expected a number from 0 to below 1"});
+  expect_refused("[data]\ntrain_count = 0", {"train_count"});
+  expect_refused("[data]\nmean = 0.5", {"deviation: expected a number beside mean"});
+  expect_refused("[data]\nmean = 0.5\ndeviation = 0", {"deviation: expected a positive number"});
+  expect_refused("[loss]\nlabel_smoothing = 1", {"label_smoothing"});
+  expect_refused("[loss]\nignored_label = 3000000000", {"ignored_label"});
+  expect_refused("[schedule]\ntype = \"cosine\"\nfinal_lr = 1", {"final_lr", "optim.lr"});
+}
+
+TEST(Recipe, BrokenTomlNamesTheLine) {
+  expect_refused("[optim\nlr = 1", {"r.toml, line 3: not TOML"});
+  expect_refused("[optim]\nlr = 1\nlr = 2", {"r.toml, line 5: not TOML"});
+  expect_error([] { parse_recipe("", "r.toml"); }, {"r.toml: the recipe has no layers"});
+  expect_error([] { parse_recipe("[model]\nlayers = []", "r.toml"); }, {"no layers"});
+  expect_error([] { parse_recipe("[model]\nlayers = 3", "r.toml"); }, {"line 2", "list of tables"});
+  expect_error([] { parse_recipe("[model]\nlayers = [3]", "r.toml"); }, {"line 2", "layer 0"});
+  expect_error([] { parse_recipe("[model]\nlayers = [{out = 3}]", "r.toml"); },
+               {"line 2: layer 0 has no type"});
+  expect_error([] { parse_recipe("[model]\nlayers = [{type = 3}]", "r.toml"); },
+               {"line 2: layer 0 type: expected text"});
+  expect_error([] { read_recipe("/none/r.toml"); }, {"/none/r.toml", "No such file"});
+}
+
+TEST(Recipe, OverridesReplaceAndAdd) {
+  Recipe recipe =
+      parse("[optim]\nlr = 1\n[train]\nepochs = 3",
+            {"optim.lr=1e-2", "train.batch = 7", "data.name=mnist", "data.folder=/tmp/a-b.c",
+             "optim.betas=[0.5, 0.6]", "model.layers.0.out=32", "model.layers.0.bias=false"});
+  EXPECT_EQ(recipe.optim.lr, 1e-2);
+  EXPECT_EQ(recipe.train.batch, 7);
+  EXPECT_EQ(recipe.train.epochs, 3);
+  EXPECT_EQ(recipe.data.name, "mnist");
+  EXPECT_EQ(recipe.data.folder, "/tmp/a-b.c");
+  EXPECT_EQ(recipe.optim.betas[1], 0.6);
+  EXPECT_EQ(recipe.layers[0].options.integer("out"), 32);
+  EXPECT_FALSE(recipe.layers[0].options.flag("bias"));
+  EXPECT_EQ(parse("", {"optim.lr=1", "optim.lr=2"}).optim.lr, 2);
+}
+
+TEST(Recipe, StepsAndEpochsTakeEachOtherBack) {
+  const Recipe steps = parse("[train]\nepochs = 3", {"train.steps=100"});
+  EXPECT_EQ(steps.train.steps, 100);
+  EXPECT_EQ(steps.train.epochs, std::nullopt);
+  const Recipe epochs = parse("[train]\nsteps = 3", {"train.epochs=2"});
+  EXPECT_EQ(epochs.train.epochs, 2);
+  EXPECT_EQ(epochs.train.steps, std::nullopt);
+}
+
+TEST(Recipe, WrongOverridesNameThemselves) {
+  expect_override_refused("optim.lr", {"expected table.key=value"});
+  expect_override_refused("lr=1", {"expected table.key=value"});
+  expect_override_refused("optim..lr=1", {"expected table.key=value"});
+  expect_override_refused("optim.lr=", {"expected a value"});
+  expect_override_refused("optim.lr=1\nbatch=2", {"in one line"});
+  expect_override_refused("optim.lr=[1", {"not a value of TOML"});
+  expect_override_refused("optmi.lr=1", {"no table [optmi]; did you mean 'optim'?"});
+  expect_override_refused("optim.rl=1", {"[optim] has no key 'rl'; did you mean 'lr'?"});
+  expect_override_refused("optim.lr=fast", {"expected a number, got the text \"fast\""});
+  expect_override_refused("optim.lr=-1", {"expected a positive number, got -1"});
+  expect_override_refused("model.layers.1.out=3", {"'1' is not an index into a list of 1"});
+  expect_override_refused("model.layers.x.out=3", {"'x' is not an index"});
+  expect_override_refused("model.layers.0=3", {"'layers' is not a table"});
+  expect_override_refused("optim.lr.x.y=3", {"no table 'lr' there"});
+}
+
+TEST(Recipe, TheShippedRecipesReadAndResolve) {
+  for (const char* name : {"digits.toml", "mnist_mlp.toml"}) {
+    const Recipe recipe =
+        read_recipe(std::filesystem::path(ADJOINT_SOURCE_DIR) / "tools/recipes" / name);
+    EXPECT_EQ(recipe.name, name);
+    EXPECT_EQ(recipe.layers.size(), 6u);
+    const std::string resolved = to_toml(recipe);
+    EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
+  }
+}
+
+}  // namespace
+}  // namespace adjoint
