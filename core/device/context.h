@@ -1,10 +1,11 @@
-// Context: what all layers of a model share. One device, its main stream, its memory, the library handles
-// behind matrix products, the random key and the train/eval mode.
+// Context: what all layers of a model share. One device, its main stream, its memory, the library
+// handles behind matrix products, the random key and the train/eval mode.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/device/memory.h"
 #include "core/device/stream.h"
@@ -14,14 +15,14 @@ namespace adjoint::inline ADJOINT_BACKEND {
 class MatmulEngines;
 
 struct ContextOptions {
-  std::uint64_t seed = 0;       ///< key of all random numbers: initial weights, dropout
-  int device = 0;               ///< ordinal of the GPU; the host backend has only 0
-  std::size_t memory_limit = 0; ///< bytes; 0 is no limit
+  std::uint64_t seed = 0;        ///< key of all random numbers: initial weights, dropout
+  int device = 0;                ///< ordinal of the GPU; the host backend has only 0
+  std::size_t memory_limit = 0;  ///< bytes; 0 is no limit
 };
 
-/// Random numbers are Philox4x32-10 (core/device/philox.h): key = seed, counter = (element, place in the
-/// graph, `step`). The step lives on the device and is advanced there, so that captured work draws anew at
-/// each replay.
+/// Random numbers are Philox4x32-10 (core/device/philox.h): key = seed, counter = (element, place
+/// in the graph, `step`). The step lives on the device and is advanced there, so that captured work
+/// draws anew at each replay.
 struct RandomState {
   std::uint64_t seed = 0;
   const std::uint64_t* step = nullptr;  ///< device memory
@@ -38,14 +39,16 @@ class Context {
   Memory& memory() { return memory_; }
   MatmulEngines& matmul_engines() { return *matmul_engines_; }
 
-  /// Scratch shared by everything on the main stream (split-K partials, library workspaces): valid until the
-  /// next call on the same stream that asks for it. Grows outside capture; asking for more than there is
-  /// during capture throws.
+  /// Scratch shared by everything on the main stream (split-K partials, library workspaces): valid
+  /// until the next call on the same stream that asks for it; at least 256-byte aligned. Grows
+  /// outside capture, by waiting for the device once; asking for more than there is during capture
+  /// throws. What a capture was given stays allocated as long as the context, for its replays.
   void* workspace(std::size_t bytes);
 
   std::uint64_t seed() const { return seed_; }
   RandomState random() const { return {seed_, step_}; }
-  /// Device counter of forward passes. advance_step() is a launch; optimizers advance it in their own.
+  /// Device counter of forward passes, zero at first. The context never advances it: the
+  /// optimizer's launch does.
   std::uint64_t* step() const { return step_; }
 
   /// Whether layers such as dropout are in their training form.
@@ -53,6 +56,7 @@ class Context {
   void set_training(bool training) { training_ = training; }
 
  private:
+  int device_;  ///< first: the memory and the stream belong to it
   std::uint64_t seed_;
   bool training_ = true;
   Memory memory_;
@@ -60,15 +64,17 @@ class Context {
   Buffer step_buffer_;
   std::uint64_t* step_ = nullptr;
   Buffer workspace_;
+  bool workspace_captured_ = false;          ///< a recording may refer to workspace_
+  std::vector<Buffer> captured_workspaces_;  ///< smaller ones that recordings may refer to
   std::unique_ptr<MatmulEngines> matmul_engines_;
 };
 
 /// One device of this backend as `adjoint devices` lists it.
 struct DeviceInfo {
-  std::string name;             ///< "NVIDIA H200" or the CPU's model name
+  std::string name;  ///< "NVIDIA H200" or the CPU's model name
   std::size_t memory_bytes = 0;
-  int compute_units = 0;        ///< multiprocessors, or worker threads
-  std::string details;          ///< compute capability and driver, or instruction sets
+  int compute_units = 0;  ///< multiprocessors, or worker threads
+  std::string details;    ///< compute capability and driver, or instruction sets
 };
 
 /// The devices this backend can use, possibly none. Never throws.

@@ -1,8 +1,10 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/collectives_test.cu
-  ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu)
+  ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu
+  ${CMAKE_CURRENT_LIST_DIR}/memory_test.cpp)
 if(backend STREQUAL "host")
   list(APPEND floor_sources
+    ${CMAKE_CURRENT_LIST_DIR}/host_memory_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/host_streams_test.cpp)
 endif()

@@ -161,6 +161,7 @@ class HostScheduler {
     lock.unlock();
     const bool outer = std::exchange(inside_work, true);
     try {
+      const DeviceAccess access;
       if (!failed) operation->run();
     } catch (...) {
       error = std::current_exception();

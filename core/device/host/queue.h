@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "core/device/counters.h"
+#include "core/device/host/device_access.h"
 #include "core/device/stream.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -80,6 +81,7 @@ class StreamQueue {
   template <class Work>
   void run_at_once(const Work& work) noexcept {
     try {
+      const DeviceAccess access;
       work();
     } catch (...) {
       fail(std::current_exception());

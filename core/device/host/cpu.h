@@ -1,0 +1,17 @@
+// What the host backend says of its device, the CPU: for `adjoint devices` and for errors.
+#pragma once
+
+#include <string>
+
+#include "core/device/allocator.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// "AMD EPYC 9654 96-Core Processor", or "CPU" where the system does not say.
+std::string cpu_name();
+/// Vector instruction sets that the CPU has and this build may meet: "AVX2, FMA, AVX-512".
+std::string cpu_instruction_sets();
+/// Main memory: what is there, less where a control group allows less; and what is free.
+DeviceCapacity host_memory();
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
