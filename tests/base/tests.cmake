@@ -10,5 +10,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/log_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/options_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recipe_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/run_folder_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/safetensors_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)

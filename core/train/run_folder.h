@@ -1,0 +1,75 @@
+// The folder of a run: the recipe as it was resolved, the metrics, the model, the last state and
+// the log. A new run never writes into an old one unless told to, and every file but the log is
+// replaced whole (core/base/files.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace adjoint {
+
+struct RunFolderOptions {
+  std::filesystem::path out = {};  ///< empty: a new folder <runs>/<name>-<number>
+  std::filesystem::path runs = "runs";
+  std::string name = "run";  ///< of the recipe
+  bool overwrite = false;    ///< a run in `out` may be replaced
+};
+
+class RunFolder {
+ public:
+  /// Makes the folder and sees that files can be written there. Throws Error where `out` holds a
+  /// run and `overwrite` is not set, holds other files, or cannot be written. Nothing of an old run
+  /// is touched yet: call clear() once the new one is sure to start.
+  static RunFolder create(const RunFolderOptions& options);
+  /// The folder of an earlier run; throws Error saying what is missing.
+  static RunFolder open(const std::filesystem::path& folder);
+
+  /// Removes the files of the run that `overwrite` replaces.
+  void clear() const;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path recipe() const { return path_ / "recipe.toml"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
+  std::filesystem::path model() const { return path_ / "model.safetensors"; }
+  std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  std::filesystem::path path_;
+};
+
+/// One line of metrics.csv. What was not measured there is left empty.
+struct MetricsRow {
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< updates so far, from 1
+  double seconds = 0;      ///< since training began
+  std::optional<double> train_loss = {};
+  std::optional<double> train_accuracy = {};
+  std::optional<double> learning_rate = {};
+  std::optional<double> gradient_norm = {};
+  std::int64_t skipped = 0;  ///< updates not made because a gradient was not finite, so far
+  std::optional<double> validation_loss = {};
+  std::optional<double> validation_accuracy = {};
+};
+
+/// metrics.csv: rows are kept and the file is replaced whole at each write().
+class MetricsFile {
+ public:
+  explicit MetricsFile(std::filesystem::path path) : path_(std::move(path)) {}
+  void add(const MetricsRow& row);
+  void write() const;
+
+  static std::string header();
+  static std::string line(const MetricsRow& row);
+
+ private:
+  std::filesystem::path path_;
+  std::string text_ = header();
+};
+
+}  // namespace adjoint

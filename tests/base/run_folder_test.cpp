@@ -1,0 +1,76 @@
+#include "core/train/run_folder.h"
+
+#include <gtest/gtest.h>
+
+#include "base/expect_error.h"
+#include "base/scratch_folder.h"
+#include "core/base/files.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+using test::expect_error;
+using test::ScratchFolder;
+
+std::string text_of(const fs::path& path) {
+  const Bytes bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(RunFolder, WithoutANameEachRunGetsANumberOfItsOwn) {
+  const ScratchFolder scratch;
+  const RunFolderOptions options{.runs = scratch / "runs", .name = "digits"};
+  EXPECT_EQ(RunFolder::create(options).path(), scratch / "runs" / "digits-1");
+  EXPECT_EQ(RunFolder::create(options).path(), scratch / "runs" / "digits-2");
+}
+
+TEST(RunFolder, RefusesAFolderThatHoldsSomethingUnlessToldTo) {
+  const ScratchFolder scratch;
+  const fs::path out = scratch / "out";
+  const RunFolder first = RunFolder::create({.out = out});
+  EXPECT_TRUE(fs::is_empty(out)) << "the test for writing left something behind";
+  write_file_atomically(first.model(), std::string_view("model"));
+  expect_error([&] { RunFolder::create({.out = out}); }, {out.string(), "--overwrite"});
+  EXPECT_EQ(text_of(first.model()), "model");
+
+  const RunFolder second = RunFolder::create({.out = out, .overwrite = true});
+  EXPECT_EQ(text_of(second.model()), "model") << "nothing goes before clear()";
+  write_file_atomically(out / "notes.txt", std::string_view("mine"));
+  second.clear();
+  EXPECT_FALSE(fs::exists(second.model()));
+  EXPECT_EQ(text_of(out / "notes.txt"), "mine") << "only files of a run are ours to remove";
+  expect_error([&] { RunFolder::create({.out = out}); }, {"is not empty", "--overwrite"});
+}
+
+TEST(RunFolder, SaysWhatIsInTheWay) {
+  const ScratchFolder scratch;
+  write_file_atomically(scratch / "file", std::string_view("x"));
+  expect_error([&] { RunFolder::create({.out = scratch / "file"}); }, {"file", "--out"});
+  expect_error([&] { RunFolder::create({.out = scratch / "file" / "below"}); }, {"--out"});
+  expect_error([&] { RunFolder::create({.runs = scratch / "file"}); }, {"--out"});
+}
+
+TEST(RunFolder, OpensOnlyWhatIsARun) {
+  const ScratchFolder scratch;
+  expect_error([&] { RunFolder::open(scratch / "none"); }, {"none", "runs/digits-1"});
+  expect_error([&] { RunFolder::open(scratch.path()); }, {"recipe.toml"});
+  write_file_atomically(scratch / "recipe.toml", std::string_view("x"));
+  expect_error([&] { RunFolder::open(scratch.path()); }, {"model.safetensors"});
+  write_file_atomically(scratch / "model.safetensors", std::string_view("x"));
+  EXPECT_EQ(RunFolder::open(scratch.path()).model(), scratch / "model.safetensors");
+}
+
+TEST(MetricsFile, LeavesEmptyWhatWasNotMeasured) {
+  const ScratchFolder scratch;
+  MetricsFile metrics(scratch / "metrics.csv");
+  metrics.add({.epoch = 1, .step = 5, .seconds = 0.25, .train_loss = 1.5, .train_accuracy = 0.5});
+  metrics.add({.epoch = 1, .step = 9, .seconds = 1, .skipped = 2, .validation_accuracy = 1});
+  metrics.write();
+  EXPECT_EQ(text_of(scratch / "metrics.csv"), MetricsFile::header() +
+                                                  "1,5,0.250,1.5,0.500000,,,0,,\n"
+                                                  "1,9,1.000,,,,,2,,1.000000\n");
+}
+
+}  // namespace
+}  // namespace adjoint
