@@ -12,6 +12,7 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O3")
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)  # a build folder may be moved: tools/gpu_node does
 
 find_program(ADJOINT_CCACHE ccache)
 if(ADJOINT_CCACHE)
@@ -48,12 +49,13 @@ if(ADJOINT_CUDA)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 90)
   endif()
-  set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   enable_language(CUDA)
-  # CMake 3.25 does not know the flag; nvcc has had it since 12.0.
+  # CMake 3.25 does not know the flag (nvcc has had it since 12.0), so that the standard may be set
+  # only after the compiler was tried.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
   target_compile_options(adjoint_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Werror,-Wno-unknown-pragmas;--expt-relaxed-constexpr;--extended-lambda;-Xptxas=-warn-spills,-warn-lmem-usage,-Werror>)
