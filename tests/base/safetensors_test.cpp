@@ -179,7 +179,7 @@ TEST(Safetensors, DamageIsRefusedOrHarmlessButNeverACrash) {
   }
   int accepted = 0;
   for (std::size_t i = 0; i < whole.size(); ++i) {
-    for (int flip = 1; flip < 256; ++flip) {
+    for (const int flip : {1, 2, 4, 8, 16, 32, 64, 128, 255}) {
       Bytes damaged = whole;
       damaged[i] ^= static_cast<std::byte>(flip);
       try {
