@@ -35,4 +35,13 @@ void note_capture(int change);
 /// Throws Error("`what` while this thread is capturing a stream; ...") if it is.
 void refuse_during_capture(std::string_view what);
 
+// The rules of streams and captures, in one wording for both backends: each throws Error where
+// broken.
+void check_begin_capture(bool capturing);
+void check_end_capture(bool capturing, bool same_thread);
+void check_record(bool capturing);  ///< of an event, on a stream
+void check_wait(bool capturing);    ///< of a stream, for an event
+void check_replay(bool captured);   ///< of a CapturedWork
+void check_elapsed(bool recorded, bool passed);
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

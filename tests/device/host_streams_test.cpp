@@ -11,6 +11,7 @@
 
 #include "base/expect_error.h"
 #include "core/device/host/queue.h"
+#include "core/device/memory.h"
 #include "core/device/stream.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -233,6 +234,97 @@ TEST(HostStreams, ThreadsUseStreamsOfTheirOwn) {
     loader.join();
     EXPECT_EQ(sum, kRounds * (kRounds + 1) / 2);
   }
+}
+
+/// One step of gradient descent, as a kernel would take it.
+void put_step(Stream& stream, float* weight, float rate) {
+  enqueue(stream, WorkKind::launch, "step", [=] { *weight -= rate; });
+}
+void put_step(Stream& stream, float* weight, const float* rate) {
+  enqueue(stream, WorkKind::launch, "step", [=] { *weight -= *rate; });
+}
+
+TEST(HostStreams, LearningRatePassedByValueIsFrozenByCapture) {
+  for (const bool deferred : {false, true}) {
+    const ScopedMode mode({.deferred = deferred});
+    Stream stream;
+    float frozen = 10, followed = 10, rate = 1, rate_on_device = 1;
+    const CapturedWork work = capture(stream, [&] {
+      put_step(stream, &frozen, rate);               // the mistake
+      put_step(stream, &followed, &rate_on_device);  // what the schedule may change
+    });
+    EXPECT_EQ(work.operations(), (std::vector<std::string>{"step", "step"}));
+    work.replay(stream);
+    stream.synchronize();
+    rate = rate_on_device = 4;
+    work.replay(stream);
+    stream.synchronize();
+    EXPECT_EQ(frozen, 8);    // 10 - 1 - 1: the rate of the capture
+    EXPECT_EQ(followed, 5);  // 10 - 1 - 4
+  }
+}
+
+TEST(HostStreams, ReplayAllocatesAndWaitsForNothing) {
+  const ScopedMode mode({.deferred = false});
+  Stream stream;
+  int ran = 0;
+  const CapturedWork work = capture(stream, [&] {
+    for (int i = 0; i < 5; ++i) enqueue(stream, WorkKind::launch, "count", [&] { ++ran; });
+  });
+  const DeviceCounters before = device_counters();
+  for (int i = 0; i < 3; ++i) work.replay(stream);
+  const DeviceCounters after = device_counters();
+  EXPECT_EQ(ran, 15);
+  EXPECT_EQ(after.launches, before.launches + 15);
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.synchronizations, before.synchronizations);
+}
+
+TEST(HostStreams, FailedReplayDropsTheRest) {
+  for (const bool deferred : {false, true}) {
+    const ScopedMode mode({.deferred = deferred});
+    Stream stream;
+    int ran = 0;
+    const CapturedWork work = capture(stream, [&] {
+      put(stream, [&] { ++ran; });
+      put(stream, [&] {
+        if (ran == 1) ADJOINT_FAIL("planted failure");
+      });
+      put(stream, [&] { ran += 10; });
+    });
+    work.replay(stream);
+    expect_error([&] { stream.synchronize(); }, {"planted failure"});
+    EXPECT_EQ(ran, 1);
+    work.replay(stream);
+    stream.synchronize();
+    EXPECT_EQ(ran, 12);
+  }
+}
+
+TEST(HostStreams, FailedStreamCannotBeCaptured) {
+  Stream stream;
+  put(stream, [] { ADJOINT_FAIL("planted failure"); });
+  Event event;
+  event.record(stream);
+  expect_error([&] { event.synchronize(); }, {"planted failure"});
+  expect_error([&] { stream.begin_capture(); }, {"failed", "synchronize()"});
+  expect_error([&] { stream.synchronize(); }, {"planted failure"});
+  stream.begin_capture();
+  stream.end_capture();
+}
+
+TEST(HostStreams, ReleasingMemoryWaitsForItsUsers) {
+  const ScopedMode mode({.deferred = true, .seed = 9});
+  Memory memory;
+  Stream stream;
+  bool ran = false;
+  Buffer buffer = memory.allocate(100, "test");
+  put(stream, [data = static_cast<char*>(buffer.data()), &ran] {
+    data[99] = 1;
+    ran = true;
+  });
+  buffer = Buffer();
+  EXPECT_TRUE(ran);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -87,7 +88,7 @@ class Range {
  private:
   Range() {
     // As much as the system gives: address space, not memory.
-    for (std::size_t size = std::size_t(1) << 40; begin_ == nullptr && size >= kPage; size /= 2) {
+    for (std::size_t size = std::size_t(1) << 38; begin_ == nullptr && size >= kPage; size /= 2) {
       void* range =
           mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (range == MAP_FAILED) continue;

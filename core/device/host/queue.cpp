@@ -234,9 +234,7 @@ void StreamQueue::synchronize() {
 }
 
 void StreamQueue::record(std::shared_ptr<HostEventPoint>& point) {
-  ADJOINT_CHECK(!capturing_,
-                "Event: cannot be recorded on a stream that is being captured; record it ",
-                "after the replay");
+  check_record(capturing_);
   HostScheduler& scheduler = HostScheduler::get();
   // Streams may still wait for the point of an earlier recording; a point of our own can serve
   // again.
@@ -248,16 +246,12 @@ void StreamQueue::record(std::shared_ptr<HostEventPoint>& point) {
 
 void StreamQueue::wait(std::shared_ptr<HostEventPoint> point) {
   if (!point) return;
-  ADJOINT_CHECK(!capturing_,
-                "Stream: cannot wait, while being captured, for an event recorded outside of "
-                "the capture; wait before begin_capture() or before the replay");
+  check_wait(capturing_);
   HostScheduler::get().put(*this, {.waits_for = std::move(point)});
 }
 
 void StreamQueue::begin_capture() {
-  ADJOINT_CHECK(!capturing_,
-                "Stream: begin_capture() on a stream that is already being captured; end ",
-                "that capture first");
+  check_begin_capture(capturing_);
   HostScheduler& scheduler = HostScheduler::get();
   const auto lock = scheduler.lock();
   ADJOINT_CHECK(
@@ -269,9 +263,7 @@ void StreamQueue::begin_capture() {
 }
 
 std::vector<HostOperation> StreamQueue::end_capture() {
-  ADJOINT_CHECK(capturing_, "Stream: end_capture() without begin_capture()");
-  ADJOINT_CHECK(capturing_thread_ == std::this_thread::get_id(),
-                "Stream: end_capture() on another thread than begin_capture()");
+  check_end_capture(capturing_, capturing_thread_ == std::this_thread::get_id());
   abandon_capture();
   return std::exchange(recording_, {});
 }
@@ -315,11 +307,9 @@ void wait_for_point(const std::shared_ptr<HostEventPoint>& point) {
 }
 
 float milliseconds_between(const HostEventPoint* begin, const HostEventPoint* end) {
-  ADJOINT_CHECK(begin != nullptr && end != nullptr,
-                "elapsed_milliseconds: an event was never recorded; record both on a stream first");
+  check_elapsed(begin != nullptr && end != nullptr, true);
   const auto lock = HostScheduler::get().lock();
-  ADJOINT_CHECK(begin->passed && end->passed,
-                "elapsed_milliseconds: an event has not been passed yet; synchronize it first");
+  check_elapsed(true, begin->passed && end->passed);
   return std::chrono::duration<float, std::milli>(end->time - begin->time).count();
 }
 

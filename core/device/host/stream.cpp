@@ -83,8 +83,7 @@ CapturedWork::CapturedWork(CapturedWork&&) noexcept = default;
 CapturedWork& CapturedWork::operator=(CapturedWork&&) noexcept = default;
 
 void CapturedWork::replay(Stream& stream) const {
-  ADJOINT_CHECK(state_,
-                "CapturedWork: nothing to replay; it is what Stream::end_capture() returns");
+  check_replay(state_ != nullptr);
   static_cast<StreamQueue*>(stream.native())->replay(state_->recording);
 }
 
