@@ -1,0 +1,185 @@
+// Global gradient norm and the bookkeeping of a step.
+//
+//   S = sum_i gradient[i]^2                                        gradient [count]
+//
+// Each block sums one contiguous range, reading it once; the last block to finish adds the partial
+// sums and its first thread does the scalar rest. So nothing needs a second launch or the host.
+#include "kernels/gradient_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/device/kernel.h"
+#include "kernels/slab.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+/// GradientNorm as the device sees it.
+struct StepArguments {
+  const float* totals;
+  Schedule schedule;
+  double clip_norm, loss_scale, beta1, beta2, largest_norm;
+  UpdateState* state;
+  StepWorkspace* workspace;
+  std::uint64_t* random_step;
+  StepRecord* ring;
+  std::uint64_t ring_size;
+};
+
+ADJOINT_DEVICE void write_record(const StepArguments& call, const UpdateState& state,
+                                 const double (&totals)[3]) {
+  const std::uint64_t records = call.workspace->records;
+  call.workspace->records = records + 1;
+  StepRecord& record = call.ring[records % call.ring_size];
+  // 0 while the record is being rewritten, so that a reader of the old one notices.
+  *const_cast<volatile std::uint64_t*>(&record.sequence) = 0;
+  __threadfence_system();
+  record.step = state.step;
+  record.loss_sum = totals[0];
+  record.valid_count = totals[1];
+  record.correct_count = totals[2];
+  record.learning_rate = state.learning_rate;
+  record.gradient_norm = state.gradient_norm;
+  record.skipped = state.finite == 0;
+  record.reserved = 0;
+  // The host may see the sequence number only after everything above.
+  __threadfence_system();
+  *const_cast<volatile std::uint64_t*>(&record.sequence) = records + 1;
+}
+
+/// One thread, once a step.
+ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares) {
+  StepWorkspace& workspace = *call.workspace;
+  double totals[3];
+  ADJOINT_UNROLL
+  for (int i = 0; i < 3; ++i) {
+    totals[i] = workspace.totals[i] + double(call.totals[i]);
+    workspace.totals[i] = 0;
+  }
+  UpdateState state = *call.state;
+  const double divisor = totals[1] * call.loss_scale;
+  const double norm = std::sqrt(sum_of_squares) / divisor;
+  const double clip = call.clip_norm > 0 && norm > call.clip_norm ? call.clip_norm / norm : 1.0;
+  // Every comparison is false for NaN; without a valid sample there is no mean gradient.
+  const bool finite = totals[1] > 0 && norm < std::numeric_limits<double>::infinity() &&
+                      norm * clip <= call.largest_norm;
+  state.learning_rate = learning_rate(call.schedule, state.step);
+  state.gradient_norm = norm;
+  state.gradient_scale = clip / divisor;
+  state.finite = finite;
+  if (finite) {
+    ++state.step;
+    state.bias_correction1 = call.beta1 * state.bias_correction1 + (1 - call.beta1);
+    state.bias_correction2 = call.beta2 * state.bias_correction2 + (1 - call.beta2);
+  } else {
+    ++state.skipped;
+  }
+  state.first_factor = 1 / state.bias_correction1;
+  state.second_factor = 1 / std::sqrt(state.bias_correction2);
+  *call.state = state;
+  ++*call.random_step;
+  write_record(call, state, totals);
+}
+
+/// Adds the squares of [0, length), length <= kSlabPiece, to one sum for each place in a pack: so
+/// many independent chains of additions.
+template <int kWidth, class T>
+ADJOINT_DEVICE void add_squares(const Block& block, const T* __restrict__ piece, int length,
+                                double (&sums)[kWidth]) {
+  const auto add = [&](int i, auto n) {
+    const auto values = load_slab<double, n>(piece + i);
+    ADJOINT_SIMD
+    for (int j = 0; j < n; ++j) sums[j] += values[j] * values[j];
+  };
+  if (length == kSlabPiece && block.threads == kSlabThreads) {
+    // Without branches between them, so that all of a thread's loads are under way at once.
+    ADJOINT_UNROLL
+    for (int pack = 0; pack < kSlabPiece / kWidth / kSlabThreads; ++pack) {
+      add((pack * kSlabThreads + block.thread) * kWidth, SlabCount<kWidth>{});
+    }
+  } else {
+    for_slab<kWidth>(block, length, add);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kSlabThreads)
+    gradient_norm_kernel(const T* __restrict__ gradient, std::int64_t count, int range,
+                         StepArguments call) {
+  constexpr int kWidth = kSlabWidth<T>;
+  Block block;
+  const std::int64_t begin = std::int64_t(blockIdx.x) * range;
+  const int length = int(count - begin < range ? count - begin : range);
+
+  double sums[kWidth] = {};
+  for (int at = 0; at < length; at += kSlabPiece) {
+    const int rest = length - at;
+    add_squares(block, gradient + begin + at, rest < kSlabPiece ? rest : kSlabPiece, sums);
+  }
+  double sum = 0;
+  ADJOINT_UNROLL
+  for (int j = 0; j < kWidth; ++j) sum += sums[j];
+  sum = block.sum(sum);
+
+  bool last = false;
+  if (block.thread == 0) {
+    call.workspace->partial_sums[blockIdx.x] = sum;
+    __threadfence();  // the partial sum is visible before its arrival is counted
+    last = atomicAdd(&call.workspace->arrived, 1u) == gridDim.x - 1;
+  }
+  if (!block.any(last)) return;
+  __threadfence();  // and is read after all arrivals were
+
+  sum = 0;
+  ADJOINT_BLOCK_FOR(block, i, int(gridDim.x)) sum += __ldcg(call.workspace->partial_sums + i);
+  sum = block.sum(sum);
+  if (block.thread == 0) {
+    call.workspace->arrived = 0;  // for the next launch
+    finish_step(call, sum);
+  }
+}
+
+}  // namespace
+
+void gradient_norm(Stream& stream, const GradientNorm& call) {
+  check_slab("gradient_norm", "gradient", call.gradient);
+  check_totals("gradient_norm", call.totals);
+  ADJOINT_CHECK(!call.ring.empty(), "gradient_norm: expected a ring of at least one record");
+  const std::int64_t count = call.gradient.count();
+  const std::int64_t pieces = std::max<std::int64_t>(1, (count + kSlabPiece - 1) / kSlabPiece);
+  const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
+  const StepArguments arguments{.totals = call.totals.data<float>(),
+                                .schedule = call.schedule,
+                                .clip_norm = call.clip_norm,
+                                .loss_scale = call.loss_scale,
+                                .beta1 = call.beta1,
+                                .beta2 = call.beta2,
+                                .largest_norm = call.largest_norm,
+                                .state = call.state,
+                                .workspace = call.workspace,
+                                .random_step = call.random_step,
+                                .ring = call.ring.data(),
+                                .ring_size = call.ring.size()};
+  const auto run = [&]<class T>(const T* gradient) {
+    launch<gradient_norm_kernel<T>>(stream,
+                                    {.grid = (pieces + pieces_per_block - 1) / pieces_per_block,
+                                     .block = preferred_block(kSlabThreads)},
+                                    gradient, count, int(pieces_per_block * kSlabPiece), arguments);
+  };
+  switch (call.gradient.dtype()) {
+    case DType::float32:
+      return run(call.gradient.data<float>());
+    case DType::float64:
+      return run(call.gradient.data<double>());
+    case DType::bfloat16:
+      return run(call.gradient.data<bfloat16>());
+    case DType::float16:
+      return run(call.gradient.data<float16>());
+    default:
+      ADJOINT_FAIL("gradient_norm: expected a floating gradient, got ",
+                   name(call.gradient.dtype()));
+  }
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,62 @@
+// What an optimizer must know of the whole gradient before it may touch a parameter: is it finite,
+// how long is it, by what is it to be scaled; and with it all that advances once a step. One
+// launch.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "core/device/stream.h"
+#include "core/tensor/tensor.h"
+#include "kernels/update_state.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Partial sums of one gradient: at most this many blocks, which fill any GPU of today.
+inline constexpr int kGradientNormBlocks = 1024;
+
+/// Scratch of an optimizer on the device, not saved. All zero bytes before the first step.
+struct StepWorkspace {
+  double totals[3];       ///< loss sum, valid count, correct count of earlier micro-steps
+  std::uint64_t records;  ///< written to the ring so far
+  unsigned arrived;       ///< blocks that have left their partial sum
+  unsigned reserved;
+  double partial_sums[kGradientNormBlocks];
+};
+
+struct GradientNorm {
+  Tensor gradient;  ///< [count], floating, 16-byte aligned: the sum of the samples' gradients
+  Tensor totals;    ///< float32 [3]: loss sum, valid count, correct count of this (micro-)step
+
+  Schedule schedule;
+  double clip_norm = 0;   ///< the mean gradient is scaled down to this norm; <= 0: never
+  double loss_scale = 1;  ///< what the loss was multiplied by before backward
+  double beta1 = 0;       ///< decay of the moving averages whose bias is to be corrected
+  double beta2 = 0;
+  /// The step is skipped if the norm of the gradient as applied (after clipping) passes this: where
+  /// its square would overflow in the optimizer's state and stay infinite for ever.
+  double largest_norm = std::numeric_limits<double>::infinity();
+
+  UpdateState* state = nullptr;          ///< device memory; read and written
+  StepWorkspace* workspace = nullptr;    ///< device memory; its totals are added, then cleared
+  std::uint64_t* random_step = nullptr;  ///< device memory, Context::step(); advanced by one
+  std::span<StepRecord> ring;            ///< pinned host memory, not empty; one record is written
+};
+
+/// Puts one kernel on the stream that leaves in *state all that the update needs. With S the sum of
+/// squares of the gradient, n the valid count and L the loss scale:
+///
+///   norm   = sqrt(S) / (n L)
+///   clip   = min(1, clip_norm / norm)
+///   finite = norm is finite and n > 0 and norm clip <= largest_norm
+///   gradient_scale = clip / (n L),  learning_rate = learning_rate(schedule, step)
+///
+/// then, if finite, step + 1 and the bias corrections, else skipped + 1; and it writes one record
+/// of the step. Squares are taken and added in double: that of a float is exact there and cannot
+/// overflow or vanish, so that no second pass or scaling is needed (cost: optim/README.md). For a
+/// float64 gradient a norm above 1e154 counts as infinite. Partial sums are added in an order fixed
+/// by count and block size. Throws Error if a tensor has the wrong type, shape or alignment.
+void gradient_norm(Stream& stream, const GradientNorm& call);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

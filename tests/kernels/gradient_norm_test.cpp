@@ -1,0 +1,200 @@
+#include "kernels/gradient_norm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/expect_error.h"
+#include "support/slab.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+/// Everything one call needs beside the gradient.
+struct Step {
+  explicit Step(Context& context)
+      : context(context),
+        state(context, std::vector<UpdateState>(1)),
+        workspace(context, std::vector<StepWorkspace>(1)),
+        random_step(context, std::vector<std::uint64_t>(1)),
+        totals(context, std::vector<float>{6.5f, 8, 5}),
+        ring(4 * sizeof(StepRecord)) {
+    call.totals = flat(totals);
+    call.schedule = {.kind = Schedule::Kind::constant, .base = 0.25};
+    call.state = state.data();
+    call.workspace = workspace.data();
+    call.random_step = random_step.data();
+    call.ring = {static_cast<StepRecord*>(ring.data()), 4};
+  }
+
+  template <class T>
+  UpdateState run(const DeviceVector<T>& gradient) {
+    call.gradient = flat(gradient);
+    gradient_norm(context.stream(), call);
+    return state.download()[0];
+  }
+  const StepRecord& record(std::size_t i) const { return call.ring[i]; }
+
+  Context& context;
+  DeviceVector<UpdateState> state;
+  DeviceVector<StepWorkspace> workspace;
+  DeviceVector<std::uint64_t> random_step;
+  DeviceVector<float> totals;
+  PinnedBuffer ring;
+  GradientNorm call;
+};
+
+using GradientNormTest = SlabTest;
+
+template <class T>
+void expect_norm(Context& context, std::int64_t count, double tolerance) {
+  const std::vector<T> values = draw<T>(count, unsigned(count) + 7);
+  long double sum = 0;
+  for (T value : values) sum += static_cast<long double>(value) * value;
+  const double expected = double(std::sqrt(sum)) / 8;
+  const DeviceVector<T> gradient(context, values);
+  Step step(context);
+  for (std::uint64_t pass : {1, 2}) {  // the second finds the counter of blocks reset
+    const UpdateState state = step.run(gradient);
+    EXPECT_LE(std::abs(state.gradient_norm - expected), tolerance * expected)
+        << count << " elements of " << name(kDTypeOf<T>);
+    EXPECT_EQ(state.finite, 1u);
+    EXPECT_EQ(state.step, pass);
+    EXPECT_EQ(state.gradient_scale, 1.0 / 8);
+  }
+}
+
+TEST_F(GradientNormTest, AgreesWithAnExactSum) {
+  with_both_blocks([&] {
+    for (std::int64_t count : kSlabSizes) {
+      expect_norm<float>(context(), count, 1e-14);
+      expect_norm<double>(context(), count, 1e-14);
+      expect_norm<bfloat16>(context(), count, 1e-14);
+      expect_norm<float16>(context(), count, 1e-14);
+    }
+  });
+}
+
+TEST_F(GradientNormTest, MoreThanOnePieceForEachBlock) {
+  const std::int64_t count = std::int64_t{kGradientNormBlocks} * 4096 + 4099;
+  expect_norm<float>(context(), count, 1e-13);
+  const GpuBlocks blocks;
+  expect_norm<float>(context(), count, 1e-13);
+}
+
+TEST_F(GradientNormTest, NeitherOverflowsNorVanishes) {
+  for (float value : {1e30f, 3e38f, 1e-30f, 1e-40f}) {
+    const DeviceVector<float> gradient(context(), std::vector<float>(10000, value));
+    const UpdateState state = Step(context()).run(gradient);
+    const double expected = 100.0 * double(value) / 8;
+    EXPECT_LE(std::abs(state.gradient_norm - expected), 1e-13 * expected) << value;
+    EXPECT_EQ(state.finite, 1u);
+  }
+}
+
+TEST_F(GradientNormTest, OneBadElementAnywhereSkipsTheStep) {
+  const float bad[] = {std::numeric_limits<float>::quiet_NaN(),
+                       std::numeric_limits<float>::infinity(),
+                       -std::numeric_limits<float>::infinity()};
+  with_both_blocks([&] {
+    for (float value : bad) {
+      for (std::size_t place : {0, 4095, 4096, 9999, 10002}) {
+        std::vector<float> values(10003, 0.5f);
+        values[place] = value;
+        const DeviceVector<float> gradient(context(), values);
+        Step step(context());
+        step.call.clip_norm = 1;
+        const UpdateState state = step.run(gradient);
+        EXPECT_EQ(state.finite, 0u) << value << " at " << place;
+        EXPECT_EQ(state.step, 0u);
+        EXPECT_EQ(state.skipped, 1u);
+        EXPECT_EQ(state.bias_correction1, 0);
+        EXPECT_EQ(step.record(0).skipped, 1u);
+        EXPECT_EQ(step.record(0).sequence, 1u);
+      }
+    }
+  });
+}
+
+TEST_F(GradientNormTest, SkipsWithoutValidSamplesAndAboveTheLargestNorm) {
+  const DeviceVector<float> gradient(context(), std::vector<float>{3, 4});
+  Step step(context());
+  for (float count : {0.0f, -1.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    step.totals.upload({1, count, 0});
+    EXPECT_EQ(step.run(gradient).finite, 0u) << count;
+  }
+  step.totals.upload({1, 1, 0});
+  step.call.largest_norm = 4.99;
+  EXPECT_EQ(step.run(gradient).finite, 0u);
+  step.call.clip_norm = 4.5;  // what is applied counts, not what was found
+  EXPECT_EQ(step.run(gradient).finite, 1u);
+}
+
+TEST_F(GradientNormTest, ClipsToTheNorm) {
+  const DeviceVector<float> gradient(context(), std::vector<float>{24, 32});  // mean: norm 5
+  Step step(context());
+  step.call.clip_norm = 2;
+  EXPECT_EQ(step.run(gradient).gradient_scale, 2.0 / 5 / 8);
+  EXPECT_EQ(step.state.download()[0].gradient_norm, 5);
+  step.call.clip_norm = 5;
+  EXPECT_EQ(step.run(gradient).gradient_scale, 1.0 / 8);
+  step.call.clip_norm = 6;
+  EXPECT_EQ(step.run(gradient).gradient_scale, 1.0 / 8);
+  step.call.loss_scale = 4;
+  step.call.clip_norm = 1;
+  EXPECT_EQ(step.run(gradient).gradient_scale, 1 / 1.25 / 32);
+  EXPECT_EQ(step.state.download()[0].gradient_norm, 1.25);
+}
+
+TEST_F(GradientNormTest, AdvancesCountersCorrectionsAndTheRing) {
+  const DeviceVector<float> gradient(context(), std::vector<float>{3, 4, 0});
+  Step step(context());
+  step.call.beta1 = 0.9;
+  step.call.beta2 = 0.99;
+  step.call.schedule = {.kind = Schedule::Kind::cosine, .base = 1, .final = 0, .total_steps = 10};
+  for (int t = 1; t <= 6; ++t) {
+    StepWorkspace workspace = step.workspace.download()[0];
+    EXPECT_EQ(workspace.arrived, 0u);
+    workspace.totals[0] = 1;  // as an earlier micro-step would leave them
+    workspace.totals[1] = 2;
+    workspace.totals[2] = 3;
+    step.workspace.upload({workspace});
+    const UpdateState state = step.run(gradient);
+    EXPECT_EQ(state.step, std::uint64_t(t));
+    EXPECT_EQ(state.learning_rate, learning_rate(step.call.schedule, std::uint64_t(t - 1)));
+    EXPECT_NEAR(state.bias_correction1, 1 - std::pow(0.9, t), 1e-15);
+    EXPECT_NEAR(state.bias_correction2, 1 - std::pow(0.99, t), 1e-15);
+    EXPECT_DOUBLE_EQ(state.first_factor, 1 / state.bias_correction1);
+    EXPECT_DOUBLE_EQ(state.second_factor, 1 / std::sqrt(state.bias_correction2));
+    EXPECT_EQ(step.random_step.download()[0], std::uint64_t(t));
+    workspace = step.workspace.download()[0];
+    for (double total : workspace.totals) EXPECT_EQ(total, 0);
+    const StepRecord& record = step.record(std::size_t(t - 1) % 4);
+    EXPECT_EQ(record.sequence, std::uint64_t(t));
+    EXPECT_EQ(record.step, std::uint64_t(t));
+    EXPECT_EQ(record.loss_sum, 7.5);
+    EXPECT_EQ(record.valid_count, 10);
+    EXPECT_EQ(record.correct_count, 8);
+    EXPECT_EQ(record.learning_rate, state.learning_rate);
+    EXPECT_EQ(record.gradient_norm, 0.5);
+    EXPECT_EQ(record.skipped, 0u);
+  }
+}
+
+TEST_F(GradientNormTest, RefusesTensorsThatDoNotFit) {
+  Step step(context());
+  const DeviceVector<float> gradient(context(), std::vector<float>(8));
+  step.call.gradient = Tensor(gradient.data() + 1, DType::float32, {7});
+  test::expect_error([&] { gradient_norm(context().stream(), step.call); },
+                     {"gradient_norm: gradient", "aligned to 16 bytes"});
+  step.call.gradient = Tensor(gradient.data(), DType::int32, {7});
+  test::expect_error([&] { gradient_norm(context().stream(), step.call); }, {"floating gradient, got int32"});
+  step.call.gradient = flat(gradient);
+  step.call.totals = Tensor(step.totals.data(), DType::float32, {2});
+  test::expect_error([&] { gradient_norm(context().stream(), step.call); },
+                     {"totals", "float32 [3]", "float32 [2]"});
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

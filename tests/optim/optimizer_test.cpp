@@ -1,0 +1,227 @@
+#include "optim/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "optim/adamw.h"
+#include "optim/sgd.h"
+#include "optim/training.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using OptimizerTest = SlabTest;
+
+constexpr std::int64_t kCount = 9001;
+
+std::unique_ptr<Optimizer> make_optimizer(bool adamw, Context& context, const ParameterSlab& slab) {
+  const Schedule schedule = cosine(0.1, 20, {.warmup_steps = 5});
+  if (adamw) return std::make_unique<AdamW>(context, slab, AdamWOptions{.schedule = schedule});
+  return std::make_unique<Sgd>(context, slab, SgdOptions{.momentum = 0.9, .schedule = schedule});
+}
+
+TEST_F(OptimizerTest, ThreeReplaysEqualThreeSteps) {
+  for (bool adamw : {true, false}) {
+    const auto start = draw<float>(kCount, 1), gradient = draw<float>(kCount, 2);
+    Training<float> plain(context(), start), captured(context(), start);
+    const auto a = make_optimizer(adamw, context(), plain.slab());
+    const auto b = make_optimizer(adamw, context(), captured.slab());
+    plain.set_gradient(gradient);
+    captured.set_gradient(gradient);
+    for (int i = 0; i < 3; ++i) a->step(plain.totals_tensor());
+
+    context().stream().begin_capture();
+    b->step(captured.totals_tensor());
+    const CapturedWork work = context().stream().end_capture();
+    EXPECT_EQ(work.operations().size(), 2u);
+    for (int i = 0; i < 3; ++i) work.replay(context().stream());
+
+    EXPECT_TRUE(same_bits(plain.master.download(), captured.master.download())) << a->name();
+    for (std::size_t i = 0; i < a->state().size(); ++i) {
+      EXPECT_EQ(bytes_of(context(), a->state()[i].tensor),
+                bytes_of(context(), b->state()[i].tensor))
+          << a->name() << ": " << a->state()[i].name;
+    }
+    const auto records = b->read_metrics();
+    ASSERT_EQ(records.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_DOUBLE_EQ(records[i].learning_rate, 0.1 * double(i + 1) / 6);
+    }
+  }
+}
+
+TEST_F(OptimizerTest, MicroStepsWeighSamplesAlike) {
+  // Three micro-steps of 2, 5 and 1 samples make the step of 8.
+  Training<float> whole(context(), {1, 2, 3}), parts(context(), {1, 2, 3});
+  Sgd a(context(), whole.slab()), b(context(), parts.slab());
+  const std::uint64_t step_before = [&] {
+    context().stream().synchronize();
+    std::uint64_t step = 0;
+    copy_to_host(context().stream(), &step, context().step(), sizeof step);
+    context().stream().synchronize();
+    return step;
+  }();
+  for (int round = 0; round < 2; ++round) {
+    whole.gradient.upload({16, 8, -8});
+    parts.gradient.upload({16, 8, -8});  // as the graph accumulates it
+    whole.totals.upload({4, 8, 6});
+    a.step(whole.totals_tensor());
+    parts.totals.upload({1, 2, 2});
+    b.accumulate(parts.totals_tensor());
+    parts.totals.upload({2.5f, 5, 3});
+    b.accumulate(parts.totals_tensor());
+    parts.totals.upload({0.5f, 1, 1});
+    b.step(parts.totals_tensor());
+  }
+  EXPECT_EQ(whole.master.download(), parts.master.download());
+  EXPECT_FLOAT_EQ(parts.master.download()[0], 1 - 2 * 0.01f * 2);
+  const auto records = b.read_metrics();
+  ASSERT_EQ(records.size(), 2u);
+  for (const StepRecord& record : records) {
+    EXPECT_EQ(record.loss_sum, 4);
+    EXPECT_EQ(record.valid_count, 8);
+    EXPECT_EQ(record.correct_count, 6);
+  }
+  std::uint64_t step = 0;
+  copy_to_host(context().stream(), &step, context().step(), sizeof step);
+  context().stream().synchronize();
+  EXPECT_EQ(step - step_before, 2u + 6u);  // every forward pass draws anew
+}
+
+TEST_F(OptimizerTest, MetricsLoseNothingThatIsReadInTime) {
+  Training<float> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab());
+  training.set_gradient({1, 1});
+  std::vector<StepRecord> all;
+  constexpr std::size_t kSteps = 2 * Optimizer::kRingSize + 500;
+  for (std::size_t step = 1; step <= kSteps; ++step) {
+    optimizer.step(training.totals_tensor());
+    if (step % (Optimizer::kRingSize - 1) != 0 && step != kSteps) continue;
+    context().stream().synchronize();
+    const DeviceCounters before = device_counters();
+    const auto records = optimizer.read_metrics();
+    EXPECT_EQ(device_counters().synchronizations, before.synchronizations);
+    EXPECT_EQ(device_counters().copies, before.copies);
+    all.insert(all.end(), records.begin(), records.end());
+  }
+  ASSERT_EQ(all.size(), kSteps);
+  for (std::size_t i = 0; i < kSteps; ++i) {
+    ASSERT_EQ(all[i].sequence, i + 1);
+    ASSERT_EQ(all[i].step, i + 1);
+    ASSERT_EQ(all[i].loss_sum, 4);
+  }
+  EXPECT_EQ(optimizer.lost_records(), 0u);
+  EXPECT_TRUE(optimizer.read_metrics().empty());
+}
+
+TEST_F(OptimizerTest, MetricsReadTooLateAreCountedAsLost) {
+  Training<float> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab());
+  training.set_gradient({1, 1});
+  constexpr std::size_t kSteps = 2 * Optimizer::kRingSize + 7;
+  for (std::size_t step = 0; step < kSteps; ++step) optimizer.step(training.totals_tensor());
+  context().stream().synchronize();
+  const auto records = optimizer.read_metrics();
+  ASSERT_EQ(records.size(), Optimizer::kRingSize);
+  EXPECT_EQ(optimizer.lost_records(), kSteps - Optimizer::kRingSize);
+  EXPECT_EQ(records.front().sequence, kSteps - Optimizer::kRingSize + 1);
+  EXPECT_EQ(records.back().sequence, kSteps);
+}
+
+TEST_F(OptimizerTest, AStepAllocatesNothingAndWaitsForNothing) {
+  Training<float> training(context(), draw<float>(kCount, 1));
+  AdamW optimizer(context(), training.slab());
+  training.set_gradient(draw<float>(kCount, 2));
+  optimizer.step(training.totals_tensor());
+  const DeviceCounters before = device_counters();
+  optimizer.accumulate(training.totals_tensor());
+  optimizer.step(training.totals_tensor());
+  const DeviceCounters after = device_counters();
+  EXPECT_EQ(after.launches - before.launches, 3u);
+  EXPECT_EQ(after.copies, before.copies);
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.synchronizations, before.synchronizations);
+}
+
+TEST_F(OptimizerTest, SavedStateContinuesBitForBit) {
+  for (bool adamw : {true, false}) {
+    Training<float> first(context(), draw<float>(kCount, 1));
+    const auto a = make_optimizer(adamw, context(), first.slab());
+    for (unsigned step = 0; step < 3; ++step) {
+      first.set_gradient(draw<float>(kCount, step));
+      a->step(first.totals_tensor());
+    }
+    Training<float> second(context(), first.master.download());
+    const auto b = make_optimizer(adamw, context(), second.slab());
+    ASSERT_EQ(a->state().size(), b->state().size());
+    for (std::size_t i = 0; i < a->state().size(); ++i) {
+      EXPECT_EQ(a->state()[i].name, b->state()[i].name);
+      copy_on_device(context().stream(), b->state()[i].tensor.data(), a->state()[i].tensor.data(),
+                     a->state()[i].tensor.bytes());
+    }
+    for (unsigned step = 3; step < 6; ++step) {
+      first.set_gradient(draw<float>(kCount, step));
+      second.set_gradient(draw<float>(kCount, step));
+      a->step(first.totals_tensor());
+      b->step(second.totals_tensor());
+    }
+    EXPECT_TRUE(same_bits(first.master.download(), second.master.download())) << a->name();
+    const auto records = b->read_metrics();
+    ASSERT_EQ(records.size(), 3u);  // sequence numbers are this run's, steps the model's
+    EXPECT_EQ(records[0].sequence, 1u);
+    EXPECT_EQ(records[0].step, 4u);
+  }
+}
+
+TEST_F(OptimizerTest, RepeatsBitForBit) {
+  std::vector<float> results[2];
+  for (auto& result : results) {
+    Training<float> training(context(), draw<float>(100003, 1));
+    AdamW optimizer(context(), training.slab(), {.clip_norm = 0.5});
+    for (unsigned step = 0; step < 3; ++step) {
+      training.set_gradient(draw<float>(100003, step));
+      optimizer.step(training.totals_tensor());
+    }
+    result = training.master.download();
+  }
+  EXPECT_TRUE(same_bits(results[0], results[1]));
+}
+
+TEST_F(OptimizerTest, MemoryIsOwnedByName) {
+  const Training<float> training(context(), std::vector<float>(1000));
+  const AdamW optimizer(context(), training.slab());
+  ASSERT_EQ(optimizer.state().size(), 3u);
+  EXPECT_EQ(optimizer.state()[0].name, "update_state");
+  EXPECT_EQ(optimizer.state()[1].name, "m");
+  EXPECT_EQ(optimizer.state()[2].name, "v");
+  bool found = false;
+  for (const auto& owner : context().memory().use().owners) {
+    found = found || (owner.name == "AdamW moments" && owner.bytes >= 8000);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(OptimizerTest, RefusesSlabsThatDoNotFit) {
+  const Training<float> training(context(), {1, 2, 3, 4});
+  ParameterSlab slab = training.slab();
+  slab.gradient = slab.gradient.first(3);
+  test::expect_error([&] { Sgd(context(), slab); }, {"SGD: expected a gradient", "[4]", "[3]"});
+  slab = training.slab();
+  slab.compute = training.totals_tensor();
+  test::expect_error([&] { Sgd(context(), slab); }, {"SGD: expected a compute copy", "[4]", "[3]"});
+}
+
+TEST_F(OptimizerTest, NoParametersAreNoTrouble) {
+  const Training<float> training(context(), std::vector<float>{});
+  AdamW optimizer(context(), training.slab());
+  optimizer.step(training.totals_tensor());
+  context().stream().synchronize();
+  const auto records = optimizer.read_metrics();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].gradient_norm, 0);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
