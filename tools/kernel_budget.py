@@ -3,7 +3,7 @@
 
 Each .cu file of the cuda build is compiled once more to a cubin with `ptxas -v`, its PTX kept. The table
 lies in tools/kernel_budget.json, so that a commit that makes a kernel slower shows it in its diff.
-Occupancy follows cuda_occupancy.h's rules for sm_90 (tests/tools compares the two).
+Occupancy follows cuda_occupancy.h's rules for sm_90.
 
   tools/kernel_budget.py            print the table of the sources as they are
   tools/kernel_budget.py --check    fail where a kernel got worse, appeared or went (.ci/run does this)
