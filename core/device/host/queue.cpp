@@ -96,9 +96,9 @@ class HostScheduler {
   }
 
   void put(Lock& lock, StreamQueue& queue, Entry entry) {
-    queue.pending_.push_back(std::move(entry));
     // Nothing may stay pending on eager streams: failed ones drop work here, others pass events.
-    if (!mode_.deferred) run_front(lock, queue);
+    if (!mode_.deferred && idle(queue)) return run_entry(lock, queue, std::move(entry));
+    queue.pending_.push_back(std::move(entry));
   }
 
   /// Runs pending work, or waits for threads that do, until `done()`.
@@ -143,13 +143,17 @@ class HostScheduler {
   void run_front(Lock& lock, StreamQueue& queue) {
     Entry entry = std::move(queue.pending_.front());
     queue.pending_.pop_front();
+    run_entry(lock, queue, std::move(entry));
+    changed_.notify_all();
+  }
+
+  void run_entry(Lock& lock, StreamQueue& queue, Entry entry) {
     if (entry.waits_for && entry.waits_for->error && !queue.error_) {
       queue.error_ = entry.waits_for->error;
     }
     if (entry.passes) pass(*entry.passes, queue.error_);
     if (entry.operation) run_operation(lock, queue, std::move(entry.operation));
     update(queue);
-    changed_.notify_all();
   }
 
   /// Runs and destroys the operation without the lock; on a failed stream only destroys it.

@@ -131,10 +131,10 @@ float milliseconds_between(const HostEventPoint* begin, const HostEventPoint* en
 /// work is dropped until synchronize() rethrows it. Costs an atomic increment or two where the work
 /// runs at once, and allocates nothing then.
 template <class Work>
-void enqueue(Stream& stream, WorkKind kind, std::string_view name, Work work) {
+void enqueue(Stream& stream, WorkKind kind, std::string_view name, Work&& work) {
   auto& queue = *static_cast<StreamQueue*>(stream.native());
   if (!queue.runs_at_once()) {
-    queue.put(kind, name, std::function<void()>(std::move(work)));
+    queue.put(kind, name, std::function<void()>(std::forward<Work>(work)));
     return;
   }
   count(kind == WorkKind::launch ? atomic_counters.launches : atomic_counters.copies);
