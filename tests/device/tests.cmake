@@ -1,5 +1,6 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
+  ${CMAKE_CURRENT_LIST_DIR}/atomics_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/collectives_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/memory_test.cpp
@@ -8,5 +9,7 @@ set(floor_sources
 if(backend STREQUAL "host")
   list(APPEND floor_sources
     ${CMAKE_CURRENT_LIST_DIR}/host_memory_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/host_errors_test.cu
+    ${CMAKE_CURRENT_LIST_DIR}/workers_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/host_streams_test.cpp)
 endif()

@@ -39,13 +39,10 @@ void BlockEngine::begin_grid(const Grid& grid, char* tsan_start, char* tsan_end)
 // end already.
 void BlockEngine::start_block(unsigned finished) {
   threads_ = thread_state.block_threads;
-  if (fibers_.size() < threads_) {
-    fibers_.reserve(threads_ + (ADJOINT_TSAN ? 32 : 0));
-    free_ = nullptr;
-    for (unsigned i = fibers_.size(); i-- > 0;) {
-      fibers_[i].next = free_;
-      free_ = &fibers_[i];
-    }
+  const unsigned fibers = ADJOINT_TSAN ? 2 * threads_ + 32 : threads_ <= 256 ? 256 : 1024;
+  if (fibers_.size() < fibers) {
+    fibers_.reserve(fibers);
+    free_all_fibers();
   }
   const unsigned warps = (threads_ + 31) / 32;
   if (warps_.size() < warps) warps_.resize(warps);
@@ -63,8 +60,9 @@ void BlockEngine::start_block(unsigned finished) {
   thread_state.interleaved = true;
 #if ADJOINT_TSAN
   // A CUDA thread keeps one fiber, which ThreadSanitizer takes for one thread: on another's stack
-  // its frames would look like races. From block to block the fibers shift by one, so that threads
-  // of equal index in different blocks are different threads, though one worker runs both.
+  // its frames would look like races. Successive blocks of one worker share no fibers, or what a
+  // fiber did in one block would be ordered before what it does in the next, and races between the
+  // two would stay hidden.
   free_ = nullptr;
   for (unsigned i = threads_; i-- > 0;) {
     Fiber& fiber = fibers_[(rotation_ + i) % fibers_.size()];
@@ -72,8 +70,16 @@ void BlockEngine::start_block(unsigned finished) {
     fiber.next = free_;
     free_ = &fiber;
   }
-  ++rotation_;
+  rotation_ = (rotation_ + threads_) % fibers_.size();
 #endif
+}
+
+void BlockEngine::free_all_fibers() {
+  free_ = nullptr;
+  for (unsigned i = fibers_.size(); i-- > 0;) {
+    fibers_[i].next = free_;
+    free_ = &fibers_[i];
+  }
 }
 
 void BlockEngine::advance_start() {
@@ -123,6 +129,17 @@ void BlockEngine::run_interleaved_block() {
   if (aborting_) throw Aborted{};
   started_ = false;
   thread_state.interleaved = order_.kind != ThreadOrder::Kind::natural;
+}
+
+void BlockEngine::run_interleaved_blocks(std::uint64_t begin, std::uint64_t end) {
+  const dim3 grid = grid_->grid;
+  for (std::uint64_t b = begin; b < end; ++b) {
+    thread_state.block = {unsigned(b % grid.x), unsigned(b / grid.x % grid.y),
+                          unsigned(b / grid.x / grid.y)};
+    thread_state.shared_variables = 0;
+    begin_block();
+    run_interleaved_block();
+  }
 }
 
 void BlockEngine::run_fiber() {
@@ -269,12 +286,16 @@ Error BlockEngine::take_error(const std::string& otherwise) {
                     error_where_);
   error_.clear();
   error_where_ = {};
-  fibers_.reset();
-  free_ = nullptr;
-  for (unsigned i = fibers_.size(); i-- > 0;) {
-    fibers_[i].next = free_;
-    free_ = &fibers_[i];
+#if ADJOINT_TSAN
+  // What the abandoned threads did happened before the launch ended, too.
+  for (unsigned i = 0; i < fibers_.size(); ++i) {
+    __tsan_switch_to_fiber(fibers_[i].tsan_fiber, 1);
+    tsan_release(tsan_end_);
   }
+  __tsan_switch_to_fiber(os_.tsan_fiber, 1);
+#endif
+  fibers_.reset();
+  free_all_fibers();
   for (Warp& warp : warps_) {
     warp.pending = 0;
     for (LaneGroup& group : warp.groups) group = {};

@@ -86,6 +86,9 @@ class BlockEngine {
   Error take_error(const std::string& otherwise);
   void begin_block();
 
+  /// All blocks, every thread on a fiber.
+  void run_interleaved_blocks(std::uint64_t begin, std::uint64_t end);
+
   // The loops of launch.h.
   void run_interleaved_block();
   bool begin_thread();
@@ -118,6 +121,7 @@ class BlockEngine {
   void report_deadlock();
   void set_error(std::string message, SourceLocation where);
   void advance_start();
+  void free_all_fibers();
 
   const Grid* grid_ = nullptr;
   ThreadOrder order_{};

@@ -20,7 +20,12 @@ void run_piece(const Grid& grid, std::uint64_t begin, std::uint64_t end, char* t
     ~EndGrid() { engine.end_grid(); }
   } end_grid{engine};
   try {
-    grid.run_blocks(grid.arguments, begin, end);
+    // Under ThreadSanitizer every CUDA thread needs its own fiber; and run_blocks, which is
+    // instrumented, would be seen to write blockIdx while threads of other fibers read it.
+    if (ADJOINT_TSAN)
+      engine.run_interleaved_blocks(begin, end);
+    else
+      grid.run_blocks(grid.arguments, begin, end);
   } catch (const Aborted&) {
     throw engine.take_error("aborted");
   } catch (const Error& error) {
@@ -44,13 +49,15 @@ void run_grid(const Grid& grid) {
           : std::max<std::uint64_t>(1, blocks / (std::uint64_t(workers()) * 8));
   const std::int64_t pieces = std::int64_t((blocks + piece - 1) / piece);
   // CUDA threads are ordered after the launch and before its end, not among each other.
-  char tsan_start = 0, tsan_end = 0;
-  tsan_release(&tsan_start);
+  struct Order {
+    char start = 0, end = 0;
+    Order() { tsan_release(&start); }
+    ~Order() { tsan_acquire(&end); }
+  } order;
   parallel_for(pieces, [&](std::int64_t i) {
     const std::uint64_t begin = std::uint64_t(i) * piece;
-    run_piece(grid, begin, std::min(blocks, begin + piece), &tsan_start, &tsan_end);
+    run_piece(grid, begin, std::min(blocks, begin + piece), &order.start, &order.end);
   });
-  tsan_acquire(&tsan_end);
 }
 
 void begin_block() { thread_state.engine->begin_block(); }

@@ -93,19 +93,17 @@ void FiberPool::release() {
 void FiberPool::reserve(unsigned count) {
   if (size() >= count) return;
   release();
-  // 32 more than a block's threads: see BlockEngine::start_block.
-  const unsigned fibers = count <= 288 ? 288 : 1056;
   const std::size_t page = std::size_t(sysconf(_SC_PAGESIZE)), stride = kStackBytes + page;
-  mapping_bytes_ = stride * fibers + page;
+  mapping_bytes_ = stride * count + page;
   void* const mapping = mmap(nullptr, mapping_bytes_, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ADJOINT_CHECK(mapping != MAP_FAILED, "host execution: cannot map ", mapping_bytes_,
                 " bytes of stacks for suspended threads");
   mapping_ = mapping;
   char* const base = static_cast<char*>(mapping);
-  for (unsigned i = 0; i <= fibers; ++i) mprotect(base + i * stride, page, PROT_NONE);
-  fibers_.resize(fibers);
-  for (unsigned i = 0; i < fibers; ++i) {
+  for (unsigned i = 0; i <= count; ++i) mprotect(base + i * stride, page, PROT_NONE);
+  fibers_.resize(count);
+  for (unsigned i = 0; i < count; ++i) {
     fibers_[i].stack = base + i * stride + page;
     fibers_[i].stack_bytes = kStackBytes;
   }

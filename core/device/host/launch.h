@@ -66,7 +66,7 @@ __attribute__((flatten, noinline)) void run_blocks(const void* packed, std::uint
 #if defined(ADJOINT_CHECKED)
     begin_block();
 #endif
-    if (ADJOINT_TSAN || state.interleaved) {
+    if (state.interleaved) {
       run_interleaved_block();
       continue;
     }
