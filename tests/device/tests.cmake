@@ -3,11 +3,13 @@ set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/atomics_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/collectives_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu
+  ${CMAKE_CURRENT_LIST_DIR}/matmul_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/memory_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/philox_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/streams_test.cpp)
 if(backend STREQUAL "host")
   list(APPEND floor_sources
+    ${CMAKE_CURRENT_LIST_DIR}/host_matmul_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/host_memory_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/host_errors_test.cu
     ${CMAKE_CURRENT_LIST_DIR}/workers_test.cpp
