@@ -194,6 +194,7 @@ TEST_F(Collectives, BlockVotes) {
     }
 }
 
+#if !defined(__CUDACC__)  // masks that name exited lanes are undefined on GPUs
 __global__ void exit_early(int* out, int staying) {
   if (int(threadIdx.x) >= staying) return;
   ADJOINT_SHARED(int, shared, [1024]);
@@ -205,9 +206,6 @@ __global__ void exit_early(int* out, int staying) {
 }
 
 TEST_F(Collectives, ExitedThreadsCountAsArrived) {
-#if defined(__CUDACC__)
-  GTEST_SKIP() << "masks that name exited lanes are undefined on GPUs";
-#endif
   for (int threads : {32, 64, 100, 1024})
     for (int staying : {1, 5, 32, 33, 90}) {
       if (staying > threads) continue;
@@ -219,6 +217,7 @@ TEST_F(Collectives, ExitedThreadsCountAsArrived) {
       }
     }
 }
+#endif
 
 // ---- Reductions of core/device/block.h.
 

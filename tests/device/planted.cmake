@@ -42,3 +42,8 @@ foreach(workers 1 3)
     set_tests_properties(${test} PROPERTIES TIMEOUT 120 ENVIRONMENT "ADJOINT_WORKERS=${workers};TSAN_OPTIONS=atexit_sleep_ms=0")
   endforeach()
 endforeach()
+
+# What host execution costs, for core/device/host/README.md; built on request.
+add_executable(bench_host_execution EXCLUDE_FROM_ALL)
+adjoint_target_sources(bench_host_execution host ${CMAKE_CURRENT_LIST_DIR}/execution_bench.cu)
+target_link_libraries(bench_host_execution PRIVATE adjoint_host)
