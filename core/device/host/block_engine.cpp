@@ -201,37 +201,6 @@ void BlockEngine::leave(unsigned linear) {
 
 // ---- Waiting.
 
-Fiber* BlockEngine::take_next() {
-  if (Fiber* const fiber = ready_) {
-    ready_ = fiber->next;
-    return fiber;
-  }
-  if (next_ >= threads_) return nullptr;
-  Fiber* const fiber = free_;
-  free_ = fiber->next;
-  return fiber;
-}
-
-void BlockEngine::suspend(FiberList& list) {
-  Fiber& self = *running_;
-  self.thread = thread_state.thread;
-  self.linear = thread_state.linear;
-  list.push(self);
-  Fiber* to = take_next();
-  if (!to) {
-    report_deadlock();
-    if (&self == &os_) throw Aborted{};
-    to = &os_;
-  }
-  running_ = to;
-  switch_fiber(self, *to);
-  running_ = &self;
-  thread_state.thread = self.thread;
-  thread_state.linear = self.linear;
-  if (aborting_) [[unlikely]]
-    throw Aborted{};  // only the worker's own stack is continued then
-}
-
 // To the front of the ready list: what a warp has just used stays in the cache.
 void BlockEngine::wake(FiberList& list) {
   if (list.empty()) return;

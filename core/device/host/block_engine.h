@@ -159,4 +159,37 @@ class BlockEngine {
   Allocation<SyncObjects> sync_;
 };
 
+// Inline, like switch_fiber: jump_fcontext leaves by a jump what was entered by a call, so the
+// processor mispredicts one return for each function between a kernel and the switch.
+inline Fiber* BlockEngine::take_next() {
+  if (Fiber* const fiber = ready_) {
+    ready_ = fiber->next;
+    return fiber;
+  }
+  if (next_ >= threads_) return nullptr;
+  Fiber* const fiber = free_;
+  free_ = fiber->next;
+  return fiber;
+}
+
+__forceinline__ void BlockEngine::suspend(FiberList& list) {
+  Fiber& self = *running_;
+  self.thread = thread_state.thread;
+  self.linear = thread_state.linear;
+  list.push(self);
+  Fiber* to = take_next();
+  if (!to) {
+    report_deadlock();
+    if (&self == &os_) throw Aborted{};
+    to = &os_;
+  }
+  running_ = to;
+  switch_fiber(self, *to);
+  running_ = &self;
+  thread_state.thread = self.thread;
+  thread_state.linear = self.linear;
+  if (aborting_) [[unlikely]]
+    throw Aborted{};  // only the worker's own stack is continued then
+}
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -55,7 +55,7 @@ void BlockEngine::complete_barrier() {
   wake(barrier_.waiting);
 }
 
-void BlockEngine::arrive(BlockBarrier::Kind kind, SourceLocation where) {
+__forceinline__ void BlockEngine::arrive(BlockBarrier::Kind kind, SourceLocation where) {
   if (!started_) [[unlikely]]
     suspend_first();
   if (barrier_.arrived == 0) {
@@ -76,7 +76,7 @@ void BlockEngine::arrive(BlockBarrier::Kind kind, SourceLocation where) {
   tsan_acquire(sync);
 }
 
-int BlockEngine::vote(bool predicate, BlockVote vote, SourceLocation where) {
+__forceinline__ int BlockEngine::vote(bool predicate, BlockVote vote, SourceLocation where) {
   if (!started_) [[unlikely]]
     suspend_first();
   int& accumulated = barrier_.accumulated;
@@ -96,8 +96,9 @@ int BlockEngine::vote(bool predicate, BlockVote vote, SourceLocation where) {
   return barrier_.result;
 }
 
-void BlockEngine::reduce(const void* value, void* result, std::size_t bytes, CombineBlock combine,
-                         const void* data, SourceLocation where) {
+__forceinline__ void BlockEngine::reduce(const void* value, void* result, std::size_t bytes,
+                                         CombineBlock combine, const void* data,
+                                         SourceLocation where) {
   if (!started_) [[unlikely]]
     suspend_first();
   if (living_ != threads_)
@@ -191,10 +192,9 @@ unsigned BlockEngine::find_group(Warp& warp, std::uint32_t mask, WarpOperation o
   return unsigned(std::countr_one(warp.pending));
 }
 
-std::uint64_t BlockEngine::warp_collective(std::uint32_t mask, WarpOperation operation,
-                                           std::uint64_t value, unsigned source_lane,
-                                           CombineLanes combine, const void* data,
-                                           SourceLocation where) {
+__forceinline__ std::uint64_t BlockEngine::warp_collective(
+    std::uint32_t mask, WarpOperation operation, std::uint64_t value, unsigned source_lane,
+    CombineLanes combine, const void* data, SourceLocation where) {
   if (!started_) [[unlikely]]
     suspend_first();
   const unsigned linear = thread_state.linear, lane = linear & 31;

@@ -4,19 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <boost/context/detail/fcontext.hpp>
-
 #include "core/base/error.h"
 
 #if ADJOINT_ASAN
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #endif
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-using boost::context::detail::jump_fcontext;
 using boost::context::detail::make_fcontext;
 using boost::context::detail::transfer_t;
 
@@ -30,10 +26,6 @@ constexpr std::size_t kCacheLine = 64;
 
 thread_local void (*entry_of_thread)() = nullptr;
 
-void note_arrival(transfer_t transfer) {
-  static_cast<Fiber*>(transfer.data)->context = transfer.fctx;
-}
-
 void begin_fiber(transfer_t transfer) {
   note_arrival(transfer);
 #if ADJOINT_ASAN
@@ -43,20 +35,6 @@ void begin_fiber(transfer_t transfer) {
 }
 
 }  // namespace
-
-void switch_fiber(Fiber& from, Fiber& to) {
-#if ADJOINT_ASAN
-  __sanitizer_start_switch_fiber(&from.fake_stack, to.stack, to.stack_bytes);
-#endif
-#if ADJOINT_TSAN
-  __tsan_switch_to_fiber(to.tsan_fiber,
-                         1);  // 1: without a happens-before edge, which only barriers give
-#endif
-  note_arrival(jump_fcontext(to.context, &from));
-#if ADJOINT_ASAN
-  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
-#endif
-}
 
 void adopt_thread(Fiber& fiber) {
 #if ADJOINT_ASAN

@@ -4,11 +4,16 @@
 // use, ThreadSanitizer that each fiber is a thread of its own.
 #pragma once
 
+#include <boost/context/detail/fcontext.hpp>
 #include <cstddef>
 #include <vector>
 
 #include "core/device/host/language.h"
 #include "core/device/host/vector_types.h"
+
+#if ADJOINT_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #if ADJOINT_TSAN
 extern "C" {
@@ -41,8 +46,25 @@ struct Fiber {
   unsigned linear = 0;
 };
 
+/// Whoever is arrived at notes where the fiber that left can be continued.
+inline void note_arrival(boost::context::detail::transfer_t transfer) {
+  static_cast<Fiber*>(transfer.data)->context = transfer.fctx;
+}
+
 /// Leaves `from`, which is running, and continues `to`. Returns when something switches back.
-void switch_fiber(Fiber& from, Fiber& to);
+__forceinline__ void switch_fiber(Fiber& from, Fiber& to) {
+#if ADJOINT_ASAN
+  __sanitizer_start_switch_fiber(&from.fake_stack, to.stack, to.stack_bytes);
+#endif
+#if ADJOINT_TSAN
+  __tsan_switch_to_fiber(to.tsan_fiber,
+                         1);  // 1: without a happens-before edge, which only barriers give
+#endif
+  note_arrival(boost::context::detail::jump_fcontext(to.context, &from));
+#if ADJOINT_ASAN
+  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
+#endif
+}
 
 /// Describes the calling CPU thread's own stack.
 void adopt_thread(Fiber& fiber);
