@@ -7,8 +7,9 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-/// Fills a tensor of any type (random draws: floating types) as the initializer says. Draws are
-/// Philox4x32-10 with key = seed and counter = (element / 4, place, 0): the same on every backend.
+/// Fills a tensor of any type (random draws: floating types) as the initializer says. Element i
+/// depends on (seed, place, i) alone, by Philox4x32-10: the same on every backend, up to the
+/// rounding of logarithm and cosine. Of place the lowest 24 bits count.
 void initialize(Stream& stream, const Tensor& tensor, const Initializer& initializer,
                 std::uint64_t seed, std::uint64_t place);
 

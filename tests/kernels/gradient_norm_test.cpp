@@ -189,7 +189,8 @@ TEST_F(GradientNormTest, RefusesTensorsThatDoNotFit) {
   test::expect_error([&] { gradient_norm(context().stream(), step.call); },
                      {"gradient_norm: gradient", "aligned to 16 bytes"});
   step.call.gradient = Tensor(gradient.data(), DType::int32, {7});
-  test::expect_error([&] { gradient_norm(context().stream(), step.call); }, {"floating gradient, got int32"});
+  test::expect_error([&] { gradient_norm(context().stream(), step.call); },
+                     {"floating gradient, got int32"});
   step.call.gradient = flat(gradient);
   step.call.totals = Tensor(step.totals.data(), DType::float32, {2});
   test::expect_error([&] { gradient_norm(context().stream(), step.call); },

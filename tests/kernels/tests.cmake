@@ -1,2 +1,2 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
-set(floor_sources)
+set(floor_sources ${PROJECT_SOURCE_DIR}/tests/kernels/pointwise_test.cu)

@@ -65,7 +65,7 @@ class DeviceVector {
     return Tensor(data(), kDTypeOf<T>, shape);
   }
 
-  void upload(const std::vector<T>& values) {
+  void upload(const std::vector<T>& values) const {
     ADJOINT_CHECK(values.size() == count_, "DeviceVector: has ", count_, " elements, got ",
                   values.size());
     copy_to_device(context_->stream(), data(), values.data(), count_ * sizeof(T));

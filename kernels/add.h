@@ -1,0 +1,17 @@
+// Addition of tensors, and of gradients where a value is used more than once.
+#pragma once
+
+#include "core/device/stream.h"
+#include "core/tensor/gradient.h"
+#include "core/tensor/tensor.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// y = a + b, elementwise; all of one floating type and count; y may be a or b.
+void add(Stream& stream, Tensor y, Tensor a, Tensor b);
+
+/// dx = dy or dx += dy, as the mode says: a gradient's contribution as it is. dx has dy's type or
+/// float32. Launches nothing where dx is not wanted, or where it is dy's memory and overwritten.
+void contribute(Stream& stream, Gradient dx, Tensor dy);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

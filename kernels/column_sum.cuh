@@ -1,0 +1,65 @@
+// Sums over the rows of a matrix, in a fixed order: the part that column_sum and the parameter
+// gradients of normalisations share.
+#pragma once
+
+#include "core/device/kernel.h"
+#include "kernels/pack.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+inline constexpr int kColumnSumThreads = 256;
+inline constexpr int kColumnSumWarps = kColumnSumThreads / 32;
+
+/// Columns that one block sums: a pack for each lane.
+template <int N>
+inline constexpr int kColumnSumColumns = 32 * N;
+
+/// sink(column, sum of x[row, column] for begin <= row < end), for the columns of block x of the
+/// grid; x: rows of `cols` elements. Warp w of the block takes rows begin + w, begin + w + 8, ...,
+/// and the eight sums are added in order. N > 1 needs rows on 16 bytes.
+template <int N, class T, class Sink>
+ADJOINT_DEVICE void sum_columns(Block& block, const T* x, std::int64_t begin, std::int64_t end,
+                                std::int64_t cols, const Sink& sink) {
+  using A = Accumulate<T>;
+  constexpr int kColumns = kColumnSumColumns<N>;
+  ADJOINT_SHARED(A, partial, [kColumnSumWarps][kColumns]);
+  const std::int64_t first = std::int64_t(blockIdx.x) * kColumns;
+  const int columns = cols - first < kColumns ? int(cols - first) : kColumns;
+
+  if (one_thread()) {
+    A sums[kColumns] = {};
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* const from = x + row * cols + first;
+      ADJOINT_SIMD
+      for (int i = 0; i < columns; ++i) sums[i] += A(from[i]);
+    }
+    for (int i = 0; i < columns; ++i) sink(first + i, sums[i]);
+    return;
+  }
+
+  const int warp = block.thread / 32, column = block.thread % 32 * N;
+  Pack<A, N> sums{};
+  if (column < columns) {
+    for (std::int64_t row = begin + warp; row < end; row += kColumnSumWarps) {
+      const auto values = load_pack<N>(x + row * cols + first + column);
+      ADJOINT_UNROLL
+      for (int k = 0; k < N; ++k) sums[k] += A(values[k]);
+    }
+  }
+  ADJOINT_UNROLL
+  for (int k = 0; k < N; ++k) partial[warp][column + k] = sums[k];
+  block.sync();
+  ADJOINT_BLOCK_FOR(block, i, columns) {
+    A sum = partial[0][i];
+    for (int w = 1; w < kColumnSumWarps; ++w) sum += partial[w][i];
+    sink(first + i, sum);
+  }
+}
+
+/// Where a gradient of one row goes: overwritten or added to.
+template <class Out, class A>
+ADJOINT_DEVICE void store_gradient(Out* gradient, std::int64_t i, A value, bool accumulate) {
+  gradient[i] = accumulate ? static_cast<Out>(A(gradient[i]) + value) : static_cast<Out>(value);
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,114 @@
+// Dual numbers: a value and its derivative with respect to one variable. A function written once
+// over a scalar type T, called with Dual<T>(x, 1), returns f(x) and f'(x): forward-mode
+// differentiation, done by the compiler in registers (Griewank and Walther 2008, chapter 3).
+//
+// Where a function has a kink, the derivative is that of the branch the comparison takes.
+#pragma once
+
+#include "kernels/math.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+template <class T>
+struct Dual {
+  T value;
+  T derivative;
+
+  Dual() = default;
+  /// A constant. Literals may be float32 or float64: T decides.
+  ADJOINT_HD Dual(T constant) : value(constant), derivative(T(0)) {}
+  ADJOINT_HD Dual(T value, T derivative) : value(value), derivative(derivative) {}
+
+  friend ADJOINT_HD Dual operator-(Dual a) { return {-a.value, -a.derivative}; }
+  friend ADJOINT_HD Dual operator+(Dual a, Dual b) {
+    return {a.value + b.value, a.derivative + b.derivative};
+  }
+  friend ADJOINT_HD Dual operator-(Dual a, Dual b) {
+    return {a.value - b.value, a.derivative - b.derivative};
+  }
+  friend ADJOINT_HD Dual operator*(Dual a, Dual b) {
+    return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
+  }
+  friend ADJOINT_HD Dual operator/(Dual a, Dual b) {
+    const T quotient = a.value / b.value;
+    return {quotient, (a.derivative - quotient * b.derivative) / b.value};
+  }
+  ADJOINT_HD Dual& operator+=(Dual b) { return *this = *this + b; }
+  ADJOINT_HD Dual& operator-=(Dual b) { return *this = *this - b; }
+  ADJOINT_HD Dual& operator*=(Dual b) { return *this = *this * b; }
+  ADJOINT_HD Dual& operator/=(Dual b) { return *this = *this / b; }
+
+  friend ADJOINT_HD bool operator<(Dual a, Dual b) { return a.value < b.value; }
+  friend ADJOINT_HD bool operator>(Dual a, Dual b) { return a.value > b.value; }
+  friend ADJOINT_HD bool operator<=(Dual a, Dual b) { return a.value <= b.value; }
+  friend ADJOINT_HD bool operator>=(Dual a, Dual b) { return a.value >= b.value; }
+  friend ADJOINT_HD bool operator==(Dual a, Dual b) { return a.value == b.value; }
+  friend ADJOINT_HD bool operator!=(Dual a, Dual b) { return a.value != b.value; }
+};
+
+template <class T>
+ADJOINT_HD Dual<T> exp(Dual<T> x) {
+  const T e = exp(x.value);
+  return {e, e * x.derivative};
+}
+
+template <class T>
+ADJOINT_HD Dual<T> log(Dual<T> x) {
+  return {log(x.value), x.derivative / x.value};
+}
+
+template <class T>
+ADJOINT_HD Dual<T> tanh(Dual<T> x) {
+  const T t = tanh(x.value);
+  return {t, (T(1) - t * t) * x.derivative};
+}
+
+/// erf'(x) = 2 / sqrt(pi) e^(-x^2)
+template <class T>
+ADJOINT_HD Dual<T> erf(Dual<T> x) {
+  return {erf(x.value), T(1.1283791670955126) * exp(-x.value * x.value) * x.derivative};
+}
+
+template <class T>
+ADJOINT_HD Dual<T> sqrt(Dual<T> x) {
+  const T root = sqrt(x.value);
+  return {root, x.derivative / (root + root)};
+}
+
+/// x to a constant power.
+template <class T>
+ADJOINT_HD Dual<T> pow(Dual<T> x, T power) {
+  return {pow(x.value, power), power * pow(x.value, power - T(1)) * x.derivative};
+}
+
+/// x^y for x > 0.
+template <class T>
+ADJOINT_HD Dual<T> pow(Dual<T> x, Dual<T> y) {
+  const T value = pow(x.value, y.value);
+  return {value, value * (y.derivative * log(x.value) + y.value * x.derivative / x.value)};
+}
+
+/// sigmoid' = s (1 - s): one exponential where the quotient rule would divide twice.
+template <class T>
+ADJOINT_HD Dual<T> sigmoid(Dual<T> x) {
+  const T s = sigmoid(x.value);
+  return {s, s * (T(1) - s) * x.derivative};
+}
+
+// For plain and dual numbers alike. Not named max and min: CUDA declares those globally with its
+// own rules for NaN; here a NaN in the first argument stays.
+
+template <class T>
+ADJOINT_HD T select(bool condition, T a, T b) {
+  return condition ? a : b;
+}
+template <class T>
+ADJOINT_HD T maximum(T a, T b) {
+  return b > a ? b : a;
+}
+template <class T>
+ADJOINT_HD T minimum(T a, T b) {
+  return b < a ? b : a;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,101 @@
+// Elementary functions for kernels. On the GPU they are CUDA's. On the host, float32 functions are
+// polynomials of our own, accurate to two units in the last place: calls into libm do not
+// vectorise, and vector libraries give an element at the end of a row other bits than one in its
+// middle. float64, the checking type, always uses libm.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/device/kernel.h"
+#include "core/tensor/hd.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+#if !defined(__CUDACC__)
+namespace polynomial {
+
+/// c[0] + c[1] x + ..., by Horner's rule. The build does not contract products and sums by itself.
+template <int N>
+inline float horner(float x, const float (&c)[N]) {
+  float sum = c[N - 1];
+  for (int i = N - 2; i >= 0; --i) sum = __builtin_fmaf(sum, x, c[i]);
+  return sum;
+}
+
+/// e^x = 2^n e^r, |r| <= ln 2 / 2. Results below 2^-126 are subnormal, above the range infinite.
+inline float exp(float x) {
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -104.0f ? -104.0f : x;
+  // Adding 1.5 2^23 leaves the rounded integer in the lowest bits of the sum.
+  const float shifted = __builtin_fmaf(x, 1.44269504f, 12582912.0f);
+  const float n = shifted - 12582912.0f;
+  float r = __builtin_fmaf(n, -0.693145752f, x);  // ln 2 in two parts
+  r = __builtin_fmaf(n, -1.42860677e-6f, r);
+  const float e = horner(
+      r, {1.0f, 1.0f, 0.500000003f, 0.166665766f, 4.16663744e-2f, 8.36323508e-3f, 1.39411910e-3f});
+  // 2^n in two factors, for n beyond the exponents of normal numbers.
+  const std::int32_t whole = __builtin_bit_cast(std::int32_t, shifted) - 0x4b400000;
+  const std::int32_t half = whole >> 1;
+  return e * __builtin_bit_cast(float, (half + 127) << 23) *
+         __builtin_bit_cast(float, (whole - half + 127) << 23);
+}
+
+inline float tanh(float x) {
+  const float magnitude = x < 0.0f ? -x : x;
+  const float square = x * x;
+  const float small = __builtin_fmaf(
+      x * square,
+      horner(square,
+             {-3.33333291e-1f, 1.33327748e-1f, -5.38510247e-2f, 2.09955032e-2f, -6.09186350e-3f}),
+      x);
+  const float large = 1.0f - 2.0f / (exp(magnitude + magnitude) + 1.0f);
+  return magnitude < 0.625f ? small : (x < 0.0f ? -large : large);
+}
+
+/// x P(x^2) near zero; 1 - e^Q(x) where erf bends, and 1 beyond 4.
+inline float erf(float x) {
+  const float magnitude = x < 0.0f ? -x : x;
+  const float square = x * x;
+  const float small = __builtin_fmaf(
+      x * square,
+      horner(square, {-3.76126389e-1f, 1.12837903e-1f, -2.68659510e-2f, 5.22263519e-3f,
+                      -8.50900869e-4f, 1.14558518e-4f, -1.02304527e-5f}),
+      x * 1.12837917f);
+  const float bounded = magnitude > 4.0f ? 4.0f : magnitude;
+  const float large =
+      1.0f - exp(horner(bounded, {1.09096460e-4f, -1.12913578f, -6.34300643e-1f, -1.06911495e-1f,
+                                  2.38862096e-2f, -3.44826097e-3f, 1.59218238e-4f, 4.44952968e-5f,
+                                  -8.86452816e-6f, 5.16982130e-7f}));
+  const float result = magnitude < 1.0f ? small : (x < 0.0f ? -large : large);
+  return x != x ? x : result;
+}
+
+}  // namespace polynomial
+
+inline float exp(float x) { return polynomial::exp(x); }
+inline float tanh(float x) { return polynomial::tanh(x); }
+inline float erf(float x) { return polynomial::erf(x); }
+#else
+ADJOINT_HD float exp(float x) { return ::expf(x); }
+ADJOINT_HD float tanh(float x) { return ::tanhf(x); }
+ADJOINT_HD float erf(float x) { return ::erff(x); }
+#endif
+
+ADJOINT_HD float log(float x) { return ::logf(x); }
+ADJOINT_HD float sqrt(float x) { return ::sqrtf(x); }
+ADJOINT_HD float pow(float x, float y) { return ::powf(x, y); }
+ADJOINT_HD double exp(double x) { return ::exp(x); }
+ADJOINT_HD double tanh(double x) { return ::tanh(x); }
+ADJOINT_HD double erf(double x) { return ::erf(x); }
+ADJOINT_HD double log(double x) { return ::log(x); }
+ADJOINT_HD double sqrt(double x) { return ::sqrt(x); }
+ADJOINT_HD double pow(double x, double y) { return ::pow(x, y); }
+
+/// 1 / (1 + e^-x), for plain and dual numbers; finite for all x.
+template <class T>
+ADJOINT_HD T sigmoid(T x) {
+  return T(1.0f) / (T(1.0f) + exp(-x));
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,265 @@
+// Rows: one block per row, the row held in registers as packs, so that a kernel that needs it twice
+// reads it once.
+//
+//   Row<T, N, P> x;
+//   x.load(block, data + row * cols, cols);
+//   const float mean = row_sum<float>(block, cols, [](int, float x) { return x; }, x) / cols;
+//   row_map(block, cols, y, [&](int, float x, float w) { return (x - mean) * w; }, x,
+//   Memory{weight});
+//
+// N is the elements of a pack, P the packs of a thread. P = 0 holds nothing and reads memory at
+// each use: for rows too long for registers and, with N = 1, for rows that do not lie on 16 bytes.
+// In a block of one thread, the host's, every form is a plain loop over memory for the vectoriser.
+//
+// A thread sees the same elements in each of these calls, so a row may be written over what it was
+// read from without a barrier.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/pack.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Threads that a row kernel is compiled for.
+template <int P>
+inline constexpr int kRowThreads = P == 1   ? 128
+                                   : P == 2 ? 256
+                                            : 512;
+
+/// Calls function(p, i) for each of this thread's packs: p counts them, i is the first element.
+template <int N, int P, class Function>
+ADJOINT_DEVICE void for_packs(const Block& block, int cols, const Function& function) {
+  if constexpr (P > 0) {
+    ADJOINT_UNROLL
+    for (int p = 0; p < P; ++p) {
+      const int i = (p * block.threads + block.thread) * N;
+      if (i < cols) function(p, i);
+    }
+  } else {
+    for (int i = block.thread * N; i < cols; i += block.threads * N) function(0, i);
+  }
+}
+
+/// An operand read where it is used: weights, or rows needed once.
+template <class T>
+struct Memory {
+  using Element = T;
+  const T* data;
+
+  template <int N>
+  ADJOINT_DEVICE Pack<T, N> pack(int, int i) const {
+    return load_pack<N>(data + i);
+  }
+  ADJOINT_DEVICE T element(int i) const { return data[i]; }
+};
+template <class T>
+Memory(const T*) -> Memory<T>;
+
+/// An operand that may be absent, which reads as 0.
+template <class T>
+struct Optional {
+  using Element = T;
+  const T* data;
+
+  template <int N>
+  ADJOINT_DEVICE Pack<T, N> pack(int, int i) const {
+    if (data != nullptr) return load_pack<N>(data + i);
+    Pack<T, N> zeros;
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k) zeros[k] = T(0.0f);
+    return zeros;
+  }
+  ADJOINT_DEVICE T element(int i) const { return data != nullptr ? data[i] : T(0.0f); }
+};
+template <class T>
+Optional(const T*) -> Optional<T>;
+
+template <class T, int N, int P>
+class Row {
+ public:
+  using Element = T;
+  static constexpr int kWidth = N, kPacks = P;
+
+  /// Takes the row at `from`.
+  ADJOINT_DEVICE void load(const Block& block, const T* from, int cols) {
+    data_ = from;
+    if constexpr (P > 0) {
+      if (one_thread()) return;
+      for_packs<N, P>(block, cols, [&](int p, int i) { held_[p] = load_pack<N>(from + i); });
+    }
+  }
+
+  /// Takes the row function(i, operands...), rounded to T, and writes it to `to`.
+  template <class Function, class... Operand>
+  ADJOINT_DEVICE void compute(const Block& block, T* to, int cols, const Function& function,
+                              const Operand&... operands) {
+    data_ = to;
+    if (one_thread()) {
+      ADJOINT_SIMD
+      for (int i = 0; i < cols; ++i)
+        to[i] = function(i, Accumulate<typename Operand::Element>(operands.element(i))...);
+      return;
+    }
+    const detail::Elementwise<Function> packed{function};
+    for_packs<N, P>(block, cols, [&](int p, int i) {
+      const auto row = convert<T>(packed(
+          i, convert<Accumulate<typename Operand::Element>>(operands.template pack<N>(p, i))...));
+      store_pack<N>(to + i, row);
+      if constexpr (P > 0) held_[p] = row;
+    });
+  }
+
+  template <int M>
+  ADJOINT_DEVICE Pack<T, M> pack(int p, int i) const {
+    static_assert(M == N);
+    if constexpr (P > 0)
+      return held_[p];
+    else
+      return load_pack<N>(data_ + i);
+  }
+  ADJOINT_DEVICE T element(int i) const { return data_[i]; }
+
+ private:
+  const T* data_;
+  Pack<T, N> held_[P > 0 ? P : 1]{};
+};
+
+/// A block of one thread adds rows up in pieces of this many elements: a single float32 sum over a
+/// long row loses digits that the GPU's many small sums keep.
+inline constexpr int kHostPiece = 1024;
+
+/// The sum of function(i, operands...) over the row; every thread gets it.
+template <class A, class Function, class T, int N, int P, class... Operand>
+ADJOINT_DEVICE A row_sum(Block& block, int cols, const Function& function, const Row<T, N, P>& row,
+                         const Operand&... operands) {
+  A sum = 0;
+  if (one_thread()) {
+    for (int begin = 0; begin < cols; begin += kHostPiece) {
+      const int end = begin + kHostPiece < cols ? begin + kHostPiece : cols;
+      A piece = 0;
+      ADJOINT_SIMD_SUM(piece)
+      for (int i = begin; i < end; ++i)
+        piece += function(i, A(row.element(i)), A(operands.element(i))...);
+      sum += piece;
+    }
+    return sum;
+  }
+  const detail::Elementwise<Function> packed{function};
+  for_packs<N, P>(block, cols, [&](int p, int i) {
+    const auto terms = packed(i, convert<A>(row.template pack<N>(p, i)),
+                              convert<A>(operands.template pack<N>(p, i))...);
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k) sum += terms[k];
+  });
+  return block.sum(sum);
+}
+
+/// Two sums in one pass: function returns Values<A, 2>.
+template <class A, class Function, class T, int N, int P, class... Operand>
+ADJOINT_DEVICE Values<A, 2> row_sums(Block& block, int cols, const Function& function,
+                                     const Row<T, N, P>& row, const Operand&... operands) {
+  A first = 0, second = 0;
+  if (one_thread()) {
+    for (int begin = 0; begin < cols; begin += kHostPiece) {
+      const int end = begin + kHostPiece < cols ? begin + kHostPiece : cols;
+      A a = 0, b = 0;
+      ADJOINT_SIMD_SUM(a, b)
+      for (int i = begin; i < end; ++i) {
+        const Values<A, 2> term = function(i, A(row.element(i)), A(operands.element(i))...);
+        a += term[0];
+        b += term[1];
+      }
+      first += a;
+      second += b;
+    }
+    return {first, second};
+  }
+  const detail::Elementwise<Function> packed{function};
+  for_packs<N, P>(block, cols, [&](int p, int i) {
+    const auto terms = packed(i, convert<A>(row.template pack<N>(p, i)),
+                              convert<A>(operands.template pack<N>(p, i))...);
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k) {
+      first += terms[k][0];
+      second += terms[k][1];
+    }
+  });
+  return block.sum(Values<A, 2>{first, second});
+}
+
+/// The largest element; a NaN may be passed over.
+template <class A, class T, int N, int P>
+ADJOINT_DEVICE A row_max(Block& block, int cols, const Row<T, N, P>& row) {
+  A largest = -std::numeric_limits<A>::infinity();
+  if (one_thread()) {
+    ADJOINT_SIMD_MAX(largest)
+    for (int i = 0; i < cols; ++i) {
+      const A value = A(row.element(i));
+      largest = value > largest ? value : largest;
+    }
+    return largest;
+  }
+  for_packs<N, P>(block, cols, [&](int p, int i) {
+    const auto values = convert<A>(row.template pack<N>(p, i));
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k) largest = values[k] > largest ? values[k] : largest;
+  });
+  return block.max(largest);
+}
+
+/// out[i] = function(i, operands...) over the row. `out` may be the memory of any operand.
+template <class Function, class Out, class T, int N, int P, class... Operand>
+ADJOINT_DEVICE void row_map(const Block& block, int cols, Out* out, const Function& function,
+                            const Row<T, N, P>& row, const Operand&... operands) {
+  if (one_thread()) {
+    ADJOINT_SIMD
+    for (int i = 0; i < cols; ++i)
+      out[i] = function(i, Accumulate<T>(row.element(i)),
+                        Accumulate<typename Operand::Element>(operands.element(i))...);
+    return;
+  }
+  const detail::Elementwise<Function> packed{function};
+  for_packs<N, P>(block, cols, [&](int p, int i) {
+    store_pack<N>(out + i,
+                  convert<Out>(packed(i, convert<Accumulate<T>>(row.template pack<N>(p, i)),
+                                      convert<Accumulate<typename Operand::Element>>(
+                                          operands.template pack<N>(p, i))...)));
+  });
+}
+
+/// Whether rows of `cols` elements at these addresses can be moved as 16-byte packs. Undefined
+/// tensors do not vote.
+inline bool rows_aligned(std::int64_t cols, std::initializer_list<Tensor> operands) {
+  for (const Tensor& tensor : operands)
+    if (tensor.defined() &&
+        (!aligned16(tensor.data()) || std::size_t(cols) * size_of(tensor.dtype()) % 16 != 0))
+      return false;
+  return true;
+}
+
+/// Calls function.template operator()<N, P>(threads) with the form of Row that suits: the fewest
+/// packs per thread that keep blocks small, at most kMostPacks (2, 4 or 8).
+template <class T, int kMostPacks, class Function>
+void dispatch_row(std::int64_t cols, bool aligned, const Function& function) {
+  const auto threads_for = [](std::int64_t items) { return int((items + 31) / 32 * 32); };
+  if constexpr (sizeof(T) < 8) {  // float64 is for checking: one form suffices
+    constexpr int N = 16 / sizeof(T);
+    const std::int64_t packs = cols / N;
+    if (aligned) {
+      if (packs <= kRowThreads<1>) return function.template operator()<N, 1>(threads_for(packs));
+      if (packs <= 2 * kRowThreads<2>)
+        return function.template operator()<N, 2>(threads_for((packs + 1) / 2));
+      if constexpr (kMostPacks >= 4)
+        if (packs <= 4 * kRowThreads<4>)
+          return function.template operator()<N, 4>(threads_for((packs + 3) / 4));
+      if constexpr (kMostPacks >= 8)
+        if (packs <= 8 * kRowThreads<8>)
+          return function.template operator()<N, 8>(threads_for((packs + 7) / 8));
+      return function.template operator()<N, 0>(kRowThreads<0>);
+    }
+  }
+  function.template operator()<1, 0>(cols < kRowThreads<0> ? threads_for(cols) : kRowThreads<0>);
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

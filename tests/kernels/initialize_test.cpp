@@ -1,0 +1,79 @@
+// Initial values: moments of the distributions, bounds, and independence of block shape and place.
+#include "kernels/initialize.h"
+
+#include <algorithm>
+
+#include "kernel_test.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+using InitializeTest = KernelTest<T>;
+TYPED_TEST_SUITE(InitializeTest, FloatingTypes);
+
+struct Moments {
+  double mean = 0, deviation = 0, smallest = 0, largest = 0;
+};
+
+Moments moments(const std::vector<double>& values) {
+  Moments result;
+  for (double value : values) result.mean += value / double(values.size());
+  for (double value : values)
+    result.deviation += (value - result.mean) * (value - result.mean) / double(values.size());
+  result.deviation = std::sqrt(result.deviation);
+  result.smallest = *std::min_element(values.begin(), values.end());
+  result.largest = *std::max_element(values.begin(), values.end());
+  return result;
+}
+
+TYPED_TEST(InitializeTest, HasTheMomentsOfItsDistribution) {
+  constexpr std::int64_t n = 40000;
+  const DeviceVector<TypeParam> x(this->context, n);
+  const auto draw = [&](Initializer initializer) {
+    initialize(this->context.stream(), x.tensor({n}), initializer, 3, 8);
+    return moments(to_double(x.download()));
+  };
+  const double error = 4 / std::sqrt(double(n));
+  const Moments uniform = draw(Initializer::uniform(0.5f));
+  EXPECT_LE(std::abs(uniform.mean), 0.5 * error);
+  EXPECT_LE(std::abs(uniform.deviation - 0.5 / std::sqrt(3.0)), 0.5 * error);
+  EXPECT_GE(uniform.smallest, -0.5);
+  EXPECT_LE(uniform.largest, 0.5);
+  const Moments normal = draw(Initializer::normal(2.0f));
+  EXPECT_LE(std::abs(normal.mean), 2 * error);
+  EXPECT_LE(std::abs(normal.deviation - 2), 2 * error);
+  EXPECT_GE(normal.largest, 6.0);  // four in a hundred thousand lie beyond four deviations
+  const Moments truncated = draw(Initializer::truncated_normal(2.0f));
+  EXPECT_LE(std::abs(truncated.deviation - 2 * 0.87962566), 2 * error);
+  EXPECT_LE(std::max(truncated.largest, -truncated.smallest), 4.0);
+  EXPECT_GE(truncated.largest, 3.9);
+}
+
+TYPED_TEST(InitializeTest, DependsOnSeedAndPlaceAlone) {
+  const auto draw = [&](std::size_t n, std::uint64_t seed, std::uint64_t place) {
+    const DeviceVector<TypeParam> x(this->context, n);
+    initialize(this->context.stream(), x.tensor({std::int64_t(n)}), Initializer::normal(1.0f), seed,
+               place);
+    return x.download();
+  };
+  std::vector<TypeParam> want = draw(5000, 1, 2);
+  for_each_variant([&](const Variant&) { EXPECT_TRUE(same_bits(draw(5000, 1, 2), want)); });
+  EXPECT_FALSE(same_bits(draw(5000, 1, 3), want));
+  EXPECT_FALSE(same_bits(draw(5000, 2, 2), want));
+  want.resize(1);
+  EXPECT_TRUE(same_bits(draw(1, 1, 2), want));
+  EXPECT_EQ(draw(0, 1, 2).size(), 0u);
+}
+
+TEST(Initialize, FillsIntegersWithConstants) {
+  ADJOINT_REQUIRE_DEVICE();
+  Context context;
+  const DeviceVector<std::int32_t> x(context, 5);
+  initialize(context.stream(), x.tensor({5}), Initializer::constant(3.0f), 0, 0);
+  EXPECT_EQ(x.download(), std::vector<std::int32_t>(5, 3));
+  EXPECT_THROW(initialize(context.stream(), x.tensor({5}), Initializer::normal(1.0f), 0, 0), Error);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

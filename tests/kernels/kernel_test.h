@@ -1,0 +1,68 @@
+// What the tests of kernels share: every case runs for each floating type, at one thread per block
+// and at the GPU's block shape, on aligned and on unaligned memory; and again with another number
+// of workers, where the bits must be the same.
+#pragma once
+
+#include <cstring>
+
+#include "core/device/execution_options.h"
+#include "support/backend.h"
+#include "support/reference.h"
+
+#include "kernels/dispatch.h"
+
+// 1 if this is the host backend.
+#define ADJOINT_IS_HOST_(backend) ADJOINT_IS_##backend
+#define ADJOINT_IS_HOST(backend) ADJOINT_IS_HOST_(backend)
+#define ADJOINT_IS_host 1
+#define ADJOINT_IS_cuda 0
+#if ADJOINT_IS_HOST(ADJOINT_BACKEND)
+#include "core/device/host/workers.h"
+#endif
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// How one run of a case goes.
+struct Variant {
+  bool gpu_blocks = true;
+  std::size_t offset = 0;  ///< elements behind an aligned address
+};
+
+/// Calls body(variant) for both block shapes, on aligned and unaligned memory.
+template <class Body>
+void for_each_variant(const Body& body) {
+  for (bool gpu : {true, false})
+    for (std::size_t offset : {0, 1}) {
+      GpuBlocks blocks(gpu);
+      SCOPED_TRACE(str(gpu ? "GPU blocks" : "one thread per block", ", offset ", offset));
+      body(Variant{gpu, offset});
+    }
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+/// The result of run() with this many workers of the host's pool.
+template <class Run>
+auto with_workers([[maybe_unused]] int count, const Run& run) {
+#if ADJOINT_IS_HOST(ADJOINT_BACKEND)
+  struct Restore {
+    int before = workers();
+    ~Restore() { set_workers(before); }
+  } restore;
+  set_workers(count);
+#endif
+  return run();
+}
+
+template <class T>
+class KernelTest : public DeviceTest {
+ protected:
+  Context context;
+};
+
+using FloatingTypes = ::testing::Types<float, double, bfloat16, float16>;
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,209 @@
+// Softmax cross-entropy against a naive float64 reference: loss, gradient, counts, bad labels,
+// extremes.
+#include "kernels/softmax_cross_entropy.h"
+
+#include <limits>
+
+#include "kernel_test.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+using SoftmaxCrossEntropyTest = KernelTest<T>;
+TYPED_TEST_SUITE(SoftmaxCrossEntropyTest, FloatingTypes);
+
+/// The definition in float64; rows whose label is no class have neither loss nor gradient.
+struct Reference {
+  std::vector<double> gradient, losses, totals = {0, 0, 0};
+
+  Reference(const std::vector<double>& x, const std::vector<std::int32_t>& labels,
+            std::int64_t classes, double smoothing, double weight) {
+    for (std::size_t r = 0; r < labels.size(); ++r) {
+      const double* const row = x.data() + std::int64_t(r) * classes;
+      if (labels[r] < 0 || labels[r] >= classes) {
+        gradient.resize(gradient.size() + std::size_t(classes), 0.0);
+        losses.push_back(0);
+        continue;
+      }
+      std::int64_t best = 0;
+      for (std::int64_t j = 1; j < classes; ++j)
+        if (row[j] > row[best]) best = j;
+      double z = 0, loss = 0;
+      for (std::int64_t j = 0; j < classes; ++j) z += std::exp(row[j] - row[best]);
+      for (std::int64_t j = 0; j < classes; ++j) {
+        const double target = (j == labels[r] ? 1 - smoothing : 0.0) + smoothing / double(classes);
+        if (target > 0) loss -= target * (row[j] - row[best] - std::log(z));
+        gradient.push_back(weight * (std::exp(row[j] - row[best]) / z - target));
+      }
+      losses.push_back(weight * loss);
+      totals[0] += weight * loss;
+      totals[1] += 1;
+      totals[2] += best == labels[r];
+    }
+  }
+};
+
+template <class T>
+struct Case {
+  using A = Accumulate<T>;
+  Context& context;
+  std::int64_t rows, classes;
+  std::size_t offset;
+  std::vector<T> values = random_values<T>(std::size_t(rows * classes), 5, 3.0);
+  std::vector<std::int32_t> label_values = [this] {
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(rows));
+    std::mt19937 engine(6);
+    for (auto& label : labels) label = std::int32_t(engine() % std::uint32_t(classes));
+    return labels;
+  }();
+  DeviceVector<T> logits{context, values, offset};
+  DeviceVector<T> gradient{context, values.size(), offset};
+  DeviceVector<std::int32_t> labels{context, label_values};
+  DeviceVector<A> losses{context, std::size_t(rows)}, totals{context, std::vector<A>{1, 2, 3}};
+  DeviceVector<std::int32_t> status{context, std::vector<std::int32_t>{0, 0}},
+      counter{context, std::vector<std::int32_t>{0}};
+  TensorType scratch_type = softmax_cross_entropy_scratch(rows);
+  DeviceVector<double> scratch{context, std::size_t(scratch_type.shape.count())};
+
+  SoftmaxCrossEntropy call() const {
+    return {.logits = logits.tensor({rows, classes}),
+            .labels = labels.tensor({rows}),
+            .gradient = gradient.tensor({rows, classes}),
+            .losses = losses.tensor({rows}),
+            .totals = totals.tensor({3}),
+            .status = status.tensor({2}),
+            .counter = counter.tensor({1}),
+            .scratch = scratch.tensor(scratch_type.shape)};
+  }
+  void expect(const Reference& want, double allowed) const {
+    ADJOINT_EXPECT_CLOSE(gradient.download(), want.gradient, allowed);
+    const double exact = sizeof(T) == 8 ? 1e-13 : 1e-6;
+    ADJOINT_EXPECT_CLOSE(losses.download(), want.losses, exact);
+    const auto sums = to_double(totals.download());
+    EXPECT_LE(std::abs(sums[0] - want.totals[0]), exact * std::abs(want.totals[0]));
+    EXPECT_EQ(sums[1], want.totals[1]);
+    EXPECT_EQ(sums[2], want.totals[2]);
+    EXPECT_EQ(counter.download()[0], 0);
+  }
+};
+
+TYPED_TEST(SoftmaxCrossEntropyTest, MatchesReference) {
+  for (auto [rows, classes] : {std::pair{1, 1},
+                               {5, 10},
+                               {33, 64},
+                               {3, 1003},
+                               {2, 4096},
+                               {1100, 3},
+                               {1, 50304},
+                               {1, 70000}})
+    for_each_variant([&](const Variant& variant) {
+      if (variant.gpu_blocks && rows * classes > 20000 && variant.offset == 1) return;
+      SCOPED_TRACE(str(rows, " x ", classes));
+      Case<TypeParam> c{this->context, rows, classes, variant.offset};
+      const Reference want(to_double(c.values), c.label_values, classes, 0.0, 1.0);
+      softmax_cross_entropy(this->context.stream(), c.call());
+      c.expect(want, tolerance(kDTypeOf<TypeParam>));
+      EXPECT_EQ(c.status.download(), (std::vector<std::int32_t>{0, 0}));
+    });
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, SmoothsWeighsIgnoresAndWritesOverLogits) {
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 21, 40, variant.offset};
+    c.label_values[0] = c.label_values[20] = -100;
+    c.labels.upload(c.label_values);
+    const Reference want(to_double(c.values), c.label_values, 40, double(0.1f), 0.25);
+    SoftmaxCrossEntropy call = c.call();
+    call.label_smoothing = 0.1f;
+    call.weight = 0.25f;
+    softmax_cross_entropy(this->context.stream(), call);
+    c.expect(want, tolerance(kDTypeOf<TypeParam>));
+    EXPECT_EQ(c.status.download()[0], 0);
+    // Totals add, the gradient replaces the logits; a second call meets the counter at 0.
+    const auto before = to_double(c.totals.download());
+    call.gradient = call.logits;
+    call.accumulate_totals = true;
+    softmax_cross_entropy(this->context.stream(), call);
+    ADJOINT_EXPECT_CLOSE(c.logits.download(), want.gradient, tolerance(kDTypeOf<TypeParam>));
+    EXPECT_EQ(to_double(c.totals.download())[1], 2 * before[1]);
+    EXPECT_EQ(to_double(c.totals.download())[0], 2 * before[0]);
+    // Without gradient and losses, in evaluation.
+    c.logits.upload(c.values);
+    call = c.call();
+    call.gradient = call.losses = Tensor();
+    softmax_cross_entropy(this->context.stream(), call);
+    EXPECT_EQ(to_double(c.totals.download())[1], before[1]);
+  });
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, AddsToGradient) {
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 4, 16, variant.offset};
+    c.label_values[2] = -100;
+    c.labels.upload(c.label_values);
+    Reference want(to_double(c.values), c.label_values, 16, 0.0, 1.0);
+    c.gradient.upload(from_double<TypeParam>(std::vector<double>(64, 2.0)));
+    SoftmaxCrossEntropy call = c.call();
+    call.accumulate_gradient = true;
+    softmax_cross_entropy(this->context.stream(), call);
+    for (double& value : want.gradient) value += 2;
+    ADJOINT_EXPECT_CLOSE(c.gradient.download(), want.gradient, tolerance(kDTypeOf<TypeParam>));
+  });
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, NamesTheFirstBadLabel) {
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 1500, 4, variant.offset};
+    c.label_values[1234] = 4;
+    c.label_values[77] = -3;
+    c.labels.upload(c.label_values);
+    const Reference want(to_double(c.values), c.label_values, 4, 0.0, 1.0);
+    softmax_cross_entropy(this->context.stream(), c.call());
+    EXPECT_EQ(c.status.download(), (std::vector<std::int32_t>{78, -3}));
+    c.expect(want, tolerance(kDTypeOf<TypeParam>));
+    // The first complaint stays.
+    c.label_values[3] = 9;
+    c.labels.upload(c.label_values);
+    softmax_cross_entropy(this->context.stream(), c.call());
+    EXPECT_EQ(c.status.download(), (std::vector<std::int32_t>{78, -3}));
+  });
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, StandsExtremeLogits) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 4, 8, variant.offset};
+    std::vector<double> x(32, 0.0);
+    x[0] = 1e4, x[9] = -1e4, x[16] = x[17] = 1e4;
+    for (int i = 1; i < 8; ++i) x[std::size_t(24 + i)] = -kInfinity;
+    c.values = from_double<TypeParam>(x);
+    c.logits.upload(c.values);
+    c.label_values = {0, 1, 0, 0};
+    c.labels.upload(c.label_values);
+    const Reference want(to_double(c.values), c.label_values, 8, 0.0, 1.0);
+    softmax_cross_entropy(this->context.stream(), c.call());
+    c.expect(want, tolerance(kDTypeOf<TypeParam>));
+  });
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, TotalsOfNoRowsAreZero) {
+  Case<TypeParam> c{this->context, 0, 10, 0};
+  softmax_cross_entropy(this->context.stream(), c.call());
+  EXPECT_EQ(to_double(c.totals.download()), std::vector<double>(3, 0.0));
+}
+
+TYPED_TEST(SoftmaxCrossEntropyTest, RepeatsBitForBit) {
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 200, 24, variant.offset};
+    const auto run = [&] {
+      softmax_cross_entropy(this->context.stream(), c.call());
+      return std::pair(c.totals.download(), c.gradient.download());
+    };
+    const auto one = with_workers(1, run), two = with_workers(2, run);
+    EXPECT_TRUE(same_bits(one.first, two.first) && same_bits(one.second, two.second));
+  });
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
