@@ -15,12 +15,12 @@ namespace adjoint::inline ADJOINT_BACKEND {
 #if !defined(__CUDACC__)
 namespace polynomial {
 
-/// c[0] + c[1] x + ..., by Horner's rule. The build does not contract products and sums by itself.
-template <int N>
-inline float horner(float x, const float (&c)[N]) {
-  float sum = c[N - 1];
-  for (int i = N - 2; i >= 0; --i) sum = __builtin_fmaf(sum, x, c[i]);
-  return sum;
+/// c0 + c1 x + ..., by Horner's rule. The build does not contract products and sums by itself. A
+/// recursion, not a loop over an array, which would keep its callers from vectorising.
+inline float horner(float, float c) { return c; }
+template <class... Rest>
+inline float horner(float x, float c, Rest... rest) {
+  return __builtin_fmaf(horner(x, rest...), x, c);
 }
 
 /// e^x = 2^n e^r, |r| <= ln 2 / 2. Results below 2^-126 are subnormal, above the range infinite.
@@ -32,8 +32,8 @@ inline float exp(float x) {
   const float n = shifted - 12582912.0f;
   float r = __builtin_fmaf(n, -0.693145752f, x);  // ln 2 in two parts
   r = __builtin_fmaf(n, -1.42860677e-6f, r);
-  const float e = horner(
-      r, {1.0f, 1.0f, 0.500000003f, 0.166665766f, 4.16663744e-2f, 8.36323508e-3f, 1.39411910e-3f});
+  const float e = horner(r, 1.0f, 1.0f, 0.500000003f, 0.166665766f, 4.16663744e-2f, 8.36323508e-3f,
+                         1.39411910e-3f);
   // 2^n in two factors, for n beyond the exponents of normal numbers.
   const std::int32_t whole = __builtin_bit_cast(std::int32_t, shifted) - 0x4b400000;
   const std::int32_t half = whole >> 1;
@@ -44,11 +44,10 @@ inline float exp(float x) {
 inline float tanh(float x) {
   const float magnitude = x < 0.0f ? -x : x;
   const float square = x * x;
-  const float small = __builtin_fmaf(
-      x * square,
-      horner(square,
-             {-3.33333291e-1f, 1.33327748e-1f, -5.38510247e-2f, 2.09955032e-2f, -6.09186350e-3f}),
-      x);
+  const float small = __builtin_fmaf(x * square,
+                                     horner(square, -3.33333291e-1f, 1.33327748e-1f,
+                                            -5.38510247e-2f, 2.09955032e-2f, -6.09186350e-3f),
+                                     x);
   const float large = 1.0f - 2.0f / (exp(magnitude + magnitude) + 1.0f);
   return magnitude < 0.625f ? small : (x < 0.0f ? -large : large);
 }
@@ -57,16 +56,16 @@ inline float tanh(float x) {
 inline float erf(float x) {
   const float magnitude = x < 0.0f ? -x : x;
   const float square = x * x;
-  const float small = __builtin_fmaf(
-      x * square,
-      horner(square, {-3.76126389e-1f, 1.12837903e-1f, -2.68659510e-2f, 5.22263519e-3f,
-                      -8.50900869e-4f, 1.14558518e-4f, -1.02304527e-5f}),
-      x * 1.12837917f);
+  const float small =
+      __builtin_fmaf(x * square,
+                     horner(square, -3.76126389e-1f, 1.12837903e-1f, -2.68659510e-2f,
+                            5.22263519e-3f, -8.50900869e-4f, 1.14558518e-4f, -1.02304527e-5f),
+                     x * 1.12837917f);
   const float bounded = magnitude > 4.0f ? 4.0f : magnitude;
   const float large =
-      1.0f - exp(horner(bounded, {1.09096460e-4f, -1.12913578f, -6.34300643e-1f, -1.06911495e-1f,
-                                  2.38862096e-2f, -3.44826097e-3f, 1.59218238e-4f, 4.44952968e-5f,
-                                  -8.86452816e-6f, 5.16982130e-7f}));
+      1.0f - exp(horner(bounded, 1.09096460e-4f, -1.12913578f, -6.34300643e-1f, -1.06911495e-1f,
+                        2.38862096e-2f, -3.44826097e-3f, 1.59218238e-4f, 4.44952968e-5f,
+                        -8.86452816e-6f, 5.16982130e-7f));
   const float result = magnitude < 1.0f ? small : (x < 0.0f ? -large : large);
   return x != x ? x : result;
 }
