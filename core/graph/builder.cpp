@@ -19,11 +19,12 @@ Tensor Slot::view(const Shape& shape) const {
 }
 
 Builder::Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-                 Declarations& declarations)
+                 std::uint64_t place, Declarations& declarations)
     : scope_(std::move(scope)),
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       compute_type_(compute_type),
+      place_(place),
       declarations_(&declarations) {}
 
 void Builder::parameter(Parameter& handle, const ParameterSpec& spec) {
@@ -48,7 +49,12 @@ Slot Builder::slot(const std::string& name, const TensorType& type) const {
 }
 
 Slot Builder::state(const std::string& name, const TensorType& type, float initial) {
-  declarations_->states.push_back({slot(name, type), initial});
+  declarations_->states.push_back({slot(name, type), initial, true});
+  return declarations_->states.back().slot;
+}
+
+Slot Builder::persistent(const std::string& name, const TensorType& type) {
+  declarations_->states.push_back({slot(name, type), 0.0f, false});
   return declarations_->states.back().slot;
 }
 
@@ -62,7 +68,8 @@ Slot Builder::scratch(const std::string& name, const TensorType& type, Phase pha
 }
 
 Builder Builder::part(const std::string& scope, Signature inputs, Signature outputs) const {
-  return Builder(scope, std::move(inputs), std::move(outputs), compute_type_, *declarations_);
+  return Builder(scope, std::move(inputs), std::move(outputs), compute_type_, place_,
+                 *declarations_);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

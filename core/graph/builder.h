@@ -46,6 +46,7 @@ struct Declarations {
   struct State {
     Slot slot;
     float initial = 0.0f;
+    bool saved = true;  ///< with the model
   };
   struct Scratch {
     Slot slot;
@@ -61,13 +62,15 @@ class Builder {
  public:
   /// A builder for the layer of that name; what it declares is appended to `declarations`.
   Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-          Declarations& declarations);
+          std::uint64_t place, Declarations& declarations);
 
   /// Types of the layer's inputs and outputs at the largest batch.
   const Signature& inputs() const { return inputs_; }
   const Signature& outputs() const { return outputs_; }
   /// The type the graph computes in: parameters' values have it.
   DType compute_type() const { return compute_type_; }
+  /// The layer's place in the graph: its random numbers are keyed by it.
+  std::uint64_t place() const { return place_; }
 
   /// Declares a parameter through the layer's handle. A handle already declared (a twin's, or a
   /// tied one) is only checked: same shape, else Error naming both.
@@ -75,6 +78,9 @@ class Builder {
   /// Running state: kept between steps and saved with the model, not differentiated. Starts at
   /// `initial`.
   Slot state(const std::string& name, const TensorType& type, float initial);
+  /// Kept between steps, zero at the start, not saved with the model: error words, counters that
+  /// kernels leave as they found them.
+  Slot persistent(const std::string& name, const TensorType& type);
   /// Saved by forward for backward: lives from the one to the other.
   Slot saved(const std::string& name, const TensorType& type);
   /// Scratch within one call of the phase.
@@ -88,6 +94,7 @@ class Builder {
   std::string scope_;
   Signature inputs_, outputs_;
   DType compute_type_;
+  std::uint64_t place_;
   Declarations* declarations_;
 };
 

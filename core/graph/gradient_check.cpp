@@ -4,22 +4,10 @@
 #include <cmath>
 #include <random>
 
+#include "core/device/transfer.h"
+
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
-
-template <class T>
-std::vector<T> download(Context& context, const Tensor& tensor) {
-  std::vector<T> values(std::size_t(tensor.count()));
-  copy_to_host(context.stream(), values.data(), tensor.data<T>(), tensor.bytes());
-  context.stream().synchronize();
-  return values;
-}
-
-template <class T>
-void upload(Context& context, const Tensor& tensor, const std::vector<T>& values) {
-  copy_to_device(context.stream(), tensor.data<T>(), values.data(), tensor.bytes());
-  context.stream().synchronize();
-}
 
 DType in_double(DType type) { return is_floating(type) ? DType::float64 : type; }
 

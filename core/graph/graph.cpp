@@ -81,7 +81,7 @@ void Graph::build_layers(DType compute_type) {
   for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
     const Node& node = program_.nodes[i];
     Builder builder(node.name, program_.types(node.inputs), program_.types(node.outputs),
-                    compute_type, declarations_[i]);
+                    compute_type, node.place, declarations_[i]);
     node.layer->build(builder);
   }
 }
@@ -225,6 +225,10 @@ void Graph::run_node_backward(NodeId node) {
   program_.nodes[std::size_t(node)].layer->run_backward(
       context_, {.x = bound.backward_x, .y = bound.backward_y, .dy = bound.dy, .dx = bound.dx},
       bound.types);
+}
+
+void Graph::verify() {
+  for (const Node& node : program_.nodes) node.layer->verify(context_);
 }
 
 // ---- reading

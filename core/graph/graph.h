@@ -116,6 +116,10 @@ class Graph {
   /// forward().
   void set_accumulating(bool accumulate) { accumulating_ = accumulate; }
 
+  /// Waits for the device and throws Error if a layer met invalid data, such as a label out of
+  /// range.
+  void verify();
+
   /// Memory of an input, output, loss or seed, in the present batch's shape.
   Tensor tensor(const Value& value) const;
   /// Memory of the gradient of a seed, or of an input that wants one, in the present batch's shape.

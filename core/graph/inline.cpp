@@ -55,6 +55,7 @@ void separate_twins(Program& program) {
   std::set<const Layer*> seen;
   for (Node& node : program.nodes)
     if (!seen.insert(node.layer.get()).second) node.layer = node.layer->twin();
+  for (std::size_t i = 0; i < program.nodes.size(); ++i) program.nodes[i].place = i;
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -44,6 +44,9 @@ struct Traits {
   /// backward is called with dx[i].tensor.data() == dy[0].data() and mode overwrite, and leaves it
   /// alone.
   bool gradients_pass_through = false;
+  /// All dx[i] are equal: the planner may make dx[i] the same memory as dx[0]. Where it does, both
+  /// have mode overwrite, and backward writes them once.
+  bool gradients_equal = false;
   /// A loss: forward already writes dx (and parameter gradients), backward is never called.
   /// `ForwardCall::dx` is filled while training.
   bool gradient_in_forward = false;
@@ -94,6 +97,10 @@ class Layer {
   /// `x` gives the input types, which a backward call need not hold.
   void run_forward(Context& context, const ForwardCall& call);
   void run_backward(Context& context, const BackwardCall& call, const Signature& x);
+
+  /// Throws Error if a call since the last verify() met invalid data, such as a label out of range,
+  /// which kernels can only note down. Waits for the device.
+  virtual void verify(Context&) {}
 
   /// Multiply-adds of one forward call, for summaries and FLOP rates; 0 for memory-bound layers.
   virtual std::int64_t multiply_adds(const Signature&) const { return 0; }

@@ -17,6 +17,10 @@ std::int64_t aligned(std::int64_t count) {
   return (count + kParameterAlignment - 1) / kParameterAlignment * kParameterAlignment;
 }
 
+std::size_t aligned_bytes(const TensorType& type) {
+  return (type.bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+}
+
 std::int64_t slab_count(const std::vector<Parameter>& parameters) {
   std::int64_t count = 0;
   for (const Parameter& parameter : parameters) count += aligned(parameter.count());
@@ -43,8 +47,8 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>
       parameters_.push_back(parameter);
     }
     for (const Declarations::State& state : of_node.states) {
-      states_.push_back(state.slot);
-      initial_states_.push_back(state.initial);
+      states_.push_back(state);
+      if (state.saved) saved_states_.push_back(state.slot);
     }
   }
   std::vector<Parameter> trainable, frozen;
@@ -84,15 +88,14 @@ void ParameterStore::initialize_values(Context& context) {
     initialize(context.stream(), parameter.master(), parameter.initializer(), context.seed(),
                place--);
   std::size_t bytes = 0;
-  for (const Slot& state : states_)
-    bytes += (state.type().bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+  for (const Declarations::State& state : states_) bytes += aligned_bytes(state.slot.type());
   state_buffer_ = context.memory().allocate(bytes, "running state");
   auto* next = static_cast<std::byte*>(state_buffer_.data());
-  for (std::size_t i = 0; i < states_.size(); ++i) {
-    states_[i].place_->tensor = Tensor(next, states_[i].type().dtype, states_[i].type().shape);
-    next +=
-        (states_[i].type().bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
-    initialize(context.stream(), states_[i].tensor(), Initializer::constant(initial_states_[i]),
+  for (Declarations::State& state : states_) {
+    const TensorType& type = state.slot.type();
+    state.slot.place_->tensor = Tensor(next, type.dtype, type.shape);
+    next += aligned_bytes(type);
+    initialize(context.stream(), state.slot.tensor(), Initializer::constant(state.initial),
                context.seed(), place--);
   }
 }

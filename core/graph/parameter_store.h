@@ -17,7 +17,8 @@ class ParameterStore {
 
   /// In build order, frozen ones included.
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  const std::vector<Slot>& states() const { return states_; }
+  /// Running state that is saved with the model.
+  const std::vector<Slot>& states() const { return saved_states_; }
   ParameterSlab slab() const { return slab_; }
   /// Sets how the next call may write the parameter's gradient.
   static void set_mode(Parameter& parameter, GradientMode mode);
@@ -28,8 +29,8 @@ class ParameterStore {
   void initialize_values(Context& context);
 
   std::vector<Parameter> parameters_;
-  std::vector<Slot> states_;
-  std::vector<float> initial_states_;
+  std::vector<Declarations::State> states_;
+  std::vector<Slot> saved_states_;
   Buffer values_, frozen_values_, gradients_, state_buffer_;
   ParameterSlab slab_;
 };

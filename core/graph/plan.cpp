@@ -147,16 +147,17 @@ class Assignment {
     for (std::size_t v = 0; v < program_.values.size(); ++v)
       if (differentiation_.has_gradient[v] && plan_.gradient_region[v] < 0)
         firsts.push_back({differentiation_.contributions[v].front(), static_cast<ValueId>(v)});
-    std::ranges::stable_sort(firsts, {},
-                             [](const First& first) { return first.contribution.moment; });
+    std::ranges::stable_sort(firsts, {}, [](const First& first) {
+      return std::pair(first.contribution.moment, first.contribution.input);
+    });
     for (const First& first : firsts) {
       const int last =
           std::max(gradient_read(first.id),
                    differentiation_.contributions[std::size_t(first.id)].back().moment);
-      if (takes_place_of_dy(first.contribution, first.id)) {
-        const ValueId dy = program_.nodes[std::size_t(first.contribution.node)].outputs[0];
-        gradient_region(first.id) = gradient_region(dy);
-        extend(gradient_region(dy), first.contribution.moment, last);
+      const ValueId other = shared_with(first.contribution, first.id);
+      if (other >= 0) {
+        gradient_region(first.id) = gradient_region(other);
+        extend(gradient_region(other), first.contribution.moment, last);
       } else {
         gradient_region(first.id) =
             new_region(value(first.id).name + " gradient", value(first.id).type.bytes(),
@@ -165,29 +166,51 @@ class Assignment {
     }
   }
 
-  // Whether the gradient of `x`, first written by `contribution`, lies where the node's dy[0] does.
-  bool takes_place_of_dy(const Contribution& contribution, ValueId x) {
+  // The value whose gradient's region the gradient of `x`, first written by `contribution`, may lie
+  // in; -1 if it needs one of its own.
+  ValueId shared_with(const Contribution& contribution, ValueId x) {
     const Node& node = program_.nodes[std::size_t(contribution.node)];
     const Traits traits = node.layer->traits();
-    const bool same = traits.view || traits.gradients_pass_through;
-    if (traits.gradient_in_forward || (!same && !traits.backward_in_place)) return false;
-    if (!same && (!options_.reuse || contribution.input != 0)) return false;
-    const ValueId y = node.outputs[0];
-    if (!differentiation_.has_gradient[std::size_t(y)] ||
-        value(x).type.bytes() != value(y).type.bytes())
-      return false;
+    if (traits.gradient_in_forward || value(x).wants_gradient) return -1;
     if (std::ranges::count(node.inputs, x) != 1)
-      return false;  // add(x, x) reads dy again after writing dx
-    if (value(x).wants_gradient || std::ranges::find(options_.kept, y) != options_.kept.end())
-      return false;
+      return -1;  // add(x, x) reads dy again after writing dx
+    const ValueId y = node.outputs[0];
+    const bool kept = std::ranges::find(options_.kept, y) != options_.kept.end();
+    const auto fits = [&](ValueId other) {
+      return differentiation_.has_gradient[std::size_t(other)] && gradient_region(other) >= 0 &&
+             value(other).type.bytes() == value(x).type.bytes();
+    };
+    if ((traits.view || traits.gradients_pass_through) && !kept && fits(y) && may_join(x, y))
+      return y;
+    if (traits.backward_in_place && options_.reuse && contribution.input == 0 && !kept && fits(y) &&
+        is_settled(y, contribution.moment))
+      return y;
+    const ValueId first = node.inputs[0];
+    const bool equal = traits.gradients_equal && contribution.input > 0;
+    if (equal && fits(first) && !value(first).wants_gradient &&
+        differentiation_.contributions[std::size_t(first)].front().node == contribution.node &&
+        may_join(x, first))
+      return first;
+    return -1;
+  }
+
+  std::vector<ValueId> members(int region) const {
     std::vector<ValueId> sharing;
     for (std::size_t v = 0; v < program_.values.size(); ++v)
-      if (plan_.gradient_region[v] == gradient_region(y))
-        sharing.push_back(static_cast<ValueId>(v));
-    if (!same)  // overwritten here: nobody may need the region's other gradients later
-      return std::ranges::all_of(
-          sharing, [&](ValueId other) { return settled(other) <= contribution.moment; });
-    return std::ranges::all_of(sharing, [&](ValueId other) { return may_share(x, other); });
+      if (plan_.gradient_region[v] == region) sharing.push_back(static_cast<ValueId>(v));
+    return sharing;
+  }
+
+  // Whether nobody needs what lies in the region of y's gradient after this moment.
+  bool is_settled(ValueId y, int moment) {
+    return std::ranges::all_of(members(gradient_region(y)),
+                               [&](ValueId other) { return settled(other) <= moment; });
+  }
+
+  // Whether the gradient of `x`, equal to that of `other` when it is made, may stay in its region.
+  bool may_join(ValueId x, ValueId other) {
+    return std::ranges::all_of(members(gradient_region(other)),
+                               [&](ValueId member) { return may_share(x, member); });
   }
 
   // The last moment at which a value's gradient is read or written.

@@ -73,12 +73,11 @@ Signature Program::types(const std::vector<ValueId>& ids) const {
   return types;
 }
 
-void Program::replace(const std::vector<NodeId>& removed, Node replacement) {
-  const NodeId last = removed.back();
+void Program::replace(const std::vector<NodeId>& removed, Node replacement, NodeId at) {
   std::vector<Node> kept;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto id = static_cast<NodeId>(i);
-    if (id == last)
+    if (id == at)
       kept.push_back(std::move(replacement));
     else if (std::ranges::find(removed, id) == removed.end())
       kept.push_back(std::move(nodes[i]));

@@ -24,6 +24,8 @@ struct Node {
   std::shared_ptr<Layer> layer;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
+  /// Keys the layer's random numbers. Given before the rewrites, so that they change none.
+  std::uint64_t place = 0;
 };
 
 /// What flows between nodes.
@@ -50,9 +52,9 @@ struct Program {
   /// Nodes that read each value, in order.
   std::vector<std::vector<NodeId>> consumers() const;
   Signature types(const std::vector<ValueId>& values) const;
-  /// Replaces the nodes named (ascending) by one that takes the place of the last of them. Values
+  /// Replaces the nodes named (ascending) by one that takes the place of `at`, one of them. Values
   /// that only the removed nodes knew stay in `values`, without a producer.
-  void replace(const std::vector<NodeId>& removed, Node replacement);
+  void replace(const std::vector<NodeId>& removed, Node replacement, NodeId at);
   /// Sets every value's producer after nodes were moved.
   void renumber_producers();
 };
@@ -74,7 +76,8 @@ class Container : public Layer {
 
 /// Replaces containers by their parts, to the last.
 void inline_containers(Program& program);
-/// Gives a layer that is applied again a twin for the second place and those after it.
+/// Gives a layer that is applied again a twin for the second place and those after it, and every
+/// node its place.
 void separate_twins(Program& program);
 
 /// A rewrite looks for its pattern and replaces what it finds, never values in `kept`; it reports
