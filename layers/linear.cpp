@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include "core/base/options.h"
+#include "core/graph/registry.h"
+#include "kernels/column_sum.h"
 #include "layers/linear_products.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -38,6 +41,12 @@ void Linear::build(Builder& builder) {
   if (options_.bias)
     builder.parameter(bias_,
                       {"bias", {options_.out}, options_.bias_initializer.value_or(standard)});
+  if (!weight_.trainable() && bias_.trainable()) {
+    const TensorType& y = builder.outputs()[0];
+    bias_scratch_ = builder.scratch(
+        "bias gradient", column_sum_scratch(y.shape.count() / options_.out, options_.out, y.dtype),
+        Phase::backward);
+  }
 }
 
 void Linear::prepare(Context& context, const Signature& x) {
@@ -62,11 +71,21 @@ void Linear::forward(Context& context, const ForwardCall& call) {
 }
 
 void Linear::backward(Context& context, const BackwardCall& call) {
-  const Gradient bias = options_.bias ? bias_.gradient() : Gradient{};
-  if (weight_.gradient().wanted())
-    matmul(context, linear_weight_gradient(call.x[0], call.dy[0], weight_.gradient(), bias));
+  parameter_gradients(context, call.x[0], call.dy[0], weight_.gradient(),
+                      options_.bias ? bias_.gradient() : Gradient{});
   if (call.dx[0].wanted())
     matmul(context, linear_input_gradient(call.dy[0], weight_.value(), call.dx[0]));
+}
+
+void Linear::parameter_gradients(Context& context, const Tensor& x, const Tensor& dy,
+                                 const Gradient& weight, const Gradient& bias) const {
+  if (weight.wanted()) {
+    matmul(context, linear_weight_gradient(x, dy, weight, bias));
+  } else if (bias.wanted()) {  // a frozen weight: no product to ride on
+    const Tensor matrix = dy.as_matrix();
+    const TensorType scratch = column_sum_scratch(matrix.shape()[0], matrix.shape()[1], dy.dtype());
+    column_sum(context.stream(), bias, matrix, bias_scratch_.view(scratch.shape));
+  }
 }
 
 std::int64_t Linear::multiply_adds(const Signature& x) const {
@@ -74,5 +93,29 @@ std::int64_t Linear::multiply_adds(const Signature& x) const {
 }
 
 Value linear(const Value& x, std::int64_t out) { return x.graph().apply(Linear(out), {x}); }
+
+namespace {
+
+LayerCase linear_case(const std::string& name, const LinearOptions& options, const Shape& x) {
+  return {name,
+          [options] { return std::make_shared<Linear>(options); },
+          {CheckInput{{DType::float32, x}}}};
+}
+
+const bool kRegistered = register_layer({
+    .kind = "linear",
+    .make =
+        [](Options& options) {
+          LinearOptions made{.out = options.integer("out"), .bias = options.flag("bias", true)};
+          options.require(made.out > 0, "out", "a positive number of features");
+          return std::make_shared<Linear>(made);
+        },
+    .cases = {linear_case("linear", {.out = 5}, {4, 7}),
+              linear_case("linear/no bias", {.out = 3, .bias = false}, {4, 7}),
+              linear_case("linear/three axes", {.out = 6}, {2, 3, 5}),
+              linear_case("linear/one row and feature", {.out = 1}, {1, 1})},
+});
+
+}  // namespace
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

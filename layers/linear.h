@@ -34,6 +34,10 @@ class Linear : public LayerOf<Linear> {
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
 
+  /// The gradients of weight and bias from x [rows, in] and dy [rows, out], into these places.
+  void parameter_gradients(Context& context, const Tensor& x, const Tensor& dy,
+                           const Gradient& weight, const Gradient& bias) const;
+
   const LinearOptions& options() const { return options_; }
   /// Shared with every copy of this layer; tie it by giving another layer a copy.
   const Parameter& weight() const { return weight_; }
@@ -42,6 +46,7 @@ class Linear : public LayerOf<Linear> {
  private:
   LinearOptions options_;
   Parameter weight_, bias_;
+  Slot bias_scratch_;
 };
 
 /// Applies a Linear of `out` features.

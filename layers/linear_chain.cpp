@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/graph/registry.h"
 #include "layers/linear_products.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -232,10 +233,12 @@ void rewrite_chains(Program& program, const std::set<ValueId>& kept) {
     auto chain = std::make_shared<LinearChain>(found.stages);
     program.rewrites.push_back(
         str("linear_chain: ", begin.name, " to ", end.name, ": ", chain->describe()));
-    program.replace(found.nodes, {.name = program.unused_name("linear_chain", true),
-                                  .layer = chain,
-                                  .inputs = begin.inputs,
-                                  .outputs = end.outputs});
+    program.replace(found.nodes,
+                    {.name = program.unused_name("linear_chain", true),
+                     .layer = chain,
+                     .inputs = begin.inputs,
+                     .outputs = end.outputs},
+                    found.nodes.back());
   }
 }
 

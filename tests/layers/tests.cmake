@@ -1,2 +1,2 @@
-# Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
-set(floor_sources)
+# Sources of this floor beside the layers' own tests, which their add_layer lines add.
+set(floor_sources ${CMAKE_CURRENT_LIST_DIR}/contract_test.cpp)

@@ -1,0 +1,32 @@
+// Dropout: while training, each element is zero with probability p and else scaled by 1 / (1 - p).
+#pragma once
+
+#include "core/graph/graph.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Srivastava et al. 2014, in the inverted form. No mask is kept: backward draws the same random
+/// numbers again, from the layer's place in the graph and the step.
+class Dropout : public LayerOf<Dropout> {
+ public:
+  /// p in [0, 1).
+  explicit Dropout(float p);
+
+  std::string kind() const override { return "dropout"; }
+  std::string describe() const override { return str("dropout(", p_, ")"); }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override {
+    return {.backward_reads_x = false, .forward_in_place = true, .backward_in_place = true};
+  }
+  void build(Builder& builder) override { place_ = builder.place(); }
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+
+ private:
+  float p_;
+  std::uint64_t place_ = 0;
+};
+
+Value dropout(const Value& x, float p);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

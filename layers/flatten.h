@@ -1,0 +1,20 @@
+// Flatten: every axis but the first as one.
+#pragma once
+
+#include "core/graph/graph.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// x [batch, ...] -> y [batch, features], the same memory.
+class Flatten : public LayerOf<Flatten> {
+ public:
+  std::string kind() const override { return "flatten"; }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override { return {.backward_reads_x = false, .view = true}; }
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+};
+
+Value flatten(const Value& x);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

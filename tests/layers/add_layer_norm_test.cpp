@@ -1,0 +1,61 @@
+#include "layers/add_layer_norm.h"
+
+#include "layers/add.h"
+#include "layers/linear.h"
+#include "support/backend.h"
+#include "support/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+// Two residual blocks with a norm between, as in a transformer: the sum is normalised and goes on.
+struct Residual {
+  Residual(bool rewrite, bool reuse) {
+    x = model.input({6, 8}, true);
+    Value stream = linear(x, 8);
+    for (int block = 0; block < 2; ++block) {
+      const Value branch = linear(linear(stream, 16), 8);
+      stream = add(stream, branch);
+      stream = add(stream, linear(layer_norm(stream), 8));
+    }
+    y = layer_norm(stream);
+    model.compile({.outputs = {y}, .seeds = {y}, .rewrite = rewrite, .reuse_memory = reuse});
+    std::vector<float> seed(48);
+    for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = 0.1f * float(i % 7) - 0.3f;
+    upload(model.context, model.graph.gradient(y), seed);
+    model.step();
+  }
+  TestModel model;
+  Value x, y;
+};
+
+TEST(AddLayerNormTest, TheRewriteChangesNothingButTheKernels) {
+  ADJOINT_REQUIRE_DEVICE();
+  Residual plain(false, false), fused(true, false), packed(true, true);
+  EXPECT_EQ(std::ranges::count(fused.model.kinds(), "add_layer_norm"), 3);
+  EXPECT_EQ(std::ranges::count(fused.model.kinds(), "layer_norm"), 0);
+  for (Residual* other : {&fused, &packed}) {
+    expect_near(other->model.read(other->y), plain.model.read(plain.y), 1e-5, "y");
+    expect_near(other->model.gradient(other->x), plain.model.gradient(plain.x), 1e-5, "dx");
+    expect_near(other->model.gradients(), plain.model.gradients(), 1e-5);
+  }
+}
+
+TEST(AddLayerNormTest, SharesTheGradientsOfTheSumAndItsTerms) {
+  ADJOINT_REQUIRE_DEVICE();
+  Residual packed(true, true);
+  const auto& program = packed.model.graph.program();
+  const auto& plan = packed.model.graph.plan();
+  int shared = 0, all = 0;
+  for (const Node& node : program.nodes) {
+    if (node.layer->kind() != "add_layer_norm") continue;
+    ++all;
+    const auto region = [&](ValueId id) { return plan.gradient_region[std::size_t(id)]; };
+    shared += region(node.inputs[0]) == region(node.inputs[1]);
+  }
+  EXPECT_EQ(all, 3);
+  EXPECT_EQ(shared, all);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

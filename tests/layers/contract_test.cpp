@@ -1,0 +1,370 @@
+// What every registered layer must keep, checked on every case it registered (core/graph/layer.h).
+// A layer is here by being registered: there is no list to forget it in.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "core/device/transfer.h"
+#include "core/graph/registry.h"
+#include "support/backend.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using Numbers = std::vector<float>;
+
+std::vector<LayerCase> all_cases() {
+  std::vector<LayerCase> cases;
+  for (const LayerEntry& entry : registered_layers())
+    cases.insert(cases.end(), entry.cases.begin(), entry.cases.end());
+  return cases;
+}
+
+Numbers normal(std::mt19937_64& random, std::int64_t count, double mean, double deviation) {
+  std::normal_distribution<float> distribution(static_cast<float>(mean),
+                                               static_cast<float>(deviation));
+  Numbers values(static_cast<std::size_t>(count));
+  for (float& value : values) value = distribution(random);
+  return values;
+}
+
+// A case in a graph of its own in float32, its inputs drawn, its outputs seeded.
+class Harness {
+ public:
+  explicit Harness(const LayerCase& layer_case, bool reuse = true) : graph_(context_), random_(5) {
+    for (const CheckInput& input : layer_case.inputs)
+      inputs_.push_back(graph_.input(input.type.shape, input.type.dtype,
+                                     {.wants_gradient = is_floating(input.type.dtype)}));
+    layer_ = layer_case.make();
+    loss_ = layer_->traits().gradient_in_forward;
+    outputs_ = graph_.apply(layer_, inputs_);
+    CompileOptions options{.outputs = outputs_, .rewrite = false, .reuse_memory = reuse};
+    (loss_ ? options.losses : options.seeds) = outputs_;
+    graph_.compile(options);
+    for (const CheckInput& input : layer_case.inputs) draw(input);
+    // Zeros and ones at the start would hide terms.
+    for (const Parameter& parameter : graph_.parameters())
+      upload(context_, parameter.master(), normal(random_, parameter.count(), 0.5, 0.5));
+    for (const Value& output : outputs_)
+      seeds_.push_back(normal(random_, output.shape().count(), 0, 1));
+    write_inputs();
+    write_seeds();
+  }
+
+  Context& context() { return context_; }
+  Graph& graph() { return graph_; }
+  Layer& layer() { return *graph_.program().nodes[0].layer; }
+  bool loss() const { return loss_; }
+  const std::vector<Value>& inputs() const { return inputs_; }
+  const std::vector<Value>& outputs() const { return outputs_; }
+
+  void write_inputs() {
+    std::size_t floats = 0, ints = 0;
+    for (const Value& input : inputs_) {
+      const Tensor tensor = graph_.tensor(input);
+      if (is_floating(tensor.dtype()))
+        upload(context_, tensor, front(floats_[floats++], tensor.count()));
+      else
+        upload(context_, tensor, front(ints_[ints++], tensor.count()));
+    }
+  }
+
+  void write_seeds() {
+    if (loss_) return;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const Tensor gradient = graph_.gradient(outputs_[i]);
+      upload(context_, gradient, front(seeds_[i], gradient.count()));
+    }
+  }
+
+  void step() {
+    graph_.forward();
+    graph_.backward();
+  }
+
+  // Everything a step makes: outputs, input gradients, parameter gradients.
+  std::vector<Numbers> results() {
+    std::vector<Numbers> all;
+    for (const Value& output : outputs_)
+      all.push_back(download<float>(context_, graph_.tensor(output)));
+    for (const Value& input : inputs_)
+      if (is_floating(input.type().dtype))
+        all.push_back(download<float>(context_, graph_.gradient(input)));
+    for (const Numbers& gradient : parameter_gradients()) all.push_back(gradient);
+    return all;
+  }
+
+  std::vector<Numbers> parameter_gradients() {
+    std::vector<Numbers> all;
+    for (const Parameter& parameter : graph_.parameters())
+      all.push_back(download<float>(context_, parameter.gradient().tensor));
+    return all;
+  }
+
+  std::vector<Numbers> parameters() {
+    std::vector<Numbers> all;
+    for (const Parameter& parameter : graph_.parameters())
+      all.push_back(download<float>(context_, parameter.master()));
+    return all;
+  }
+
+ private:
+  template <class T>
+  static std::vector<T> front(const std::vector<T>& values, std::int64_t count) {
+    return {values.begin(), values.begin() + count};
+  }
+
+  void draw(const CheckInput& input) {
+    if (is_floating(input.type.dtype)) {
+      floats_.push_back(normal(random_, input.type.shape.count(), input.mean, input.deviation));
+      return;
+    }
+    std::uniform_int_distribution<std::int32_t> distribution(input.low, input.high);
+    auto& values = ints_.emplace_back(static_cast<std::size_t>(input.type.shape.count()));
+    for (std::int32_t& value : values) value = distribution(random_);
+  }
+
+  Context context_{{.seed = 9}};
+  Graph graph_;
+  std::mt19937_64 random_;
+  std::shared_ptr<Layer> layer_;
+  bool loss_ = false;
+  std::vector<Value> inputs_, outputs_;
+  std::vector<Numbers> floats_, seeds_;
+  std::vector<std::vector<std::int32_t>> ints_;
+};
+
+// The first entries of one harness's inputs and seeds into another built for a smaller batch.
+void copy_inputs(Harness& from, Harness& to) {
+  const auto copy = [&](const Tensor& source, const Tensor& target) {
+    std::vector<std::byte> bytes(target.bytes());
+    copy_to_host(from.context().stream(), bytes.data(), source.data(), target.bytes());
+    from.context().stream().synchronize();
+    copy_to_device(to.context().stream(), target.data(), bytes.data(), target.bytes());
+    to.context().stream().synchronize();
+  };
+  for (std::size_t i = 0; i < from.inputs().size(); ++i)
+    copy(from.graph().tensor(from.inputs()[i]), to.graph().tensor(to.inputs()[i]));
+  if (from.loss()) return;
+  for (std::size_t i = 0; i < from.outputs().size(); ++i)
+    copy(from.graph().gradient(from.outputs()[i]), to.graph().gradient(to.outputs()[i]));
+}
+
+bool same_bits(const std::vector<Numbers>& a, const std::vector<Numbers>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i].size() != b[i].size() ||
+        std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0)
+      return false;
+  return true;
+}
+
+// Largest difference relative to the largest element; NaN anywhere gives NaN, which no bound
+// passes.
+double difference(const Numbers& a, const Numbers& b) {
+  if (a.size() != b.size()) return std::numeric_limits<double>::quiet_NaN();
+  double largest = 0, apart = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(double(b[i])));
+    const double d = std::abs(double(a[i]) - double(b[i]));
+    if (!(d <= apart)) apart = d;
+  }
+  return apart / std::max(largest, 1e-6);
+}
+
+class Contract : public testing::TestWithParam<LayerCase> {
+ protected:
+  void SetUp() override { ADJOINT_REQUIRE_DEVICE(); }
+};
+
+TEST_P(Contract, GradientsAgreeWithCentralDifferences) {
+  for (const GradientCheckEntry& entry : check_gradients(GetParam())) {
+    EXPECT_LE(entry.error, 1e-6) << entry.name << "[" << entry.worst << "]: analytic "
+                                 << entry.analytic << ", numeric " << entry.numeric;
+    EXPECT_GE(entry.checked, 1) << entry.name << " was not checked at all";
+  }
+}
+
+TEST_P(Contract, AStepIsRepeatableBitForBit) {
+  Harness harness(GetParam());
+  harness.step();
+  const auto first = harness.results();
+  harness.step();
+  EXPECT_TRUE(same_bits(first, harness.results()));
+  Harness again(GetParam());
+  again.step();
+  EXPECT_TRUE(same_bits(first, again.results()));
+}
+
+TEST_P(Contract, SharingMemoryChangesNothing) {
+  Harness shared(GetParam(), true), separate(GetParam(), false);
+  shared.step();
+  separate.step();
+  EXPECT_TRUE(same_bits(shared.results(), separate.results()));
+}
+
+TEST_P(Contract, AccumulatingAddsParameterGradients) {
+  Harness harness(GetParam());
+  harness.step();
+  const auto once = harness.parameter_gradients();
+  harness.graph().set_accumulating(true);
+  harness.step();
+  const auto twice = harness.parameter_gradients();
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    Numbers doubled = once[i];
+    for (float& value : doubled) value *= 2;
+    EXPECT_LE(difference(twice[i], doubled), 1e-6) << harness.graph().parameters()[i].name();
+  }
+}
+
+// The layer's own calls with gradients that overwrite NaN, add to what is there, or are not wanted.
+TEST_P(Contract, GradientModesAreHonest) {
+  Harness harness(GetParam());
+  harness.step();
+  Context& context = harness.context();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Tensor> x, y, dy;
+  Signature types;
+  for (const Value& input : harness.inputs()) x.push_back(harness.graph().tensor(input));
+  for (const Tensor& tensor : x) types.push_back(tensor.type());
+  for (const Value& output : harness.outputs()) {
+    y.push_back(harness.graph().tensor(output));
+    dy.push_back(harness.loss() ? Tensor() : harness.graph().gradient(output));
+  }
+  for (std::size_t wanted = 0; wanted < x.size(); ++wanted) {
+    if (!is_floating(x[wanted].dtype())) continue;
+    const Tensor place = harness.graph().gradient(harness.inputs()[wanted]);
+    const auto run = [&](GradientMode mode, float before) {
+      upload(context, place, Numbers(std::size_t(place.count()), before));
+      std::vector<Gradient> dx(x.size());
+      dx[wanted] = {place, mode};
+      if (harness.loss())
+        harness.layer().run_forward(context, {.x = x, .y = y, .dx = dx});
+      else
+        harness.layer().run_backward(context, {.x = x, .y = y, .dy = dy, .dx = dx}, types);
+      return download<float>(context, place);
+    };
+    const Numbers written = run(GradientMode::overwrite, nan);
+    Numbers added = run(GradientMode::accumulate, 3.0f);
+    for (float& value : added) value -= 3.0f;
+    const Numbers untouched = run(GradientMode::none, 7.0f);
+    for (float value : written) EXPECT_FALSE(std::isnan(value)) << "x[" << wanted << "]";
+    EXPECT_LE(difference(added, written), 2e-6) << "x[" << wanted << "]";
+    EXPECT_EQ(untouched, Numbers(std::size_t(place.count()), 7.0f)) << "x[" << wanted << "]";
+  }
+}
+
+// What backward did not declare to read is spoilt between forward and backward.
+TEST_P(Contract, UndeclaredReadsDoNotHappen) {
+  Harness harness(GetParam());
+  if (harness.loss()) GTEST_SKIP() << "a loss makes its gradient in forward";
+  harness.step();
+  const auto expected = harness.results();
+  harness.graph().forward();
+  const Traits traits = harness.layer().traits();
+  const auto spoil = [&](const Value& value) {
+    const Tensor tensor = harness.graph().tensor(value);
+    fill_bytes(harness.context().stream(), tensor.data(), 0xff, tensor.bytes());
+  };
+  if (!traits.backward_reads_x && !traits.view)
+    for (const Value& input : harness.inputs()) spoil(input);
+  harness.graph().backward();
+  auto actual = harness.results();
+  EXPECT_TRUE(
+      same_bits({expected.begin() + std::ptrdiff_t(harness.outputs().size()), expected.end()},
+                {actual.begin() + std::ptrdiff_t(harness.outputs().size()), actual.end()}));
+  harness.write_inputs();
+  harness.graph().forward();
+  if (!traits.backward_reads_y && !traits.view)
+    for (const Value& output : harness.outputs()) spoil(output);
+  harness.graph().backward();
+  actual = harness.results();
+  EXPECT_TRUE(
+      same_bits({expected.begin() + std::ptrdiff_t(harness.outputs().size()), expected.end()},
+                {actual.begin() + std::ptrdiff_t(harness.outputs().size()), actual.end()}));
+}
+
+TEST_P(Contract, SmallerBatchesAreNormal) {
+  const LayerCase& whole = GetParam();
+  Harness harness(whole);
+  const auto parameters = harness.parameters();
+  for (std::int64_t batch = harness.graph().max_batch(); batch >= 1; --batch) {
+    harness.graph().set_batch(batch);
+    harness.write_inputs();
+    harness.write_seeds();
+    harness.step();
+    const auto actual = harness.results();
+
+    LayerCase smaller = whole;
+    for (CheckInput& input : smaller.inputs) input.type.shape = input.type.shape.with(0, batch);
+    Harness built_for_it(smaller);
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+      upload(built_for_it.context(), built_for_it.graph().parameters()[i].master(), parameters[i]);
+    copy_inputs(harness, built_for_it);
+    built_for_it.step();
+    const auto expected = built_for_it.results();
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < actual.size(); ++i)
+      EXPECT_LE(difference(actual[i], expected[i]), 1e-6) << "batch " << batch << ", result " << i;
+  }
+}
+
+TEST_P(Contract, AStepAllocatesNothingAndWaitsForNothing) {
+  Harness harness(GetParam());
+  harness.step();
+  harness.context().stream().synchronize();
+  const DeviceCounters before = device_counters();
+  harness.step();
+  const DeviceCounters after = device_counters();
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.synchronizations, before.synchronizations);
+}
+
+TEST_P(Contract, ThreeReplaysEqualThreePlainSteps) {
+  Harness plain(GetParam()), captured(GetParam());
+  // Accumulating makes each step leave a trace of its own.
+  for (Harness* harness : {&plain, &captured}) {
+    harness->step();
+    harness->graph().set_accumulating(true);
+  }
+  for (int i = 0; i < 3; ++i) plain.step();
+  Stream& stream = captured.context().stream();
+  stream.synchronize();
+  stream.begin_capture();
+  captured.step();
+  const CapturedWork work = stream.end_capture();
+  for (int i = 0; i < 3; ++i) work.replay(stream);
+  EXPECT_TRUE(same_bits(plain.results(), captured.results()));
+}
+
+TEST_P(Contract, ATwinSharesParametersAndNothingElse) {
+  const LayerCase& layer_case = GetParam();
+  Context context;
+  Graph graph(context);
+  const std::shared_ptr<Layer> layer = layer_case.make();
+  std::vector<Value> inputs;
+  for (const CheckInput& input : layer_case.inputs)
+    inputs.push_back(graph.input(input.type.shape, input.type.dtype));
+  graph.apply(layer, inputs);
+  const std::vector<Value> second = graph.apply(layer, inputs);
+  graph.compile({.outputs = second, .rewrite = false});
+  ASSERT_EQ(graph.program().nodes.size(), 2u);
+  EXPECT_NE(graph.program().nodes[0].layer, graph.program().nodes[1].layer);
+  Harness once(layer_case);
+  EXPECT_EQ(graph.parameters().size(), once.graph().parameters().size());
+}
+
+std::string test_name(const testing::TestParamInfo<LayerCase>& info) {
+  std::string name = info.param.name;
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Layers, Contract, testing::ValuesIn(all_cases()), test_name);
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,108 @@
+#include "layers/softmax_cross_entropy.h"
+
+#include "layers/linear.h"
+#include "support/backend.h"
+#include "support/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using CrossEntropyTest = DeviceTest;
+
+struct Loss {
+  explicit Loss(const CrossEntropyOptions& options, std::vector<float> logits,
+                std::vector<std::int32_t> labels, std::int64_t classes) {
+    const auto rows = std::int64_t(labels.size());
+    x = model.input({rows, classes}, true);
+    const Value label = model.labels({rows}, 1);
+    totals = softmax_cross_entropy(x, label, options);
+    model.compile({.losses = {totals}});
+    upload(model.context, model.graph.tensor(x), logits);
+    upload(model.context, model.graph.tensor(label), labels);
+    model.step();
+  }
+  TestModel model;
+  Value x, totals;
+};
+
+TEST_F(CrossEntropyTest, AgreesWithPyTorchAndIsStableForLargeLogits) {
+  Loss loss({.label_smoothing = 0.1f}, {1, 2, 0.5f, -1, 0, 3, 10000, -10000, 0}, {1, 0, 0}, 3);
+  // torch.nn.functional.cross_entropy(x, labels, reduction="sum", label_smoothing=0.1), in float64.
+  expect_near(loss.model.read(loss.totals), {1004.44692f, 3, 2}, 1e-6);
+  expect_near(loss.model.gradient(loss.x),
+              {0.197890564f, -0.304801614f, 0.10691105f, -0.916185508f, 0.0132792892f, 0.902906219f,
+               0.0666666667f, -0.0333333333f, -0.0333333333f},
+              1e-6);
+}
+
+TEST_F(CrossEntropyTest, IgnoredRowsCountForNothing) {
+  Loss loss({.ignored_label = -1}, {1, 2, 3, 4}, {-1, 1}, 2);
+  const auto totals = loss.model.read(loss.totals);
+  EXPECT_EQ(totals[1], 1);
+  const auto gradient = loss.model.gradient(loss.x);
+  EXPECT_EQ(gradient[0], 0);
+  EXPECT_EQ(gradient[1], 0);
+  EXPECT_NE(gradient[2], 0);
+
+  Loss nothing({.ignored_label = -1}, {1, 2, 3, 4}, {-1, -1}, 2);
+  EXPECT_EQ(nothing.model.read(nothing.totals), (std::vector<float>{0, 0, 0}));
+}
+
+TEST_F(CrossEntropyTest, ALabelOutOfRangeIsFoundOnTheDeviceAndNamedOnce) {
+  Loss loss({}, {1, 2, 3, 4, 5, 6}, {1, 7, -3}, 2);
+  try {
+    loss.model.graph.verify();
+    FAIL() << "a label of 7 among two classes was accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("row 1 of a batch has label 7"), std::string::npos)
+        << error.message();
+  }
+  loss.model.graph.verify();
+  const auto gradient = loss.model.gradient(loss.x);
+  EXPECT_EQ(gradient[2], 0);
+  EXPECT_NE(gradient[0], 0) << "other rows are not harmed";
+}
+
+TEST_F(CrossEntropyTest, TwoLossesOfOneValueAddTheirGradients) {
+  TestModel model;
+  const Value x = model.input({4, 3}, true);
+  const Value label = model.labels({4}, 3);
+  const Value first = softmax_cross_entropy(x, label),
+              second = softmax_cross_entropy(x, label, {.weight = 2});
+  model.compile({.losses = {first, second}});
+  model.step();
+  const auto both = model.gradient(x);
+
+  TestModel single;
+  const Value x1 = single.input({4, 3}, true);
+  const Value label1 = single.labels({4}, 3);
+  const Value loss = softmax_cross_entropy(x1, label1);
+  single.compile({.losses = {loss}});
+  single.step();
+  auto expected = single.gradient(x1);
+  for (float& value : expected) value *= 3;
+  expect_near(both, expected, 1e-6);
+}
+
+TEST_F(CrossEntropyTest, EvaluationMakesNoGradient) {
+  TestModel model;
+  const Value x = model.input({4, 3}, true);
+  const Value label = model.labels({4}, 3);
+  const Value loss = softmax_cross_entropy(x, label);
+  model.compile({.losses = {loss}});
+  upload(model.context, model.graph.gradient(x), std::vector<float>(12, 5.0f));
+  model.context.set_training(false);
+  model.graph.forward();
+  EXPECT_EQ(model.gradient(x), std::vector<float>(12, 5.0f));
+}
+
+TEST_F(CrossEntropyTest, RefusesWhatDoesNotFit) {
+  const CrossEntropyLoss loss;
+  EXPECT_THROW(loss.infer({{DType::float32, {4, 3}}, {DType::int32, {5}}}), Error);
+  EXPECT_THROW(loss.infer({{DType::float32, {4, 3}}, {DType::float32, {4}}}), Error);
+  EXPECT_THROW(loss.infer({{DType::float32, {4, 0}}, {DType::int32, {4}}}), Error);
+  EXPECT_THROW(CrossEntropyLoss({.label_smoothing = 1.5f}), Error);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
