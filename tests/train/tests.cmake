@@ -1,2 +1,8 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
-set(floor_sources)
+set(floor_sources
+  ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/trainer_test.cpp)
+if(backend STREQUAL "host")
+  list(APPEND floor_sources ${CMAKE_CURRENT_LIST_DIR}/host_workers_test.cpp)
+endif()

@@ -159,7 +159,9 @@ void Progress::erase() {
 
 void Progress::print(std::string_view line) {
   erase();
-  std::fprintf(out_, "%.*s\n", static_cast<int>(line.size()), line.data());
+  std::fflush(out_);
+  std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+  std::fflush(stdout);
   if (drawn_) std::fprintf(out_, "%s", shown_.c_str());
   std::fflush(out_);
 }

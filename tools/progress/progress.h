@@ -49,7 +49,7 @@ class Progress {
 
   /// At most ten times a second is anything drawn, so it may be called at every step.
   void update(const ProgressState& state);
-  /// A line above the bar.
+  /// A line on standard output, above the bar.
   void print(std::string_view line);
   /// Removes the bar.
   void finish();

@@ -1,0 +1,120 @@
+#include "core/data/batch_ring.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/error.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+BatchRing::BatchRing(Context&, std::shared_ptr<const ImageDataset> data, std::int64_t batch,
+                     int threads, std::uint8_t* images, std::int32_t* labels)
+    : data_(std::move(data)),
+      batch_(batch),
+      device_images_(images),
+      device_labels_(labels),
+      slots_(std::size_t(kSlots)) {
+  for (Slot& slot : slots_) {
+    slot.images = PinnedBuffer(std::size_t(batch * data_->image_size()));
+    slot.labels = PinnedBuffer(std::size_t(batch) * sizeof(std::int32_t));
+  }
+  for (int i = 0; i < std::max(1, threads); ++i) threads_.emplace_back([this] { work(); });
+}
+
+BatchRing::~BatchRing() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  try {
+    copies_.synchronize();  // the page-locked buffers go away with us
+  } catch (...) {
+    // An error of the device has been, or will be, reported by the main stream.
+  }
+}
+
+std::int64_t BatchRing::size_of_batch(std::int64_t b) const {
+  return std::min(batch_, static_cast<std::int64_t>(order_.size()) - b * batch_);
+}
+
+void BatchRing::begin(std::span<const std::int32_t> order) {
+  std::unique_lock lock(mutex_);
+  next_to_fill_ = batches_ = 0;  // nothing new is begun
+  changed_.wait(lock, [&] { return busy_ == 0; });
+  for (Slot& slot : slots_)
+    if (slot.stage == Stage::filled) slot.stage = Stage::free;
+  order_ = order;
+  batches_ = (static_cast<std::int64_t>(order.size()) + batch_ - 1) / batch_;
+  lock.unlock();
+  changed_.notify_all();
+}
+
+void BatchRing::fill(std::int64_t b) {
+  Slot& slot = this->slot(b);
+  slot.copied.synchronize();
+  auto* images = static_cast<std::uint8_t*>(slot.images.data());
+  auto* labels = static_cast<std::int32_t*>(slot.labels.data());
+  const auto size = static_cast<std::size_t>(data_->image_size());
+  for (std::int64_t row = 0; row < size_of_batch(b); ++row) {
+    const auto sample = static_cast<std::size_t>(order_[std::size_t(b * batch_ + row)]);
+    std::memcpy(images + std::size_t(row) * size, data_->images.data() + sample * size, size);
+    labels[row] = data_->labels[sample];
+  }
+}
+
+void BatchRing::work() {
+  std::unique_lock lock(mutex_);
+  const auto fillable = [&] {
+    if (next_to_fill_ >= batches_ || error_) return false;
+    const Stage stage = slot(next_to_fill_).stage;
+    return stage == Stage::free || stage == Stage::copying;
+  };
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || fillable(); });
+    if (stopping_) return;
+    const std::int64_t b = next_to_fill_++;
+    slot(b).stage = Stage::filling;
+    slot(b).batch = b;
+    ++busy_;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      fill(b);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    --busy_;
+    slot(b).stage = Stage::filled;
+    if (error) error_ = error;
+    changed_.notify_all();
+  }
+}
+
+void BatchRing::advance(Stream& stream, std::int64_t b) {
+  Slot& slot = this->slot(b);
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return error_ || (slot.stage == Stage::filled && slot.batch == b); });
+    if (error_) std::rethrow_exception(error_);
+  }
+  const auto size = static_cast<std::size_t>(data_->image_size());
+  const auto row = static_cast<std::size_t>((b % kSlots) * batch_);
+  const auto rows = static_cast<std::size_t>(size_of_batch(b));
+  copies_.wait(slot.consumed);
+  copy_to_device(copies_, device_images_ + row * size, slot.images.data(), rows * size);
+  copy_to_device(copies_, device_labels_ + row, slot.labels.data(), rows * sizeof(std::int32_t));
+  slot.copied.record(copies_);
+  stream.wait(slot.copied);
+  {
+    const std::lock_guard lock(mutex_);
+    slot.stage = Stage::copying;
+  }
+  changed_.notify_all();
+}
+
+void BatchRing::queued(Stream& stream, std::int64_t b) { slot(b).consumed.record(stream); }
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

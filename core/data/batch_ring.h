@@ -1,0 +1,78 @@
+// BatchRing: the streamed half of the loader. A ring of batches on the device, filled by background
+// threads through page-locked buffers and a stream of its own.
+//
+// Batch b of an epoch lives in slot b % slots. A slot goes round: free -> filling (a thread copies
+// samples into its page-locked buffer) -> filled -> copying (the training thread has put the copy
+// to the device on the copy stream) -> free again for filling once that copy has run. The copy
+// itself waits, on the device, for the step that read the slot's previous batch.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "core/data/dataset.h"
+#include "core/device/context.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+class BatchRing {
+ public:
+  static constexpr std::int64_t kSlots = 4;
+
+  /// `images`, uint8, and `labels`, int32, hold kSlots batches on the device.
+  BatchRing(Context& context, std::shared_ptr<const ImageDataset> data, std::int64_t batch,
+            int threads, std::uint8_t* images, std::int32_t* labels);
+  ~BatchRing();
+  BatchRing(const BatchRing&) = delete;
+  BatchRing& operator=(const BatchRing&) = delete;
+
+  /// Forgets what was left of the last epoch and begins to fill for the next. `order` must stay as
+  /// it is until the next call.
+  void begin(std::span<const std::int32_t> order);
+  /// Puts the copy of batch `b` on the copy stream, and makes `stream` wait for it. Called for
+  /// b = 0, 1, 2, ...; waits for the threads, and rethrows what they threw.
+  void advance(Stream& stream, std::int64_t b);
+  /// The work that reads batch `b` has been put on `stream`.
+  void queued(Stream& stream, std::int64_t b);
+
+ private:
+  enum class Stage : std::uint8_t { free, filling, filled, copying };
+  struct Slot {
+    PinnedBuffer images, labels;
+    Event copied;    // the page-locked buffers may be written again
+    Event consumed;  // the device's slot may be written again
+    Stage stage = Stage::free;
+    std::int64_t batch = -1;
+  };
+
+  Slot& slot(std::int64_t b) { return slots_[std::size_t(b % kSlots)]; }
+  std::int64_t size_of_batch(std::int64_t b) const;
+  void fill(std::int64_t b);
+  void work();
+
+  std::shared_ptr<const ImageDataset> data_;
+  std::int64_t batch_;
+  std::uint8_t* device_images_;
+  std::int32_t* device_labels_;
+  std::vector<Slot> slots_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::span<const std::int32_t> order_;
+  std::int64_t next_to_fill_ = 0;
+  std::int64_t batches_ = 0;
+  int busy_ = 0;  // threads that are filling
+  bool stopping_ = false;
+  std::exception_ptr error_;
+
+  Stream copies_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,132 @@
+#include "core/data/loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/data/batch_ring.h"
+#include "core/data/order.h"
+#include "kernels/gather.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Loader::Loader(Context& context, std::shared_ptr<const ImageDataset> data,
+               const LoaderOptions& options)
+    : context_(context),
+      options_(options),
+      name_(data->name),
+      count_(data->count),
+      image_size_(data->image_size()) {
+  ADJOINT_CHECK(count_ > 0, "loader: ", data->name, " has no samples");
+  ADJOINT_CHECK(options.batch > 0, "loader: expected a batch of at least 1, got ", options.batch);
+  ADJOINT_CHECK(options.pixels.deviation > 0,
+                "loader: expected a positive deviation of pixels, got ", options.pixels.deviation,
+                "; are all images of ", data->name, " the same colour?");
+  options_.batch = std::min(options.batch, count_);
+  order_.resize(std::size_t(count_));
+  std::iota(order_.begin(), order_.end(), 0);
+  Memory& memory = context.memory();
+  rows_ = memory.allocate(std::size_t(count_) * sizeof(std::int32_t), "data order");
+  for (Upload& upload : uploads_)
+    upload.order = PinnedBuffer(std::size_t(count_) * sizeof(std::int32_t));
+
+  make_constants();
+  const bool fits = std::size_t(count_) * std::size_t(image_size_ + 4) <= options.resident_bytes;
+  resident_rows_ = fits ? count_ : BatchRing::kSlots * options_.batch;
+  images_ = memory.allocate(std::size_t(resident_rows_ * image_size_), "data set");
+  labels_ = memory.allocate(std::size_t(resident_rows_) * sizeof(std::int32_t), "data set");
+  if (fits) {
+    make_resident(*data);
+  } else {
+    ring_ = std::make_unique<BatchRing>(context, std::move(data), options_.batch, options.threads,
+                                        static_cast<std::uint8_t*>(images_.data()),
+                                        static_cast<std::int32_t*>(labels_.data()));
+  }
+}
+
+Loader::~Loader() = default;
+
+void Loader::make_constants() {
+  const auto upload = [&](Buffer& buffer, const void* from, std::size_t bytes) {
+    buffer = context_.memory().allocate(bytes, "data order");
+    copy_to_device(context_.stream(), buffer.data(), from, bytes);
+  };
+  std::vector<std::uint64_t> positions;
+  for (std::int64_t b = 0; b < batches(); ++b)
+    positions.push_back(static_cast<std::uint64_t>(b * options_.batch));
+  upload(positions_, positions.data(), positions.size() * sizeof(positions[0]));
+  upload(position_, positions.data(), sizeof(positions[0]));
+  // (byte / 255 - mean) / deviation as one multiply and add.
+  const double deviation = options_.pixels.deviation;
+  const float scale[2] = {static_cast<float>(1.0 / (255.0 * deviation)),
+                          static_cast<float>(-options_.pixels.mean / deviation)};
+  upload(scale_, scale, sizeof(scale));
+  context_.stream().synchronize();
+}
+
+void Loader::make_resident(const ImageDataset& data) {
+  Stream& stream = context_.stream();
+  copy_to_device(stream, images_.data(), data.images.data(), data.images.size());
+  copy_to_device(stream, labels_.data(), data.labels.data(),
+                 data.labels.size() * sizeof(std::int32_t));
+  stream.synchronize();  // the caller may let go of the data
+}
+
+void Loader::begin_epoch(std::uint64_t epoch) {
+  if (options_.shuffle) shuffled_order(order_, options_.seed, epoch);
+  taken_ = 0;
+  if (ring_) ring_->begin(order_);
+  upload_order();
+}
+
+// The order that the device reads: of rows of the data set, or of rows of the ring.
+void Loader::upload_order() {
+  Upload& upload = uploads_[upload_ ^= 1];
+  upload.copied.synchronize();  // two epochs old: long passed
+  auto* rows = static_cast<std::int32_t*>(upload.order.data());
+  if (ring_) {
+    for (std::int64_t i = 0; i < count_; ++i)
+      rows[i] = static_cast<std::int32_t>(i % (BatchRing::kSlots * options_.batch));
+  } else {
+    std::ranges::copy(order_, rows);
+  }
+  Stream& stream = context_.stream();
+  copy_to_device(stream, rows_.data(), rows, std::size_t(count_) * sizeof(std::int32_t));
+  upload.copied.record(stream);
+}
+
+std::int64_t Loader::next_size() const { return std::min(options_.batch, count_ - taken_); }
+
+void Loader::advance() {
+  ADJOINT_CHECK(next_size() > 0, "loader: the epoch is over; call begin_epoch()");
+  const std::int64_t b = taken_ / options_.batch;
+  copy_on_device(context_.stream(), position_.data(),
+                 static_cast<const std::uint64_t*>(positions_.data()) + b, sizeof(std::uint64_t));
+  if (ring_) ring_->advance(context_.stream(), b);
+}
+
+void Loader::gather(const Tensor& images, const Tensor& labels) {
+  auto* const scale = static_cast<float*>(scale_.data());
+  ::adjoint::gather(context_.stream(),
+                    {.batch = images,
+                     .batch_labels = labels,
+                     .rows = Tensor(images_.data(), DType::uint8, {resident_rows_, image_size_}),
+                     .labels = Tensor(labels_.data(), DType::int32, {resident_rows_}),
+                     .indices = Tensor(rows_.data(), DType::int32, {count_}),
+                     .position = static_cast<const std::uint64_t*>(position_.data()),
+                     .scale = Tensor(scale, DType::float32, {1}),
+                     .shift = Tensor(scale + 1, DType::float32, {1})});
+}
+
+void Loader::batch_queued() {
+  const std::int64_t b = taken_ / options_.batch;
+  taken_ += next_size();
+  if (ring_) ring_->queued(context_.stream(), b);
+}
+
+std::int64_t Loader::sample(std::int64_t batch, std::int64_t row) const {
+  return order_[std::size_t(batch * options_.batch + row)];
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,76 @@
+#include "core/train/evaluator.h"
+
+#include <vector>
+
+#include "core/base/error.h"
+#include "kernels/accumulate_totals.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Evaluator::Evaluator(Model& model, Loader& loader) : model_(model), loader_(loader) {
+  workspace_ = model.graph->context().memory().allocate(
+      sizeof(StepWorkspace) + sizeof(std::uint64_t), "evaluation");
+}
+
+Evaluation Evaluator::run() {
+  Graph& graph = *model_.graph;
+  Context& context = graph.context();
+  Stream& stream = context.stream();
+  const bool was_training = context.training();
+  context.set_training(false);
+  fill_bytes(stream, workspace_.data(), 0, workspace_.bytes());
+  auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
+  loader_.begin_epoch(0);
+  while (const std::int64_t size = loader_.next_size()) {
+    loader_.advance();
+    graph.set_batch(size);
+    batches_.run(stream, size, [&] {
+      loader_.gather(graph.tensor(model_.images), graph.tensor(model_.labels));
+      graph.forward();
+      accumulate_totals(stream, graph.tensor(model_.totals), workspace,
+                        reinterpret_cast<std::uint64_t*>(workspace + 1));
+    });
+    loader_.batch_queued();
+  }
+  context.set_training(was_training);
+  double totals[3];
+  copy_to_host(stream, totals, workspace->totals, sizeof(totals));
+  stream.synchronize();
+  verify_labels(model_, loader_, 0);
+  return {.loss = totals[0] / totals[1],
+          .accuracy = totals[2] / totals[1],
+          .count = static_cast<std::int64_t>(totals[1])};
+}
+
+// Only after something was found does anybody look which sample it was: the epoch is gathered
+// again.
+void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
+  Graph& graph = *model.graph;
+  try {
+    graph.verify();
+    return;
+  } catch (const Error& error) {
+    loader.begin_epoch(epoch);
+    for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
+      const std::int64_t size = loader.next_size();
+      loader.advance();
+      graph.set_batch(size);
+      loader.gather(graph.tensor(model.images), graph.tensor(model.labels));
+      loader.batch_queued();
+      std::vector<std::int32_t> labels(static_cast<std::size_t>(size));
+      Stream& stream = graph.context().stream();
+      copy_to_host(stream, labels.data(), graph.tensor(model.labels).data(),
+                   labels.size() * sizeof(std::int32_t));
+      stream.synchronize();
+      for (std::int64_t row = 0; row < size; ++row) {
+        const std::int32_t label = labels[std::size_t(row)];
+        if ((label >= 0 && label < model.classes) || label == model.ignored_label) continue;
+        ADJOINT_FAIL(loader.name(), ": sample ", loader.sample(b, row), " has label ", label,
+                     ", expected 0 to ", model.classes - 1);
+      }
+    }
+    throw;
+  }
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,37 @@
+// Evaluator: loss and accuracy of a model over a whole data set, added up on the device; one wait
+// at the end.
+#pragma once
+
+#include <cstdint>
+
+#include "core/data/loader.h"
+#include "core/train/model.h"
+#include "core/train/replay.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+struct Evaluation {
+  double loss = 0;      ///< mean over the samples that count
+  double accuracy = 0;  ///< of these, in [0, 1]
+  std::int64_t count = 0;
+};
+
+class Evaluator {
+ public:
+  /// Both must outlive it. The loader must not shuffle.
+  Evaluator(Model& model, Loader& loader);
+  /// Waits. Leaves the context in the mode (training or not) it was in.
+  Evaluation run();
+
+ private:
+  Model& model_;
+  Loader& loader_;
+  Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
+  ReplayCache<std::int64_t> batches_;
+};
+
+/// Graph::verify() after the epoch `epoch` of the loader; if a label was met that is no class, the
+/// error names the sample.
+void verify_labels(Model& model, Loader& loader, std::uint64_t epoch);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

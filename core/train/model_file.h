@@ -1,0 +1,43 @@
+// Models in files: parameters and running state under their names, in safetensors, so that other
+// programs read them too.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/base/files.h"
+#include "core/graph/graph.h"
+#include "core/train/safetensors.h"
+#include "optim/optimizer.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// A tensor of a model, in host memory.
+struct SavedTensor {
+  std::string name;
+  TensorType type;
+  Bytes bytes;
+};
+
+/// What a model has learned, in host memory.
+using Snapshot = std::vector<SavedTensor>;
+
+/// Parameters (the float32 masters) and running state of a compiled graph, in build order. Waits
+/// for the stream.
+Snapshot take_snapshot(const Graph& graph);
+/// The reverse, into a graph of the same model. Throws Error like load_model.
+void restore_snapshot(const Graph& graph, const Snapshot& snapshot);
+
+/// Moments and counters, "optimizer.NAME", for what a run continues from.
+Snapshot take_snapshot(Context& context, const Optimizer& optimizer);
+
+/// Writes the file all or not at all; throws Error where it cannot be written.
+void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
+                const SafetensorsMetadata& metadata = {});
+
+/// Reads what save_model wrote into a compiled graph. Throws Error listing every tensor that is
+/// missing, is not of this model, or has another type or shape; the graph is then as it was.
+void load_model(const std::filesystem::path& path, const Graph& graph);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

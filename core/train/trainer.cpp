@@ -1,0 +1,158 @@
+#include "core/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
+                 const TrainerOptions& options)
+    : model_(model),
+      optimizer_(optimizer),
+      loader_(train),
+      validation_(validation),
+      options_(options) {
+  ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1,
+                "trainer: expected at least one step of at least one batch, got ", options.steps,
+                " of ", options.accumulate);
+  prepare();
+}
+
+// Engines for the last, smaller batch of an epoch are chosen now rather than in its midst.
+void Trainer::prepare() {
+  Graph& graph = *model_.graph;
+  if (const std::int64_t rest = loader_.count() % loader_.batch()) graph.set_batch(rest);
+  graph.set_batch(loader_.batch());
+  graph.context().set_training(true);
+}
+
+double Trainer::seconds_since(Clock::time_point begin) const {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::vector<std::string> Trainer::step_operations() const {
+  return steps_.operations({loader_.batch(), true, options_.accumulate == 1});
+}
+
+void Trainer::batch(bool first_of_update, bool last_of_update) {
+  Graph& graph = *model_.graph;
+  const std::int64_t size = loader_.next_size();
+  loader_.advance();
+  graph.set_batch(size);
+  graph.set_accumulating(!first_of_update);
+  steps_.run(graph.context().stream(), {size, first_of_update, last_of_update}, [&] {
+    loader_.gather(graph.tensor(model_.images), graph.tensor(model_.labels));
+    graph.forward();
+    graph.backward();
+    const Tensor totals = graph.tensor(model_.totals);
+    last_of_update ? optimizer_.step(totals) : optimizer_.accumulate(totals);
+  });
+  loader_.batch_queued();
+  events_[batches_queued_++ % kAhead].record(graph.context().stream());
+}
+
+bool Trainer::run() {
+  begin_ = Clock::now();
+  for (std::int64_t epoch = 1; updates_queued_ < options_.steps; ++epoch)
+    if (!run_epoch(epoch)) return false;
+  return true;
+}
+
+bool Trainer::run_epoch(std::int64_t epoch) {
+  epoch_begin_ = Clock::now();
+  epoch_sums_ = {};
+  loader_.begin_epoch(static_cast<std::uint64_t>(epoch));
+  bool stopped = false;
+  while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
+    for (std::int64_t micro = 0; micro < options_.accumulate && loader_.next_size() > 0; ++micro) {
+      stay_near_the_device();
+      const bool last = micro + 1 == options_.accumulate || loader_.next_size() == loader_.left();
+      batch(micro == 0, last);
+    }
+    ++updates_queued_;
+    read_metrics(epoch);
+    stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
+  }
+  model_.graph->context().stream().synchronize();
+  read_metrics(epoch);
+  finish_epoch(epoch, seconds_since(epoch_begin_), loader_.next_size() == 0);
+  return !stopped;
+}
+
+// Asks rather than waits: asking is what lets deferred streams of the host go on, and a GPU is
+// never without work meanwhile.
+void Trainer::stay_near_the_device() {
+  const Event& oldest = events_[batches_queued_ % kAhead];
+  while (!oldest.passed()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+void Trainer::read_metrics(std::int64_t epoch) {
+  const std::vector<StepRecord> records = optimizer_.read_metrics();
+  if (records.empty()) return;
+  Sums sums;
+  for (const StepRecord& record : records) {
+    ++sums.updates;
+    sums.skipped += record.skipped;
+    if (record.skipped != 0) continue;  // its loss may be no number
+    sums.loss += record.loss_sum;
+    sums.valid += record.valid_count;
+    sums.correct += record.correct_count;
+  }
+  epoch_sums_.loss += sums.loss;
+  epoch_sums_.valid += sums.valid;
+  epoch_sums_.correct += sums.correct;
+  epoch_sums_.skipped += sums.skipped;
+  epoch_sums_.updates += sums.updates;
+  samples_trained_ += sums.valid;
+  latest_.epoch = epoch;
+  latest_.step += sums.updates;
+  latest_.steps = options_.steps;
+  latest_.seconds = seconds_since(begin_);
+  latest_.loss = sums.loss / sums.valid;
+  latest_.accuracy = sums.correct / sums.valid;
+  latest_.learning_rate = records.back().learning_rate;
+  latest_.gradient_norm = records.back().gradient_norm;
+  latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
+  latest_.skipped += sums.skipped;
+  if (options_.on_step) options_.on_step(latest_);
+}
+
+void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
+  training_seconds_ += seconds;
+  verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch));
+  const Sums& sums = epoch_sums_;
+  ADJOINT_CHECK(sums.updates == 0 || sums.skipped < sums.updates, "training: all ", sums.updates,
+                " updates of epoch ", epoch,
+                " were skipped because gradients were not finite; lower [optim] lr, or set "
+                "clip_norm = 1");
+  EpochReport report{.epoch = epoch, .step = latest_.step, .epoch_seconds = seconds};
+  report.train = {.loss = sums.loss / sums.valid,
+                  .accuracy = sums.correct / sums.valid,
+                  .count = static_cast<std::int64_t>(sums.valid)};
+  report.skipped = latest_.skipped;
+  report.complete = complete;
+  report.best = true;
+  if (validation_ != nullptr) {
+    const Evaluation found = validation_->run();
+    report.validation = found;
+    report.best = found.accuracy > best_accuracy_ ||
+                  (found.accuracy == best_accuracy_ && found.loss < best_loss_);
+    if (report.best) {
+      best_accuracy_ = found.accuracy;
+      best_loss_ = found.loss;
+    }
+  }
+  if (report.best) {
+    best_ = take_snapshot(*model_.graph);
+    best_epoch_ = epoch;
+  }
+  report.seconds = seconds_since(begin_);
+  reports_.push_back(report);
+  if (options_.on_epoch) options_.on_epoch(report);
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,125 @@
+// Trainer: epochs or steps over a data set, validation after each epoch, the best model kept.
+//
+// A step - gather, forward, backward, update - is captured once per batch shape and replayed. The
+// thread that trains never waits for the device within an epoch: it keeps a few steps ahead of it,
+// and reads what they measured from memory that the device writes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/train/evaluator.h"
+#include "core/train/model_file.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// What is known in the middle of an epoch, of steps that have run.
+struct StepReport {
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< updates run, from 1, skipped ones included
+  std::int64_t steps = 0;  ///< updates that the whole run will make
+  double seconds = 0;      ///< since run() began
+  double loss = 0;         ///< of the steps since the last report, mean over samples
+  double accuracy = 0;
+  double learning_rate = 0;
+  double gradient_norm = 0;
+  double samples_per_second = 0;  ///< of training, since run() began, validation not counted
+  std::int64_t skipped = 0;       ///< updates not made because a gradient was not finite, so far
+};
+
+struct EpochReport {
+  std::int64_t epoch = 0;
+  std::int64_t step = 0;
+  double seconds = 0;        ///< since run() began
+  double epoch_seconds = 0;  ///< of its training, without validation
+  Evaluation train;          ///< as met during the epoch, while the model changed
+  std::optional<Evaluation> validation;
+  std::int64_t skipped = 0;
+  bool best = false;      ///< the best so far by validation; without validation, the latest
+  bool complete = false;  ///< false if the run was stopped within this epoch
+};
+
+struct TrainerOptions {
+  std::int64_t steps = 0;       ///< updates to make
+  std::int64_t accumulate = 1;  ///< batches per update
+  /// Looked at between steps; once true, the run ends as if this step had been the last.
+  const std::atomic<bool>* stop = nullptr;
+  /// Called from the training thread after steps have run; they must not wait for the device.
+  std::function<void(const StepReport&)> on_step = {};
+  std::function<void(const EpochReport&)> on_epoch = {};
+};
+
+class Trainer {
+ public:
+  /// All must outlive it. `validation` may be null.
+  Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
+          const TrainerOptions& options);
+
+  /// Trains to the end or until stopped; returns whether it came to the end. The model is then the
+  /// last; best() is the best. Throws Error for a label that is no class, and when every update of
+  /// an epoch was skipped.
+  bool run();
+
+  /// Snapshot of the model at the best epoch; empty before the first epoch's end.
+  const Snapshot& best() const { return best_; }
+  std::int64_t best_epoch() const { return best_epoch_; }
+  const std::vector<EpochReport>& epochs() const { return reports_; }
+  /// What one step of the full batch puts on the stream, once it has been captured.
+  std::vector<std::string> step_operations() const;
+
+  /// One batch: gathers, runs forward and backward, and updates if it is the last of its update.
+  /// What run() is made of, for benchmarks and tests; begin_epoch() of the loader comes before.
+  void batch(bool first_of_update, bool last_of_update);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // How far the host may be ahead of the device, in batches: enough to hide its own work, and few
+  // enough to stop soon.
+  static constexpr std::size_t kAhead = 16;
+
+  struct Form {
+    std::int64_t size;
+    bool first, last;
+    auto operator<=>(const Form&) const = default;
+  };
+
+  void prepare();
+  bool run_epoch(std::int64_t epoch);
+  void stay_near_the_device();
+  void read_metrics(std::int64_t epoch);
+  void finish_epoch(std::int64_t epoch, double seconds, bool complete);
+  double seconds_since(Clock::time_point begin) const;
+
+  Model& model_;
+  Optimizer& optimizer_;
+  Loader& loader_;
+  Evaluator* validation_;
+  TrainerOptions options_;
+
+  ReplayCache<Form> steps_;
+  std::vector<Event> events_{kAhead};
+  std::size_t batches_queued_ = 0;
+  std::int64_t updates_queued_ = 0;
+
+  // Sums over the records read in this epoch.
+  struct Sums {
+    double loss = 0, valid = 0, correct = 0;
+    std::int64_t updates = 0, skipped = 0;
+  };
+  Sums epoch_sums_;
+  StepReport latest_;
+  double samples_trained_ = 0;
+  double training_seconds_ = 0;  // of the epochs before this one
+  Clock::time_point begin_, epoch_begin_;
+
+  std::vector<EpochReport> reports_;
+  Snapshot best_;
+  std::int64_t best_epoch_ = 0;
+  double best_accuracy_ = -1, best_loss_ = 0;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

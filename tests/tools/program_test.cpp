@@ -1,0 +1,212 @@
+// The program as its users meet it: exit codes, messages, files, Ctrl-C. Every case runs the
+// binary.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "base/scratch_folder.h"
+#include "core/base/files.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+using test::ScratchFolder;
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // standard output and standard error together
+};
+
+// Through the shell, with $ADJOINT for the program.
+Outcome shell(const std::string& script) {
+  const std::string whole =
+      "export ADJOINT='" ADJOINT_PROGRAM "'; unset NO_COLOR; exec 2>&1; " + script;
+  std::FILE* pipe = ::popen(whole.c_str(), "r");
+  if (pipe == nullptr) return {};
+  Outcome outcome;
+  char piece[4096];
+  while (const std::size_t size = std::fread(piece, 1, sizeof(piece), pipe))
+    outcome.text.append(piece, size);
+  const int status = ::pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+Outcome adjoint_with(const std::string& arguments) { return shell("$ADJOINT " + arguments); }
+
+void expect_fails(int code, const std::string& arguments,
+                  std::initializer_list<std::string> parts) {
+  const Outcome outcome = adjoint_with(arguments);
+  EXPECT_EQ(outcome.code, code) << arguments << "\n" << outcome.text;
+  for (const std::string& part : parts)
+    EXPECT_NE(outcome.text.find(part), std::string::npos) << "lacks " << part << "\n"
+                                                          << outcome.text;
+}
+
+// A second or less of training.
+const std::string kSmall =
+    " --device host --set data.train_count=800 --set data.test_count=200 "
+    "--set model.layers.1.out=32 --set model.layers.3.out=32 --set train.epochs=2 ";
+
+std::string text_of(const fs::path& path) {
+  const Bytes bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(Program, SaysHowItIsUsed) {
+  for (const std::string command :
+       {"", "train", "eval", "summary", "gradcheck", "bench", "devices"}) {
+    const Outcome outcome = adjoint_with(command + " --help");
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_NE(outcome.text.find("Example"), std::string::npos) << command << "\n" << outcome.text;
+  }
+  EXPECT_EQ(adjoint_with("--version").code, 0);
+}
+
+TEST(Program, MistakesOnTheCommandLineAreExitCode2) {
+  expect_fails(2, "", {"subcommand"});
+  expect_fails(2, "trian digits", {"trian", "did you mean 'train'"});
+  expect_fails(2, "train", {"recipe"});
+  expect_fails(2, "train digits --epochs 3", {"--epochs"});
+  expect_fails(2, "train digits --device gpu", {"--device"});
+  expect_fails(2, "train digits --steps 0", {"--steps"});
+  expect_fails(2, "train digits --seed x", {"--seed"});
+}
+
+TEST(Program, MistakesInARecipeAreExitCode1AndNamed) {
+  const ScratchFolder scratch;
+  const std::string out = " --out " + (scratch / "run").string();
+  expect_fails(1, "train digitz" + out, {"digitz", "did you mean 'digits'"});
+  expect_fails(1, "train ./none.toml" + out, {"none.toml"});
+  expect_fails(1, "train digits --set optim.lrr=1" + out, {"lrr", "lr"});
+  expect_fails(1, "train digits --set optim.lr=fast" + out, {"lr", "number"});
+  expect_fails(1, "train digits --set model.layers.1.type=linaer" + out, {"layer 1", "linear"});
+  expect_fails(1, "train digits --set model.layers.5.out=12" + out, {"layer 5", "10 classes"});
+  expect_fails(1, "train mnist_mlp" + out, {"--data"});
+  expect_fails(1, "train mnist_mlp --data " + (scratch / "nowhere").string() + out, {"nowhere"});
+  expect_fails(1, "eval " + (scratch / "nowhere").string(), {"nowhere"});
+  expect_fails(1, "gradcheck layer_nrom", {"layer_norm"});
+  EXPECT_FALSE(fs::exists(scratch / "run")) << "a mistake leaves no folder behind";
+}
+
+TEST(Program, TrainsEvaluatesAndSaysWhatIsNext) {
+  const ScratchFolder scratch;
+  const fs::path run = scratch / "run";
+  const Outcome trained = adjoint_with("train digits" + kSmall + "--out " + run.string());
+  ASSERT_EQ(trained.code, 0) << trained.text;
+  EXPECT_EQ(trained.text.find('\x1b'), std::string::npos) << "plain where nobody sees it";
+  EXPECT_EQ(trained.text.find('\r'), std::string::npos);
+  for (const std::string part : {"epoch 2/2", "test accuracy", "model.safetensors", "adjoint eval"})
+    EXPECT_NE(trained.text.find(part), std::string::npos) << part << "\n" << trained.text;
+  for (const char* file :
+       {"recipe.toml", "metrics.csv", "model.safetensors", "last.safetensors", "log.txt"})
+    EXPECT_TRUE(fs::exists(run / file)) << file;
+  EXPECT_NE(text_of(run / "recipe.toml").find("train_count = 800"), std::string::npos);
+
+  // The same accuracy from the files.
+  const Outcome evaluated = adjoint_with("eval " + run.string() + " --device host");
+  EXPECT_EQ(evaluated.code, 0) << evaluated.text;
+  const std::string accuracy = "accuracy ";
+  const auto digits = [&](const std::string& text, const std::string& behind) {
+    const std::size_t at = text.find(behind + accuracy);
+    return at == std::string::npos ? text : text.substr(at + behind.size() + accuracy.size(), 5);
+  };
+  EXPECT_EQ(digits(evaluated.text, "digits test: "), digits(trained.text, "test "));
+
+  // The resolved recipe trains the same model again.
+  const Outcome again = adjoint_with("train " + (run / "recipe.toml").string() +
+                                     " --device host --quiet --out " + (scratch / "2").string());
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_EQ(text_of(scratch / "2" / "model.safetensors"), text_of(run / "model.safetensors"));
+
+  // A run is not written over by accident.
+  const std::string before = text_of(run / "model.safetensors");
+  expect_fails(1, "train digits" + kSmall + "--seed 2 --out " + run.string(), {"--overwrite"});
+  EXPECT_EQ(text_of(run / "model.safetensors"), before);
+  EXPECT_EQ(
+      adjoint_with("train digits" + kSmall + "--seed 2 --overwrite --out " + run.string()).code, 0);
+  EXPECT_NE(text_of(run / "model.safetensors"), before);
+}
+
+TEST(Program, ByDefaultEachRunHasAFolderOfItsOwn) {
+  const ScratchFolder scratch;
+  const std::string train = "cd " + scratch.path().string() + " && $ADJOINT train digits" + kSmall;
+  EXPECT_EQ(shell(train + "--steps 2").code, 0);
+  EXPECT_EQ(shell(train + "--steps 2").code, 0);
+  EXPECT_TRUE(fs::exists(scratch / "runs" / "digits-1" / "model.safetensors"));
+  EXPECT_TRUE(fs::exists(scratch / "runs" / "digits-2" / "model.safetensors"));
+}
+
+TEST(Program, AFolderThatCannotBeWrittenIsFoundBeforeTraining) {
+  const ScratchFolder scratch;
+  write_file_atomically(scratch / "file", std::string_view("x"));
+  expect_fails(1, "train digits" + kSmall + "--out " + (scratch / "file").string(), {"file"});
+  expect_fails(1, "train digits" + kSmall + "--out /proc/adjoint", {"/proc/adjoint"});
+}
+
+TEST(Program, AFullDiskIsAnErrorThatLeavesTheOldModel) {
+  const ScratchFolder scratch;
+  const std::string run = (scratch / "run").string();
+  // 32 KiB hold the recipe but not the model.
+  const Outcome outcome = shell("ulimit -f 32; $ADJOINT train digits" + kSmall + "--out " + run);
+  EXPECT_EQ(outcome.code, 1) << outcome.text;
+  EXPECT_NE(outcome.text.find("model.safetensors"), std::string::npos) << outcome.text;
+  EXPECT_FALSE(fs::exists(run + "/model.safetensors"));
+  for (const auto& entry : fs::directory_iterator(run))
+    EXPECT_EQ(entry.path().filename().string().find(".tmp"), std::string::npos) << entry.path();
+}
+
+TEST(Program, CtrlCSavesWhatWasLearned) {
+  const ScratchFolder scratch;
+  const std::string run = (scratch / "run").string();
+  // Training begins after the folder's recipe is written.
+  const Outcome outcome =
+      shell("$ADJOINT train digits" + kSmall + "--set train.epochs=100000 --out " + run +
+            " & pid=$!; while [ ! -e " + run +
+            "/metrics.csv ]; do sleep 0.1; done; kill -INT $pid; wait $pid");
+  EXPECT_EQ(outcome.code, 0) << outcome.text;
+  EXPECT_NE(outcome.text.find("stopped after"), std::string::npos) << outcome.text;
+  EXPECT_NE(outcome.text.find("test accuracy"), std::string::npos) << outcome.text;
+  EXPECT_EQ(adjoint_with("eval " + run + " --device host").code, 0);
+}
+
+TEST(Program, AModelOfAnotherRecipeIsRefusedByName) {
+  const ScratchFolder scratch;
+  const std::string run = (scratch / "run").string();
+  ASSERT_EQ(adjoint_with("train digits" + kSmall + "--set train.steps=2 --out " + run).code, 0);
+  ASSERT_EQ(shell("sed -i 's/out = 32/out = 33/' " + run + "/recipe.toml").code, 0);
+  expect_fails(1, "eval " + run + " --device host",
+               {"model.safetensors", "different: linear1.weight"});
+  ASSERT_EQ(shell("head -c 1000 " + run + "/model.safetensors > " + run + "/short && mv " + run +
+                  "/short " + run + "/model.safetensors")
+                .code,
+            0);
+  expect_fails(1, "eval " + run + " --device host", {"model.safetensors"});
+}
+
+TEST(Program, ShowsChecksAndTimesModels) {
+  const ScratchFolder scratch;
+  const Outcome summary = adjoint_with("summary digits --device host");
+  EXPECT_EQ(summary.code, 0) << summary.text;
+  for (const std::string part :
+       {"669,706", "rewrites", "arena", "captured step", "optimizer state"})
+    EXPECT_NE(summary.text.find(part), std::string::npos) << part << "\n" << summary.text;
+  const Outcome checked = adjoint_with("gradcheck layer_norm --device host");
+  EXPECT_EQ(checked.code, 0) << checked.text;
+  const fs::path json = scratch / "bench.json";
+  const Outcome timed =
+      adjoint_with("bench digits --device host --seconds 0.02 --json " + json.string());
+  EXPECT_EQ(timed.code, 0) << timed.text;
+  for (const std::string part : {"forward", "backward", "update", "step", "quartiles", "ceilings"})
+    EXPECT_NE(timed.text.find(part), std::string::npos) << part << "\n" << timed.text;
+  EXPECT_NE(text_of(json).find("\"median_ms\""), std::string::npos);
+  EXPECT_EQ(adjoint_with("bench layer_norm --shape 64,256 --device host --seconds 0.02").code, 0);
+  EXPECT_EQ(adjoint_with("devices").code, 0);
+}
+
+}  // namespace
+}  // namespace adjoint

@@ -1,0 +1,93 @@
+#include "core/train/model.h"
+
+#include <gtest/gtest.h>
+
+#include "base/expect_error.h"
+#include "base/scratch_folder.h"
+#include "train/training.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using test::expect_error;
+using test::FileSizeLimit;
+using test::ScratchFolder;
+using ModelTest = DeviceTest;
+
+Recipe chain(const std::string& layers, const std::string& rest = "") {
+  return parse_recipe("[model]\nlayers = [\n" + layers + "\n]\n" + rest, "r.toml");
+}
+
+void expect_no_model(const Recipe& recipe, std::initializer_list<std::string> parts) {
+  Context context;
+  expect_error([&] { build_model(context, recipe, {.batch = 4}); }, parts);
+}
+
+TEST_F(ModelTest, NamesTheLayerThatDoesNotFit) {
+  expect_no_model(chain("{type = \"flatten\"},\n{type = \"linaer\", out = 10}"),
+                  {"r.toml, line 4: layer 1 (linaer)", "did you mean 'linear'?"});
+  expect_no_model(chain("{type = \"flatten\"},\n{type = \"linear\", oot = 10}"),
+                  {"line 4", "layer 1"});
+  expect_no_model(chain("{type = \"flatten\"},\n{type = \"linear\", out = 10, baias = true}"),
+                  {"line 4", "layer 1", "'baias'", "'bias'"});
+  expect_no_model(chain("{type = \"flatten\"},\n{type = \"linear\", out = 0}"), {"linear"});
+  expect_no_model(chain("{type = \"flatten\"},\n{type = \"dropout\", p = 1.5}"), {"dropout"});
+}
+
+TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {
+  expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 12}"),
+                  {"layer 1 (linear)", "[4, 12]", "[4, 10]", "10 classes"});
+  expect_no_model(chain("{type = \"linear\", out = 10}"), {"[4, 10]", "flatten"});
+  expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 10}",
+                        "[train]\nprecision = \"bfloat16\""),
+                  {"bfloat16", "float32"});
+}
+
+TEST_F(ModelTest, SavesAndLoads) {
+  const ScratchFolder scratch;
+  SmallRun run(small_recipe());
+  run.trainer.run();
+  const Snapshot trained = take_snapshot(*run.model.graph);
+  save_model(scratch / "m.safetensors", trained);
+  SmallRun other(small_recipe("seed = 8"));
+  EXPECT_FALSE(same_bits(take_snapshot(*other.model.graph), trained));
+  load_model(scratch / "m.safetensors", *other.model.graph);
+  EXPECT_TRUE(same_bits(take_snapshot(*other.model.graph), trained));
+  EXPECT_EQ(other.evaluator.run().accuracy, run.evaluator.run().accuracy);
+  EXPECT_EQ(SafetensorsFile::read(scratch / "m.safetensors").tensors().size(), 4u);
+}
+
+TEST_F(ModelTest, ListsEverythingThatDoesNotFitAtOnce) {
+  const ScratchFolder scratch;
+  SmallRun run(small_recipe());
+  Snapshot snapshot = take_snapshot(*run.model.graph);
+  ASSERT_EQ(snapshot.size(), 4u);
+  const std::string missing = snapshot[0].name, misshaped = snapshot[1].name;
+  snapshot[0].name = "stranger";
+  snapshot[1].type.shape = {2, snapshot[1].type.shape.count() / 2};
+  save_model(scratch / "m.safetensors", snapshot);
+  const Snapshot before = take_snapshot(*run.model.graph);
+  expect_error(
+      [&] { load_model(scratch / "m.safetensors", *run.model.graph); },
+      {"missing:   " + missing, "different: " + misshaped, "unknown:   stranger", "m.safetensors"});
+  EXPECT_TRUE(same_bits(take_snapshot(*run.model.graph), before));
+}
+
+TEST_F(ModelTest, AFullDiskLeavesTheOldFile) {
+  const ScratchFolder scratch;
+  SmallRun run(small_recipe());
+  const Snapshot first = take_snapshot(*run.model.graph);
+  save_model(scratch / "m.safetensors", first);
+  run.trainer.run();
+  {
+    const FileSizeLimit limit(4096);
+    expect_error([&] { save_model(scratch / "m.safetensors", take_snapshot(*run.model.graph)); },
+                 {"m.safetensors"});
+  }
+  load_model(scratch / "m.safetensors", *run.model.graph);
+  EXPECT_TRUE(same_bits(take_snapshot(*run.model.graph), first));
+  EXPECT_EQ(scratch.entries(), 1u);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

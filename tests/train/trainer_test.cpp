@@ -1,0 +1,180 @@
+#include "core/train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "train/training.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using test::expect_error;
+using TrainerTest = DeviceTest;
+
+TEST_F(TrainerTest, Learns) {
+  SmallRun run(small_recipe("[optim]\nlr = 0.01"), 1000);
+  EXPECT_TRUE(run.trainer.run());
+  const auto& epochs = run.trainer.epochs();
+  ASSERT_EQ(epochs.size(), 3u);
+  EXPECT_EQ(epochs[0].step, 32) << "1000 samples in batches of 32, the last of 8";
+  EXPECT_EQ(epochs[2].step, 96);
+  EXPECT_EQ(epochs[0].train.count, 1000);
+  EXPECT_EQ(epochs[0].validation->count, 70);
+  EXPECT_TRUE(epochs[2].complete);
+  EXPECT_LT(epochs[2].train.loss, 0.7 * epochs[0].train.loss);
+  EXPECT_GT(epochs[2].validation->accuracy, 0.5);
+}
+
+TEST_F(TrainerTest, OneSeedGivesOneModel) {
+  Snapshot models[3];
+  for (int i = 0; i < 3; ++i) {
+    SmallRun run(small_recipe(i < 2 ? "seed = 5" : "seed = 6"));
+    run.trainer.run();
+    models[i] = take_snapshot(*run.model.graph);
+  }
+  EXPECT_TRUE(same_bits(models[0], models[1]));
+  EXPECT_FALSE(same_bits(models[0], models[2]));
+}
+
+TEST_F(TrainerTest, StreamingGivesTheSameModel) {
+  SmallRun resident(small_recipe());
+  resident.trainer.run();
+  SmallRun streamed(small_recipe(), 200, {}, {.resident_bytes = 0, .threads = 2});
+  streamed.trainer.run();
+  EXPECT_TRUE(
+      same_bits(take_snapshot(*resident.model.graph), take_snapshot(*streamed.model.graph)));
+}
+
+// Three replayed steps against three plain ones: the run whose cache is emptied before every step
+// never captures.
+TEST_F(TrainerTest, ReplayedStepsEqualPlainSteps) {
+  SmallRun replayed(small_recipe());
+  SmallRun plain(small_recipe());
+  replayed.loader.begin_epoch(1);
+  plain.loader.begin_epoch(1);
+  for (int step = 0; step < 5; ++step) {
+    replayed.trainer.batch(true, true);
+    Trainer once(plain.model, *plain.optimizer, plain.loader, nullptr, {.steps = 1});
+    once.batch(true, true);
+    EXPECT_TRUE(same_bits(take_snapshot(*replayed.model.graph), take_snapshot(*plain.model.graph)))
+        << step;
+  }
+  EXPECT_FALSE(replayed.trainer.step_operations().empty());
+}
+
+TEST_F(TrainerTest, StepsAfterTheFirstAllocateNothingAndWaitForNothing) {
+  SmallRun run(small_recipe(), 32 * 12);
+  run.loader.begin_epoch(1);
+  for (int step = 0; step < 2; ++step) run.trainer.batch(true, true);
+  const DeviceCounters before = device_counters();
+  const std::size_t memory = run.context.memory().use().current;
+  for (int step = 0; step < 10; ++step) {
+    run.trainer.batch(true, true);
+    run.optimizer->read_metrics();
+  }
+  const DeviceCounters after = device_counters();
+  EXPECT_EQ(after.allocations, before.allocations);
+  EXPECT_EQ(after.synchronizations, before.synchronizations);
+  EXPECT_EQ(run.context.memory().use().current, memory);
+  EXPECT_GE(after.launches, before.launches + 10 * run.trainer.step_operations().size());
+}
+
+TEST_F(TrainerTest, AnEpochWaitsForNothingBetweenItsEnds) {
+  std::uint64_t least = ~std::uint64_t{0}, most = 0;
+  SmallRun run(small_recipe(), 32 * 12,
+               {.steps = 24, .on_step = [&](const StepReport& step) {
+                  if (step.epoch != 2 || step.step >= 24) return;
+                  least = std::min(least, device_counters().synchronizations);
+                  most = std::max(most, device_counters().synchronizations);
+                }});
+  run.trainer.run();
+  EXPECT_LE(most, least == ~std::uint64_t{0} ? 0 : least);
+}
+
+TEST_F(TrainerTest, AccumulatedBatchesAreOneLargeBatch) {
+  const std::string plain_sgd = "[optim]\ntype = \"sgd\"\nlr = 0.05\nmomentum = 0\n";
+  const auto chain = [](const std::string& rest, int batch) {
+    return parse_recipe(
+        str("[model]\nlayers = [{type = \"flatten\"}, {type = \"linear\", out = 10}]\n", rest,
+            "[train]\nepochs = 2\nbatch = ", batch, "\n"),
+        "chain.toml");
+  };
+  // 200 samples: 12 batches of 16 and one of 8, in 4 updates; 64 a batch, the last of 8.
+  SmallRun small(chain(plain_sgd + "accumulate = 4\n", 16));
+  SmallRun large(chain(plain_sgd, 64));
+  small.trainer.run();
+  large.trainer.run();
+  EXPECT_EQ(small.trainer.epochs().back().step, large.trainer.epochs().back().step);
+  EXPECT_EQ(small.trainer.epochs().back().train.count, 200);
+  const Snapshot a = take_snapshot(*small.model.graph), b = take_snapshot(*large.model.graph);
+  const auto* x = reinterpret_cast<const float*>(a[0].bytes.data());
+  const auto* y = reinterpret_cast<const float*>(b[0].bytes.data());
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < a[0].bytes.size() / sizeof(float); ++i) {
+    difference += (double(x[i]) - y[i]) * (double(x[i]) - y[i]);
+    norm += double(y[i]) * y[i];
+  }
+  EXPECT_LE(std::sqrt(difference / norm), 1e-6);
+}
+
+TEST_F(TrainerTest, KeepsTheBestModelByValidation) {
+  SmallRun run(small_recipe("[optim]\nlr = 0.02"), 300);
+  Snapshot best_seen;
+  double best = -1, best_loss = 0;
+  std::int64_t best_epoch = 0;
+  // The evaluator after each epoch, again, by hand.
+  SmallRun* self = &run;
+  Trainer trainer(run.model, *run.optimizer, run.loader, &run.evaluator,
+                  {.steps = 50, .on_epoch = [&](const EpochReport& epoch) {
+                     const Evaluation found = self->evaluator.run();
+                     EXPECT_EQ(found.accuracy, epoch.validation->accuracy);
+                     const bool better = found.accuracy > best ||
+                                         (found.accuracy == best && found.loss < best_loss);
+                     EXPECT_EQ(epoch.best, better) << epoch.epoch;
+                     if (!better) return;
+                     best = found.accuracy;
+                     best_loss = found.loss;
+                     best_epoch = epoch.epoch;
+                     best_seen = take_snapshot(*self->model.graph);
+                   }});
+  EXPECT_TRUE(trainer.run());
+  EXPECT_EQ(trainer.epochs().size(), 5u) << "10 updates an epoch";
+  EXPECT_EQ(trainer.best_epoch(), best_epoch);
+  EXPECT_TRUE(same_bits(trainer.best(), best_seen));
+}
+
+TEST_F(TrainerTest, StopsBetweenStepsAndKeepsWhatWasLearned) {
+  std::atomic<bool> stop = false;
+  SmallRun run(small_recipe(), 32 * 40,
+               {.stop = &stop, .on_step = [&](const StepReport& step) { stop = step.step >= 3; }});
+  EXPECT_FALSE(run.trainer.run());
+  ASSERT_EQ(run.trainer.epochs().size(), 1u);
+  const EpochReport& epoch = run.trainer.epochs()[0];
+  EXPECT_FALSE(epoch.complete);
+  EXPECT_GE(epoch.step, 3);
+  EXPECT_LE(epoch.step, 3 + 17) << "at most as many more as the host may be ahead";
+  EXPECT_TRUE(same_bits(run.trainer.best(), take_snapshot(*run.model.graph)));
+}
+
+TEST_F(TrainerTest, NamesTheSampleOfALabelThatIsNoClass) {
+  auto data = std::make_shared<ImageDataset>(*small_digits(100));
+  data->name = "broken set";
+  data->labels[77] = 10;
+  SmallRun run(small_recipe());
+  Loader broken(run.context, data, {.batch = 32, .seed = 1});
+  Trainer trainer(run.model, *run.optimizer, broken, nullptr, {.steps = 4});
+  expect_error([&] { trainer.run(); }, {"broken set", "sample 77", "label 10", "0 to 9"});
+}
+
+TEST_F(TrainerTest, ARunThatDivergesFromTheStartSaysSo) {
+  SmallRun run(small_recipe("[optim]\nlr = 1"), 64);
+  // Not a number from here on.
+  const Tensor master = run.model.graph->parameters()[0].master();
+  fill_bytes(run.context.stream(), master.data(), 0xff, master.bytes());
+  expect_error([&] { run.trainer.run(); }, {"skipped", "lr"});
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,77 @@
+// A small run for tests of the loader and the trainer: drawn digits, a narrow perceptron.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/data/digits.h"
+#include "core/train/trainer.h"
+#include "support/backend.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+inline std::shared_ptr<const ImageDataset> small_digits(std::int64_t count,
+                                                        std::uint64_t first = 0) {
+  auto data = std::make_shared<ImageDataset>(
+      draw_digits({.count = count, .seed = 3, .first = first, .threads = 1}));
+  data->name = "digits";
+  return data;
+}
+
+inline Recipe small_recipe(const std::string& rest = "") {
+  return parse_recipe(R"([model]
+layers = [
+  {type = "flatten"},
+  {type = "linear", out = 24},
+  {type = "relu"},
+  {type = "dropout", p = 0.1},
+  {type = "linear", out = 10},
+]
+[train]
+batch = 32
+epochs = 3
+)" + rest,
+                      "small.toml");
+}
+
+/// Model, optimizer, loaders and trainer of one run over `count` samples.
+struct SmallRun {
+  Context context;
+  Model model;
+  std::unique_ptr<Optimizer> optimizer;
+  Loader loader, validation_loader;
+  Evaluator evaluator;
+  Trainer trainer;
+
+  explicit SmallRun(const Recipe& recipe, std::int64_t count = 200, TrainerOptions options = {},
+                    const LoaderOptions& loading = {})
+      : context({.seed = recipe.train.seed}),
+        model(build_model(context, recipe, {})),
+        optimizer(build_optimizer(context, recipe, *model.graph, total_updates(recipe, count))),
+        loader(context, small_digits(count), with(recipe, loading, true)),
+        validation_loader(context, small_digits(70, 1000), with(recipe, loading, false)),
+        evaluator(model, validation_loader),
+        trainer(model, *optimizer, loader, &evaluator, with(recipe, count, std::move(options))) {}
+
+  static LoaderOptions with(const Recipe& recipe, LoaderOptions options, bool shuffle) {
+    options.batch = recipe.train.batch;
+    options.seed = recipe.train.seed;
+    options.shuffle = shuffle;
+    return options;
+  }
+  static TrainerOptions with(const Recipe& recipe, std::int64_t count, TrainerOptions options) {
+    if (options.steps == 0) options.steps = total_updates(recipe, count);
+    options.accumulate = recipe.optim.accumulate;
+    return options;
+  }
+};
+
+inline bool same_bits(const Snapshot& a, const Snapshot& b) {
+  return std::ranges::equal(a, b, [](const SavedTensor& x, const SavedTensor& y) {
+    return x.name == y.name && x.type == y.type && x.bytes == y.bytes;
+  });
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,81 @@
+// What the command line asks for, as plain values: parse.cpp makes them, the commands, which are
+// compiled once per backend, carry them out.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace adjoint {
+
+/// A recipe and what the command line changes in it.
+struct RecipeChoice {
+  std::string recipe;  ///< a path, or the name of a recipe of ours
+  std::vector<std::string> set = {};
+  std::filesystem::path data = {};
+  std::optional<std::uint64_t> seed = {};
+  std::optional<std::int64_t> steps = {};
+};
+
+struct TrainCommand {
+  RecipeChoice choice;
+  std::filesystem::path out = {};
+  bool overwrite = false;
+  bool quiet = false;
+};
+
+struct EvalCommand {
+  std::filesystem::path run;
+  std::filesystem::path data = {};
+};
+
+struct SummaryCommand {
+  RecipeChoice choice;
+};
+
+struct GradcheckCommand {
+  std::string subject;  ///< recipe or layer
+  std::vector<std::string> set = {};
+  std::uint64_t seed = 1;
+};
+
+struct BenchCommand {
+  std::string subject;  ///< recipe or layer
+  std::vector<std::string> set = {};
+  std::vector<std::int64_t> shape = {};
+  std::filesystem::path json = {};
+  double seconds = 1.0;  ///< measured for each phase
+  bool tune = false;
+};
+
+struct DevicesCommand {};
+
+struct Command {
+  std::variant<TrainCommand, EvalCommand, SummaryCommand, GradcheckCommand, BenchCommand,
+               DevicesCommand>
+      action;
+  std::string device = "auto";
+};
+
+/// The command line as a command, or the exit code where there is nothing left to do: 0 after
+/// --help, 2 after a mistake, which was told on standard error.
+std::variant<Command, int> parse_command(int argc, const char* const* argv);
+
+/// The file of a recipe: `name` itself if it is a path (has a slash or ends in .toml), else
+/// NAME.toml among the recipes that come with the program. Throws Error naming the nearest.
+std::filesystem::path find_recipe(const std::string& name);
+/// The same, empty where there is none.
+std::filesystem::path find_recipe_or_none(const std::string& name);
+
+/// One device, as every backend can say it.
+struct DeviceText {
+  std::string name;
+  std::size_t memory_bytes = 0;
+  int compute_units = 0;
+  std::string details;
+};
+
+}  // namespace adjoint

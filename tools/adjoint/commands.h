@@ -1,0 +1,40 @@
+// The commands, each compiled once per backend. main.cpp, which belongs to none, calls
+// adjoint::host::run_command or adjoint::cuda::run_command.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "tools/adjoint/command.h"
+
+namespace adjoint {
+
+/// From here on Ctrl-C and SIGTERM set stop_flag(); the second one ends the program.
+void catch_interrupts();
+const std::atomic<bool>& stop_flag();
+
+}  // namespace adjoint
+
+#if defined(ADJOINT_BACKEND)
+#include "core/train/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+int run_command(const Command& command);
+std::vector<DeviceText> device_texts();
+
+int run_train(const TrainCommand& command);
+int run_eval(const EvalCommand& command);
+int run_summary(const SummaryCommand& command);
+int run_gradcheck(const GradcheckCommand& command);
+int run_bench(const BenchCommand& command);
+
+/// Reads the recipe with the command line's changes made.
+Recipe read_choice(const RecipeChoice& choice);
+/// "host, AMD EPYC ..., 2 workers", for first lines.
+std::string device_line();
+/// Shape of images and number of classes of a recipe's data, without loading it.
+ModelOptions model_options(const DataRecipe& data);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
+#endif

@@ -1,0 +1,53 @@
+// What the commands of one backend share.
+#include <cstdio>
+
+#include "core/base/error.h"
+#include "tools/adjoint/commands.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+// The macro's text: "host" or "cuda".
+#define ADJOINT_TEXT(x) #x
+#define ADJOINT_TEXT_OF(x) ADJOINT_TEXT(x)
+constexpr const char* kBackend = ADJOINT_TEXT_OF(ADJOINT_BACKEND);
+
+struct Dispatch {
+  int operator()(const TrainCommand& command) const { return run_train(command); }
+  int operator()(const EvalCommand& command) const { return run_eval(command); }
+  int operator()(const SummaryCommand& command) const { return run_summary(command); }
+  int operator()(const GradcheckCommand& command) const { return run_gradcheck(command); }
+  int operator()(const BenchCommand& command) const { return run_bench(command); }
+  int operator()(const DevicesCommand&) const { return 0; }  // of all backends: in main.cpp
+};
+
+}  // namespace
+
+int run_command(const Command& command) { return std::visit(Dispatch{}, command.action); }
+
+std::vector<DeviceText> device_texts() {
+  std::vector<DeviceText> texts;
+  for (const DeviceInfo& device : devices())
+    texts.push_back({device.name, device.memory_bytes, device.compute_units, device.details});
+  return texts;
+}
+
+Recipe read_choice(const RecipeChoice& choice) {
+  std::vector<std::string> overrides = choice.set;
+  if (choice.seed) overrides.push_back(str("train.seed=", *choice.seed));
+  if (choice.steps) overrides.push_back(str("train.steps=", *choice.steps));
+  return read_recipe(find_recipe(choice.recipe), overrides);
+}
+
+std::string device_line() {
+  const std::vector<DeviceInfo> all = devices();
+  if (all.empty()) return kBackend;
+  const bool host = std::string(kBackend) == "host";
+  return str(kBackend, ", ", all[0].name, ", ", all[0].compute_units,
+             host ? " workers" : " multiprocessors");
+}
+
+// Both data sets there are have these.
+ModelOptions model_options(const DataRecipe&) { return {.image = {1, 28, 28}, .classes = 10}; }
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,73 @@
+// adjoint gradcheck: the backward passes of a kind of layer, or of each layer of a recipe, against
+// central differences in float64.
+#include <algorithm>
+#include <cstdio>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/graph/registry.h"
+#include "tools/adjoint/commands.h"
+#include "tools/adjoint/table.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+constexpr double kTolerance = 1e-6;
+constexpr std::int64_t kRecipeBatch = 3;
+// Hundreds of features add up to large sums, whose rounding a longer step makes up for.
+constexpr double kRecipeStep = 5e-5;
+
+// Each layer by itself, on inputs as it meets them. Not the chain in one: with thousands of ReLUs
+// behind a parameter some kink lies within every step of a difference.
+std::vector<LayerCase> cases_of_recipe(const Recipe& recipe) {
+  const Shape image = model_options(recipe.data).image;
+  TensorType x{DType::float32, {kRecipeBatch, image[0], image[1], image[2]}};
+  std::vector<LayerCase> cases;
+  for (const LayerRecipe& layer : recipe.layers) {
+    cases.push_back({.name = str(layer.options.owner(), " on ", x.shape),
+                     .make = [layer] { return make_layer(layer); },
+                     .inputs = {{x}}});
+    x = make_layer(layer)->infer({x})[0];
+  }
+  return cases;
+}
+
+std::vector<LayerCase> cases_of(const GradcheckCommand& command) {
+  const std::filesystem::path path = find_recipe_or_none(command.subject);
+  if (!path.empty()) {
+    const Recipe recipe = read_recipe(path, command.set);
+    std::vector<LayerCase> cases = cases_of_recipe(recipe);
+    const LayerEntry loss = registered_layer(recipe.loss.type);
+    cases.insert(cases.end(), loss.cases.begin(), loss.cases.end());
+    return cases;
+  }
+  ADJOINT_CHECK(command.set.empty(), "gradcheck: --set changes recipes, and ", command.subject,
+                " is not one");
+  return registered_layer(command.subject).cases;
+}
+
+}  // namespace
+
+int run_gradcheck(const GradcheckCommand& command) {
+  Table table({"case", "tensor", ">error", ">checked", ">kinks"});
+  bool good = true;
+  GradientCheckOptions options{.seed = command.seed};
+  if (!find_recipe_or_none(command.subject).empty()) options.step = kRecipeStep;
+  for (const LayerCase& layer_case : cases_of(command)) {
+    std::string name = layer_case.name;
+    for (const GradientCheckEntry& entry : check_gradients(layer_case, options)) {
+      const bool within = entry.error <= kTolerance;  // NaN is not
+      good = good && within;
+      table.add({name, entry.name, formatted("%.1e", entry.error) + (within ? "" : " !"),
+                 grouped(entry.checked), grouped(entry.skipped)});
+      name.clear();
+    }
+  }
+  std::printf("%s\n", table.text(0).c_str());
+  std::printf(good ? "all relative errors are at most %g\n"
+                   : "FAILED: relative errors above %g are marked with !\n",
+              kTolerance);
+  return good ? 0 : 1;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,28 @@
+// A model with data, an optimizer and a trainer, for commands that run steps without a data set:
+// images are noise, labels are drawn.
+#pragma once
+
+#include <memory>
+
+#include "core/train/trainer.h"
+#include "tools/adjoint/commands.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+struct SyntheticRun {
+  Context context;
+  Model model;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Loader> loader;
+  std::unique_ptr<Trainer> trainer;
+
+  explicit SyntheticRun(const Recipe& recipe, bool tune = false);
+  /// A whole update, of as many batches as the recipe accumulates.
+  void step();
+  std::int64_t batches_of_update() const { return accumulate_; }
+
+ private:
+  std::int64_t accumulate_;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,249 @@
+// adjoint train: a recipe, a run folder, a progress bar, and what to do next.
+#include <cstdio>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/train/datasets.h"
+#include "core/train/run_folder.h"
+#include "core/train/trainer.h"
+#include "tools/adjoint/commands.h"
+#include "tools/progress/progress.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+constexpr double kSecondsBetweenStates = 30;
+constexpr std::int64_t kStepsBetweenRows = 50;
+
+std::string percent(double fraction) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f %%", 100 * fraction);
+  return text;
+}
+
+std::string fixed(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.*f", digits, value);
+  return text;
+}
+
+std::string run_name(const Recipe& recipe) {
+  return std::filesystem::path(recipe.name).stem().string();
+}
+
+std::shared_ptr<const ImageDataset> shared(ImageDataset data) {
+  return std::make_shared<const ImageDataset>(std::move(data));
+}
+
+// Everything of one run, from the recipe to its files.
+class TrainRun {
+ public:
+  explicit TrainRun(const TrainCommand& command)
+      : command_(command),
+        recipe_(read_choice(command.choice)),
+        context_({.seed = recipe_.train.seed}) {}
+
+  int run() {
+    // Before the data: mistakes in a recipe should not have to wait for it.
+    model_ = build_model(context_, recipe_, model_options(recipe_.data));
+    load_data();
+    steps_ = total_updates(recipe_, train_->count());
+    optimizer_ = build_optimizer(context_, recipe_, *model_.graph, steps_);
+    open_folder();
+    announce();
+    train();
+    report();
+    return 0;
+  }
+
+ private:
+  void load_data() {
+    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
+    data_line_ = str(recipe_.data.name, ", ", data.train.count, " training, ",
+                     data.validation.count, " validation and ", data.test.count, " test samples");
+    train_ =
+        std::make_unique<Loader>(context_, shared(std::move(data.train)), loader_options(true));
+    if (data.validation.count > 0)
+      validation_ = std::make_unique<Loader>(context_, shared(std::move(data.validation)),
+                                             loader_options(false));
+    test_ = std::make_unique<Loader>(context_, shared(std::move(data.test)), loader_options(false));
+  }
+
+  LoaderOptions loader_options(bool shuffle) const {
+    return {.batch = recipe_.train.batch,
+            .seed = recipe_.train.seed,
+            .shuffle = shuffle,
+            .pixels = {*recipe_.data.mean, *recipe_.data.deviation}};
+  }
+
+  // Only once data and model are known to be good: a mistake leaves no empty folder behind.
+  void open_folder() {
+    folder_ = RunFolder::create(
+        {.out = command_.out, .name = run_name(recipe_), .overwrite = command_.overwrite});
+    folder_->clear();
+    write_file_atomically(folder_->recipe(), std::string_view(to_toml(recipe_)));
+    log_to_file(folder_->log(), LogLevel::info);
+    metrics_ = std::make_unique<MetricsFile>(folder_->metrics());
+  }
+
+  void announce() {
+    std::int64_t parameters = 0;
+    for (const Parameter& parameter : model_.graph->parameters()) parameters += parameter.count();
+    say(str("data    ", data_line_));
+    say(str("model   ", run_name(recipe_), ", ", parameters, " parameters"));
+    say(str("device  ", device_line(), ", ", human_bytes(context_.memory().use().current),
+            " of memory"));
+    say(str("run     ", folder_->path().string()));
+  }
+
+  // Into the log, and shown unless --quiet.
+  void say(const std::string& line) {
+    log_info(line);
+    if (!command_.quiet) progress_.print(line);
+  }
+
+  void train() {
+    catch_interrupts();
+    if (validation_) evaluator_ = std::make_unique<Evaluator>(model_, *validation_);
+    trainer_ = std::make_unique<Trainer>(
+        model_, *optimizer_, *train_, evaluator_.get(),
+        TrainerOptions{.steps = steps_,
+                       .accumulate = recipe_.optim.accumulate,
+                       .stop = &stop_flag(),
+                       .on_step = [this](const StepReport& step) { on_step(step); },
+                       .on_epoch = [this](const EpochReport& epoch) { on_epoch(epoch); }});
+    completed_ = trainer_->run();
+    progress_.finish();
+    save_last();
+  }
+
+  void on_step(const StepReport& step) {
+    latest_ = step;
+    const double weight = smoothed_steps_ == 0 ? 1.0 : 0.1;
+    ++smoothed_steps_;
+    state_.loss += weight * (step.loss - state_.loss);
+    state_.accuracy += weight * (step.accuracy - state_.accuracy);
+    const std::int64_t per_epoch = updates_per_epoch(recipe_, train_->count());
+    state_.epochs = (steps_ + per_epoch - 1) / per_epoch;
+    state_.epoch = step.epoch;
+    state_.step = step.step;
+    state_.steps = step.steps;
+    state_.samples_per_second = step.samples_per_second;
+    state_.seconds_left = step.seconds / double(step.step) * double(step.steps - step.step);
+    if (!command_.quiet) progress_.update(state_);
+    if (step.step >= last_row_ + kStepsBetweenRows) {
+      last_row_ = step.step;
+      metrics_->add({.epoch = step.epoch,
+                     .step = step.step,
+                     .seconds = step.seconds,
+                     .train_loss = step.loss,
+                     .train_accuracy = step.accuracy,
+                     .learning_rate = step.learning_rate,
+                     .gradient_norm = step.gradient_norm,
+                     .skipped = step.skipped});
+    }
+  }
+
+  void on_epoch(const EpochReport& epoch) {
+    MetricsRow row{.epoch = epoch.epoch,
+                   .step = epoch.step,
+                   .seconds = epoch.seconds,
+                   .train_loss = epoch.train.loss,
+                   .train_accuracy = epoch.train.accuracy,
+                   .learning_rate = latest_.learning_rate,
+                   .gradient_norm = latest_.gradient_norm,
+                   .skipped = epoch.skipped};
+    std::string line =
+        str("epoch ", epoch.epoch, "/", state_.epochs, "  loss ", fixed(epoch.train.loss, 4),
+            "  accuracy ", percent(epoch.train.accuracy));
+    if (epoch.validation) {
+      row.validation_loss = epoch.validation->loss;
+      row.validation_accuracy = epoch.validation->accuracy;
+      line += str("  validation ", percent(epoch.validation->accuracy));
+    }
+    line += str("  ", fixed(epoch.epoch_seconds, 2), " s");
+    if (epoch.skipped > 0) line += str("  ", epoch.skipped, " updates skipped so far");
+    if (epoch.best && epoch.validation) line += "  best";
+    say(line);
+    metrics_->add(row);
+    metrics_->write();
+    if (epoch.best)
+      save_model(folder_->model(), trainer_->best(), {{"epoch", std::to_string(epoch.epoch)}});
+    if (epoch.seconds >= last_saved_ + kSecondsBetweenStates) {
+      save_last();
+      last_saved_ = epoch.seconds;
+    }
+  }
+
+  void save_last() {
+    Snapshot snapshot = take_snapshot(*model_.graph);
+    for (SavedTensor& tensor : take_snapshot(context_, *optimizer_))
+      snapshot.push_back(std::move(tensor));
+    save_model(folder_->last(), snapshot,
+               {{"step", std::to_string(latest_.step)}, {"epoch", std::to_string(latest_.epoch)}});
+  }
+
+  void report() {
+    restore_snapshot(*model_.graph, trainer_->best());
+    const Evaluation test = Evaluator(model_, *test_).run();
+    const double seconds = trainer_->epochs().back().seconds;
+    std::vector<std::string> lines;
+    if (!completed_)
+      lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
+                          " updates; what was learned is saved"));
+    lines.push_back(str("test accuracy ", percent(test.accuracy), " on ", test.count,
+                        " unseen samples, loss ", fixed(test.loss, 4), ", after ",
+                        human_duration(seconds), " of training (model of epoch ",
+                        trainer_->best_epoch(), ")"));
+    for (const std::string& line : lines) {
+      log_info(line);
+      progress_.print(line);
+    }
+    progress_.print(closing_lines());
+    stop_logging();
+  }
+
+  std::string closing_lines() const {
+    const std::string folder = folder_->path().string();
+    const std::string& recipe = command_.choice.recipe;
+    std::string data;
+    if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
+    return str("\nfiles in ", folder, "\n",  //
+               "  recipe.toml         the recipe with every default filled in\n",
+               "  metrics.csv         loss and accuracy, step by step\n",
+               "  model.safetensors   the model, as it was best\n",
+               "  last.safetensors    the model and the optimizer, as they ended\n",
+               "  log.txt             what was said here\n",
+               "what to try next\n",  //
+               "  adjoint eval ", folder, data, "\n", "  adjoint train ", recipe, data,
+               " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe,
+               "\n",  //
+               "  adjoint bench ", recipe);
+  }
+
+  TrainCommand command_;
+  Recipe recipe_;
+  Context context_;
+  std::string data_line_;
+  std::unique_ptr<Loader> train_, validation_, test_;
+  Model model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Trainer> trainer_;
+  std::optional<RunFolder> folder_;
+  std::unique_ptr<MetricsFile> metrics_;
+  Progress progress_;
+  ProgressState state_;
+  StepReport latest_;
+  std::int64_t steps_ = 0, smoothed_steps_ = 0, last_row_ = 0;
+  double last_saved_ = 0;
+  bool completed_ = false;
+};
+
+}  // namespace
+
+int run_train(const TrainCommand& command) { return TrainRun(command).run(); }
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
