@@ -1,0 +1,72 @@
+// The model on the first page compiles and runs, and is the one that stands there.
+#include <fstream>
+#include <sstream>
+
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "layers/softmax_cross_entropy.h"
+#include "optim/adamw.h"
+#include "support/backend.h"
+#include "support/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+std::vector<float> run_the_example(std::int64_t batch) {
+  // README begins
+  Context context;
+  Graph graph(context);
+  Value image = graph.input({batch, 1, 28, 28});
+  Value label = graph.input({batch}, DType::int32);
+  Value hidden = relu(linear(flatten(image), 512));
+  Value logits = linear(dropout(hidden, 0.1f), 10);
+  Value loss = softmax_cross_entropy(logits, label);
+  graph.compile({.losses = {loss}});
+
+  AdamW optimizer(context, graph.slab(), {.learning_rate = 1e-3});
+  graph.forward();
+  graph.backward();
+  optimizer.step(graph.tensor(loss));
+  // README ends
+  return download<float>(context, graph.tensor(loss));
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Lines without leading spaces and empty lines.
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> result;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t begin = line.find_first_not_of(' ');
+    if (begin != std::string::npos) result.push_back(line.substr(begin));
+  }
+  return result;
+}
+
+TEST(ReadmeTest, TheModelRuns) {
+  ADJOINT_REQUIRE_DEVICE();
+  EXPECT_EQ(run_the_example(4).size(), 3u) << "loss, samples that count, predicted right";
+}
+
+TEST(ReadmeTest, TheModelIsTheOneOnTheFirstPage) {
+  const std::string source = read(ADJOINT_SOURCE_DIR "/tests/models/readme_test.cpp");
+  const std::size_t begin = source.find("// README begins\n"), end = source.find("// README ends");
+  ASSERT_NE(begin, std::string::npos);
+  const auto code = lines(source.substr(begin + 17, end - begin - 17));
+  const std::string readme = read(ADJOINT_SOURCE_DIR "/README.md");
+  const std::size_t first = readme.find("    Context context;");
+  const std::size_t last = readme.find("Writing the forward pass");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(lines(readme.substr(first, last - first)), code);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
