@@ -101,7 +101,7 @@ class Range {
     range_end = reinterpret_cast<std::uintptr_t>(end_);
     struct sigaction action {};
     action.sa_sigaction = &explain_fault;
-    action.sa_flags = SA_SIGINFO;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;  // a fault may be an overflowing stack
     sigaction(SIGSEGV, &action, &earlier_action);
   }
 

@@ -38,6 +38,13 @@
 // Not defined on purpose: __noinline__, which libstdc++ spells inside __attribute__, and
 // __shared__, which could have neither red zones nor the 48 KiB check: use ADJOINT_SHARED.
 
+// Inlines a whole kernel into the loop over its threads; sanitized code is never fast, and takes
+// minutes to compile so.
+#if ADJOINT_ASAN || ADJOINT_TSAN
+#define ADJOINT_FLATTEN
+#else
+#define ADJOINT_FLATTEN __attribute__((flatten))
+#endif
 #define ADJOINT_PRAGMA(text) _Pragma(#text)
 #define ADJOINT_DEVICE __forceinline__
 #define ADJOINT_UNROLL

@@ -49,8 +49,8 @@ enum class BlockForm { one_thread, one_dimensional, general };
 /// loops over the block have stride 1 and vectorise; a one-dimensional block is a loop over x
 /// alone.
 template <class Call, class Arguments, BlockForm form>
-__attribute__((flatten, noinline)) void run_blocks(const void* packed, std::uint64_t begin,
-                                                   std::uint64_t end) {
+ADJOINT_FLATTEN __attribute__((noinline)) void run_blocks(const void* packed, std::uint64_t begin,
+                                                          std::uint64_t end) {
   Arguments arguments = *static_cast<const Arguments*>(packed);
   ThreadState& state = thread_state;
   const dim3 block = state.block_extent, grid = state.grid_extent;
