@@ -2,6 +2,7 @@
 target_link_libraries(test_base PRIVATE ZLIB::ZLIB)
 target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/dataset_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/datasets_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/digits_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/error_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_test.cpp
