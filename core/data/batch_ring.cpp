@@ -39,15 +39,20 @@ std::int64_t BatchRing::size_of_batch(std::int64_t b) const {
   return std::min(batch_, static_cast<std::int64_t>(order_.size()) - b * batch_);
 }
 
-void BatchRing::begin(std::span<const std::int32_t> order) {
+void BatchRing::end() {
   std::unique_lock lock(mutex_);
   next_to_fill_ = batches_ = 0;  // nothing new is begun
   changed_.wait(lock, [&] { return busy_ == 0; });
   for (Slot& slot : slots_)
     if (slot.stage == Stage::filled) slot.stage = Stage::free;
-  order_ = order;
-  batches_ = (static_cast<std::int64_t>(order.size()) + batch_ - 1) / batch_;
-  lock.unlock();
+}
+
+void BatchRing::begin(std::span<const std::int32_t> order) {
+  {
+    const std::lock_guard lock(mutex_);
+    order_ = order;
+    batches_ = (static_cast<std::int64_t>(order.size()) + batch_ - 1) / batch_;
+  }
   changed_.notify_all();
 }
 

@@ -32,8 +32,9 @@ class BatchRing {
   BatchRing(const BatchRing&) = delete;
   BatchRing& operator=(const BatchRing&) = delete;
 
-  /// Forgets what was left of the last epoch and begins to fill for the next. `order` must stay as
-  /// it is until the next call.
+  /// Ends the filling of an epoch, whatever is left of it: its order may be changed then.
+  void end();
+  /// Begins to fill for an epoch, after end(). `order` must stay as it is until the next end().
   void begin(std::span<const std::int32_t> order);
   /// Puts the copy of batch `b` on the copy stream, and makes `stream` wait for it. Called for
   /// b = 0, 1, 2, ...; waits for the threads, and rethrows what they threw.

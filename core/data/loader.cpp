@@ -74,6 +74,7 @@ void Loader::make_resident(const ImageDataset& data) {
 }
 
 void Loader::begin_epoch(std::uint64_t epoch) {
+  if (ring_) ring_->end();  // its threads read the order
   if (options_.shuffle) shuffled_order(order_, options_.seed, epoch);
   taken_ = 0;
   if (ring_) ring_->begin(order_);
