@@ -23,8 +23,7 @@ ImageDatasets load_all(const DataRecipe& recipe, const std::filesystem::path& fo
   if (recipe.name == "digits")
     return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
   ADJOINT_CHECK(recipe.name == "mnist", "[data] name: expected digits or mnist, got ", recipe.name);
-  const std::filesystem::path from =
-      folder.empty() ? std::filesystem::path(recipe.folder) : folder;
+  const std::filesystem::path from = folder.empty() ? std::filesystem::path(recipe.folder) : folder;
   ADJOINT_CHECK(!from.empty(),
                 "[data] name = \"mnist\" needs a folder with the four IDX files of MNIST; name it "
                 "with --data FOLDER");

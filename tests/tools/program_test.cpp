@@ -167,7 +167,7 @@ TEST(Program, CtrlCSavesWhatWasLearned) {
   const Outcome outcome =
       shell("$ADJOINT train digits" + kSmall + "--set train.epochs=100000 --out " + run +
             " & pid=$!; while [ ! -e " + run +
-            "/metrics.csv ]; do sleep 0.1; done; kill -INT $pid; wait $pid");
+            "/metrics.csv ] && kill -0 $pid; do sleep 0.1; done; kill -INT $pid; wait $pid");
   EXPECT_EQ(outcome.code, 0) << outcome.text;
   EXPECT_NE(outcome.text.find("stopped after"), std::string::npos) << outcome.text;
   EXPECT_NE(outcome.text.find("test accuracy"), std::string::npos) << outcome.text;

@@ -190,6 +190,10 @@ class TrainRun {
     const Evaluation test = Evaluator(model_, *test_).run();
     const double seconds = trainer_->epochs().back().seconds;
     std::vector<std::string> lines;
+    if (2 * latest_.skipped > latest_.step)
+      lines.push_back(str("diverged: ", latest_.skipped, " of ", latest_.step,
+                          " updates were skipped because gradients were not finite; lower [optim] "
+                          "lr, or set optim.clip_norm=1"));
     if (!completed_)
       lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
                           " updates; what was learned is saved"));
