@@ -53,8 +53,7 @@ std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
 void Graph::compile(const CompileOptions& options) {
   ADJOINT_CHECK(!compiled(), "Graph: compile() was called twice");
   ADJOINT_CHECK(!program_.nodes.empty(), "Graph: nothing was applied; there is nothing to compile");
-  ADJOINT_CHECK(options.compute_type == DType::float32 || options.compute_type == DType::float64,
-                "Graph: expected compute type float32 or float64, got ",
+  ADJOINT_CHECK(is_floating(options.compute_type), "Graph: expected a floating compute type, got ",
                 name(options.compute_type));
   const std::vector<ValueId> losses = ids(options.losses), seeds = ids(options.seeds);
   std::vector<ValueId> kept = ids(options.outputs);
@@ -65,6 +64,7 @@ void Graph::compile(const CompileOptions& options) {
   separate_twins(program_);
   if (options.rewrite)
     rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);
+  convert(program_, options.compute_type);
   build_layers(options.compute_type);
   differentiation_ = differentiate(program_, declarations_, losses, seeds);
   for (ValueId seed : differentiation_.seeds)
@@ -225,6 +225,14 @@ void Graph::run_node_backward(NodeId node) {
   program_.nodes[std::size_t(node)].layer->run_backward(
       context_, {.x = bound.backward_x, .y = bound.backward_y, .dy = bound.dy, .dx = bound.dx},
       bound.types);
+}
+
+void Graph::set_accumulating(bool accumulate) {
+  ADJOINT_CHECK(
+      !accumulate || !slab().compute.defined(),
+      "Graph: gradients accumulate in float32 and float64 graphs only; this one computes in ",
+      name(slab().compute.dtype()));
+  accumulating_ = accumulate;
 }
 
 void Graph::verify() {

@@ -55,7 +55,9 @@ struct CompileOptions {
   /// Values whose gradients the caller writes to gradient(value) before backward(): for graphs
   /// without a loss of their own.
   std::vector<Value> seeds;
-  /// float32, or float64 for checks. Inputs must have been recorded in it.
+  /// What layers compute in; inputs of another floating type are cast. With bfloat16 and float16,
+  /// parameters have a float32 master that the optimizer updates, and gradients are in the compute
+  /// type.
   DType compute_type = DType::float32;
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
@@ -114,7 +116,8 @@ class Graph {
   void backward();
   /// Whether parameter gradients add to those of the step before. Takes effect at the next
   /// forward().
-  void set_accumulating(bool accumulate) { accumulating_ = accumulate; }
+  /// Not with a 16-bit compute type, in which small contributions would be lost.
+  void set_accumulating(bool accumulate);
 
   /// Waits for the device and throws Error if a layer met invalid data, such as a label out of
   /// range.
@@ -128,6 +131,8 @@ class Graph {
   const std::vector<Parameter>& parameters() const { return store().parameters(); }
   const std::vector<Slot>& states() const { return store().states(); }
   ParameterSlab slab() const { return store().slab(); }
+  /// Makes the layers see parameters whose master() was written by other than the optimizer.
+  void refresh_parameters() const { store_->refresh(context_); }
 
   // ---- looking
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/graph/plan.h"
+#include "kernels/cast.h"
 #include "kernels/initialize.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -27,7 +28,8 @@ std::int64_t slab_count(const std::vector<Parameter>& parameters) {
   return count;
 }
 
-Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count, const char* owner) {
+Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count,
+              const std::string& owner) {
   const TensorType slab{type, {count}};
   buffer = context.memory().allocate(slab.bytes(), owner);
   fill_bytes(context.stream(), buffer.data(), 0, slab.bytes());
@@ -37,7 +39,7 @@ Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count, 
 }  // namespace
 
 ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>& declarations,
-                               DType type) {
+                               DType compute_type) {
   std::set<std::string> names;
   for (const Declarations& of_node : declarations) {
     for (const Parameter& parameter : of_node.parameters) {
@@ -54,27 +56,46 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>
   std::vector<Parameter> trainable, frozen;
   for (const Parameter& parameter : parameters_)
     (parameter.trainable() ? trainable : frozen).push_back(parameter);
-  const std::int64_t count = slab_count(trainable);
-  slab_.master = zeroed(context, values_, type, count, "parameters");
-  slab_.gradient = zeroed(context, gradients_, type, count, "gradients");
-  place(trainable, slab_.master, slab_.gradient);
-  place(frozen, zeroed(context, frozen_values_, type, slab_count(frozen), "frozen parameters"),
-        Tensor());
+  learned_ = allocate(context, trainable, "parameters", compute_type);
+  frozen_ = allocate(context, frozen, "frozen parameters", compute_type);
+  gradient_ = zeroed(context, gradient_buffer_, compute_type, slab_count(trainable), "gradients");
+  place(trainable, learned_, gradient_);
+  place(frozen, frozen_, Tensor());
   initialize_values(context);
+  refresh(context);
 }
 
-void ParameterStore::place(const std::vector<Parameter>& parameters, const Tensor& master,
+ParameterStore::Slab ParameterStore::allocate(Context& context,
+                                              const std::vector<Parameter>& parameters,
+                                              const std::string& owner, DType compute_type) const {
+  const std::int64_t count = slab_count(parameters);
+  const DType master_type = accumulation_type(compute_type);
+  Slab slab;
+  slab.master = zeroed(context, slab.master_buffer, master_type, count, owner);
+  if (master_type != compute_type)
+    slab.compute = zeroed(context, slab.compute_buffer, compute_type, count,
+                          str(owner, ", ", name(compute_type), " copy"));
+  return slab;
+}
+
+void ParameterStore::refresh(Context& context) const {
+  for (const Slab* slab : {&learned_, &frozen_})
+    if (slab->compute.defined()) cast(context.stream(), slab->compute, slab->master);
+}
+
+void ParameterStore::place(const std::vector<Parameter>& parameters, const Slab& slab,
                            const Tensor& gradient) {
   std::int64_t offset = 0;
-  const auto at = [&](const Tensor& slab, const Shape& shape) {
-    if (!slab.defined()) return Tensor();
+  const auto at = [&](const Tensor& whole, const Shape& shape) {
+    if (!whole.defined()) return Tensor();
     auto* begin =
-        static_cast<std::byte*>(slab.data()) + std::size_t(offset) * size_of(slab.dtype());
-    return Tensor(begin, slab.dtype(), shape);
+        static_cast<std::byte*>(whole.data()) + std::size_t(offset) * size_of(whole.dtype());
+    return Tensor(begin, whole.dtype(), shape);
   };
   for (const Parameter& parameter : parameters) {
     Parameter::State& state = *parameter.state_;
-    state.master = state.value = at(master, parameter.shape());
+    state.master = at(slab.master, parameter.shape());
+    state.value = slab.compute.defined() ? at(slab.compute, parameter.shape()) : state.master;
     state.gradient = {at(gradient, parameter.shape()), GradientMode::none};
     offset += aligned(parameter.count());
   }

@@ -13,26 +13,36 @@ class ParameterStore {
  public:
   /// Allocates and initialises the parameters of all declarations, each once, in order: trainable
   /// ones in one slab, frozen ones in another. Values are float32, or float64 if `type` is.
-  ParameterStore(Context& context, const std::vector<Declarations>& declarations, DType type);
+  ParameterStore(Context& context, const std::vector<Declarations>& declarations,
+                 DType compute_type);
 
   /// In build order, frozen ones included.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Running state that is saved with the model.
   const std::vector<Slot>& states() const { return saved_states_; }
-  ParameterSlab slab() const { return slab_; }
+  ParameterSlab slab() const { return {learned_.master, gradient_, learned_.compute}; }
+  /// Copies masters to the values that layers use, where those are not the same memory.
+  void refresh(Context& context) const;
   /// Sets how the next call may write the parameter's gradient.
   static void set_mode(Parameter& parameter, GradientMode mode);
 
  private:
-  void place(const std::vector<Parameter>& parameters, const Tensor& master,
-             const Tensor& gradient);
+  // One slab's worth of parameters: those that learn, or the frozen ones.
+  struct Slab {
+    Buffer master_buffer, compute_buffer;
+    Tensor master, compute;
+  };
+  Slab allocate(Context& context, const std::vector<Parameter>& parameters,
+                const std::string& owner, DType compute_type) const;
+  void place(const std::vector<Parameter>& parameters, const Slab& slab, const Tensor& gradient);
   void initialize_values(Context& context);
 
   std::vector<Parameter> parameters_;
   std::vector<Declarations::State> states_;
   std::vector<Slot> saved_states_;
-  Buffer values_, frozen_values_, gradients_, state_buffer_;
-  ParameterSlab slab_;
+  Slab learned_, frozen_;
+  Tensor gradient_;
+  Buffer gradient_buffer_, state_buffer_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

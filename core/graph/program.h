@@ -93,4 +93,8 @@ bool register_rewrite(const Rewrite& rewrite);
 void rewrite(Program& program, const std::set<ValueId>& kept,
              const std::vector<std::string>& disabled);
 
+/// Makes the program compute in another type than it was recorded in: a cast after each floating
+/// input that has not that type, and all types inferred anew.
+void convert(Program& program, DType compute_type);
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -75,6 +75,7 @@ void upload(const Graph& graph, const std::string& source, const std::vector<Sto
     const auto found = std::ranges::find(file, wanted.name, &Stored::name);
     copy_to_device(stream, wanted.tensor.data(), found->bytes.data(), found->bytes.size());
   }
+  graph.refresh_parameters();
   stream.synchronize();
 }
 

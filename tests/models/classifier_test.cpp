@@ -62,6 +62,26 @@ TEST_F(ClassifierTest, LearnsItsBatchByHeart) {
   EXPECT_EQ(classifier.model.read(classifier.loss)[2], 24) << "samples predicted right";
 }
 
+TEST_F(ClassifierTest, LearnsInSixteenBits) {
+  for (DType type : {DType::bfloat16, DType::float16}) {
+    Classifier classifier({.compute_type = type});
+    EXPECT_EQ(classifier.model.graph.program().nodes[0].layer->describe(),
+              str("cast(", name(type), ")"));
+    const ParameterSlab slab = classifier.model.graph.slab();
+    EXPECT_EQ(slab.master.dtype(), DType::float32);
+    EXPECT_EQ(slab.compute.dtype(), type);
+    for (int i = 0; i < 150; ++i) classifier.step();
+    classifier.model.context.set_training(false);
+    classifier.model.graph.forward();
+    EXPECT_EQ(classifier.model.read(classifier.loss)[2], 24) << name(type);
+  }
+}
+
+TEST_F(ClassifierTest, RefusesToAccumulateInSixteenBits) {
+  Classifier classifier({.compute_type = DType::bfloat16});
+  EXPECT_THROW(classifier.model.graph.set_accumulating(true), Error);
+}
+
 TEST_F(ClassifierTest, RepeatsBitForBit) {
   Classifier a, b;
   for (int i = 0; i < 5; ++i) {
