@@ -60,7 +60,9 @@ void with_both_blocks(const Body& body) {
 
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() ||
+         std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;  // no null to memcmp
 }
 
 /// |a - b| / |b| over all elements, in double; NaN if any element is NaN.
