@@ -43,13 +43,13 @@ ADJOINT_DEVICE Pack<T, N> load_pack(const T* from) {
   return *reinterpret_cast<const Pack<T, N>*>(from);
 }
 
-/// On the GPU 16 bytes are stored as one word: left to itself nvcc takes a computed pack apart and
-/// stores its elements.
+/// On the GPU 16 bytes are stored by the intrinsic: left to itself nvcc takes a computed pack apart
+/// and stores its elements.
 template <int N, class T>
 ADJOINT_DEVICE void store_pack(T* to, const Pack<T, N>& pack) {
 #if defined(__CUDACC__)
   if constexpr (sizeof(pack) == sizeof(uint4)) {
-    *reinterpret_cast<uint4*>(to) = __builtin_bit_cast(uint4, pack);
+    __stwb(reinterpret_cast<uint4*>(to), __builtin_bit_cast(uint4, pack));
     return;
   }
 #endif
