@@ -12,6 +12,10 @@
 #include "support/backend.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
+
+// GoogleTest would print the bytes of a case, addresses among them.
+void PrintTo(const LayerCase& layer_case, std::ostream* out) { *out << layer_case.name; }
+
 namespace {
 
 using Numbers = std::vector<float>;
