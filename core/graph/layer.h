@@ -28,8 +28,8 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-/// What the planner may assume of a layer. Everything not declared is not granted: undeclared reads
-/// see other data (NaN in the contract test).
+/// What the planner may assume of a layer. Everything not declared is not granted: tensors that a
+/// backward does not declare to read come undefined, and their memory may hold other data by then.
 struct Traits {
   bool backward_reads_x = true;   ///< backward reads call.x
   bool backward_reads_y = false;  ///< backward reads call.y
