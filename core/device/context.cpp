@@ -15,6 +15,10 @@ Context::Context(const ContextOptions& options)
   step_buffer_ = memory_.allocate(sizeof(std::uint64_t), "random step");
   step_ = static_cast<std::uint64_t*>(step_buffer_.data());
   fill_bytes(stream_, step_, 0, sizeof(std::uint64_t));
+  loss_scale_buffer_ = memory_.allocate(sizeof(float), "loss scale");
+  loss_scale_ = static_cast<float*>(loss_scale_buffer_.data());
+  static const float one = 1.0f;
+  copy_to_device(stream_, loss_scale_, &one, sizeof one);
   // Other streams may draw random numbers too.
   stream_.synchronize();
   matmul_engines_ = std::make_unique<MatmulEngines>(*this);

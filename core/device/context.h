@@ -50,6 +50,9 @@ class Context {
   /// Device counter of forward passes, zero at first. The context never advances it: the
   /// optimizer's launch does.
   std::uint64_t* step() const { return step_; }
+  /// Device float32, 1 at first: every loss multiplies the gradient it seeds by it, so that float16
+  /// gradients do not vanish. The optimizer's launch changes it and divides it out again.
+  float* loss_scale() const { return loss_scale_; }
 
   /// Whether layers such as dropout are in their training form.
   bool training() const { return training_; }
@@ -63,6 +66,8 @@ class Context {
   Stream stream_;
   Buffer step_buffer_;
   std::uint64_t* step_ = nullptr;
+  Buffer loss_scale_buffer_;
+  float* loss_scale_ = nullptr;
   Buffer workspace_;
   bool workspace_captured_ = false;          ///< a recording may refer to workspace_
   std::vector<Buffer> captured_workspaces_;  ///< smaller ones that recordings may refer to
