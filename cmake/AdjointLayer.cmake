@@ -15,19 +15,31 @@ function(add_kernel name)
   adjoint_mirror_test(kernels ${name})
 endfunction()
 
-# add_layer(NAME): layers/NAME.{h,cpp} and tests/layers/NAME_test.cpp, with kernels/NAME.{h,cu} and its
-# test where the layer has kernels of its own. A pointwise layer is a functor in layers/NAME.cu alone.
+# add_layer(NAME [NO_FIXTURE]): layers/NAME.{h,cpp} and tests/layers/NAME_test.cpp, with kernels/NAME.{h,cu} and
+# its test where the layer has kernels of its own. Its cases as PyTorch works them out lie in
+# tests/fixtures/layers/NAME.safetensors, unless nothing can be held against it.
 function(add_layer name)
-  set(source ${PROJECT_SOURCE_DIR}/layers/${name})
-  if(EXISTS ${source}.cu)
-    adjoint_sources(backends ${source}.cu)
-  else()
-    adjoint_sources(backends ${source}.cpp)
-  endif()
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cpp)
   if(EXISTS ${PROJECT_SOURCE_DIR}/kernels/${name}.cu)
     add_kernel(${name})
   endif()
   adjoint_mirror_test(layers ${name})
+  if(NOT "NO_FIXTURE" IN_LIST ARGN)
+    adjoint_require_fixture(${name})
+  endif()
+endfunction()
+
+# add_pointwise_layer(NAME): a functor in layers/NAME.cu is the whole layer, and its fixture its test, beside
+# what is tested of every registered layer.
+function(add_pointwise_layer name)
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cu)
+  adjoint_require_fixture(${name})
+endfunction()
+
+function(adjoint_require_fixture name)
+  if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/fixtures/layers/${name}.safetensors)
+    message(FATAL_ERROR "layers/${name} has no fixture: enter its cases in a script of tests/fixtures and run make.py")
+  endif()
 endfunction()
 
 # add_optimizer(NAME): optim/NAME.{h,cpp}, kernels/NAME.{h,cu} and both tests.
