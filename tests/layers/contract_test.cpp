@@ -10,22 +10,13 @@
 #include "core/device/transfer.h"
 #include "core/graph/registry.h"
 #include "support/backend.h"
+#include "support/layer_graph.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
-
-// GoogleTest would print the bytes of a case, addresses among them.
-void PrintTo(const LayerCase& layer_case, std::ostream* out) { *out << layer_case.name; }
 
 namespace {
 
 using Numbers = std::vector<float>;
-
-std::vector<LayerCase> all_cases() {
-  std::vector<LayerCase> cases;
-  for (const LayerEntry& entry : registered_layers())
-    cases.insert(cases.end(), entry.cases.begin(), entry.cases.end());
-  return cases;
-}
 
 Numbers normal(std::mt19937_64& random, std::int64_t count, double mean, double deviation) {
   std::normal_distribution<float> distribution(static_cast<float>(mean),
@@ -361,14 +352,7 @@ TEST_P(Contract, ATwinSharesParametersAndNothingElse) {
   EXPECT_EQ(graph.parameters().size(), once.graph().parameters().size());
 }
 
-std::string test_name(const testing::TestParamInfo<LayerCase>& info) {
-  std::string name = info.param.name;
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(Layers, Contract, testing::ValuesIn(all_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Layers, Contract, testing::ValuesIn(registered_cases()), case_test_name);
 
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -2,7 +2,6 @@
 // (tests/fixtures/make.py wrote the files). A layer is here by being registered.
 #include <gtest/gtest.h>
 
-#include <cctype>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -11,12 +10,10 @@
 #include "core/graph/registry.h"
 #include "core/train/safetensors.h"
 #include "support/backend.h"
+#include "support/layer_graph.h"
 #include "support/reference.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
-
-// GoogleTest would print the bytes of a case, addresses among them.
-void PrintTo(const LayerCase& layer_case, std::ostream* out) { *out << layer_case.name; }
 
 namespace {
 
@@ -63,63 +60,55 @@ class Fixture {
   SafetensorsFile file_;
 };
 
-// The case in a graph of its own, computing in T, fed from the fixture and held against it.
+// A case computing in T, fed from its fixture and held against it.
 template <class T>
 class Comparison {
  public:
-  explicit Comparison(const LayerCase& layer_case) : fixture_(layer_case), graph_(context_) {
-    for (const CheckInput& input : layer_case.inputs) {
-      const bool floating = is_floating(input.type.dtype);
-      inputs_.push_back(graph_.input(input.type.shape, floating ? kDTypeOf<T> : input.type.dtype,
-                                     {.wants_gradient = floating}));
-    }
-    const std::shared_ptr<Layer> layer = layer_case.make();
-    loss_ = layer->traits().gradient_in_forward;
-    outputs_ = graph_.apply(layer, inputs_);
-    CompileOptions options{
-        .outputs = outputs_, .compute_type = kDTypeOf<T>, .rewrite = false, .reuse_memory = false};
-    (loss_ ? options.losses : options.seeds) = outputs_;
-    graph_.compile(options);
-  }
+  explicit Comparison(const LayerCase& layer_case)
+      : fixture_(layer_case), model_(layer_case, kDTypeOf<T>, /*reuse_memory=*/false) {}
 
   void run(double tolerance) {
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    Graph& graph = model_.graph;
+    for (std::size_t i = 0; i < model_.inputs.size(); ++i) {
       const std::string name = str("x", i);
-      ASSERT_EQ(fixture_.shape(name), inputs_[i].shape()) << name;
-      if (is_floating(inputs_[i].type().dtype))
-        upload(context_, graph_.tensor(inputs_[i]), fixture_.template values<T>(name));
+      const Value& input = model_.inputs[i];
+      ASSERT_EQ(fixture_.shape(name), input.shape()) << name;
+      if (is_floating(input.type().dtype))
+        give<T>(graph.tensor(input), name);
       else
-        upload(context_, graph_.tensor(inputs_[i]), fixture_.template values<std::int32_t>(name));
+        give<std::int32_t>(graph.tensor(input), name);
     }
-    const std::vector<Parameter>& parameters = graph_.parameters();
+    const std::vector<Parameter>& parameters = graph.parameters();
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      upload(context_, parameters[i].master(), fixture_.template values<T>(str("parameter", i)));
+      give<T>(parameters[i].master(), str("parameter", i));
     ASSERT_FALSE(fixture_.has(str("parameter", parameters.size())));
-    for (std::size_t i = 0; !loss_ && i < outputs_.size(); ++i)
-      upload(context_, graph_.gradient(outputs_[i]), fixture_.template values<T>(str("dy", i)));
-    graph_.forward();
-    graph_.backward();
-    for (std::size_t i = 0; i < outputs_.size(); ++i)
-      expect(graph_.tensor(outputs_[i]), str("y", i), tolerance);
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      if (is_floating(inputs_[i].type().dtype))
-        expect(graph_.gradient(inputs_[i]), str("dx", i), tolerance);
+    for (std::size_t i = 0; !model_.loss && i < model_.outputs.size(); ++i)
+      give<T>(graph.gradient(model_.outputs[i]), str("dy", i));
+    graph.forward();
+    graph.backward();
+    for (std::size_t i = 0; i < model_.outputs.size(); ++i)
+      expect(graph.tensor(model_.outputs[i]), str("y", i), tolerance);
+    for (std::size_t i = 0; i < model_.inputs.size(); ++i)
+      if (is_floating(model_.inputs[i].type().dtype))
+        expect(graph.gradient(model_.inputs[i]), str("dx", i), tolerance);
     for (std::size_t i = 0; i < parameters.size(); ++i)
       expect(parameters[i].gradient().tensor, str("gradient", i), tolerance);
   }
 
  private:
+  template <class Element>
+  void give(const Tensor& tensor, const std::string& name) {
+    upload(model_.context, tensor, fixture_.template values<Element>(name));
+  }
+
   void expect(const Tensor& tensor, const std::string& name, double tolerance) {
     EXPECT_EQ(tensor.shape(), fixture_.shape(name)) << name;
-    const std::vector<double> got = to_double(download<T>(context_, tensor));
+    const std::vector<double> got = to_double(download<T>(model_.context, tensor));
     EXPECT_LE(relative_error(got, fixture_.template values<double>(name)), tolerance) << name;
   }
 
   Fixture fixture_;
-  Context context_;
-  Graph graph_;
-  bool loss_ = false;
-  std::vector<Value> inputs_, outputs_;
+  LayerGraph model_;
 };
 
 class Fixtures : public testing::TestWithParam<LayerCase> {
@@ -130,22 +119,15 @@ class Fixtures : public testing::TestWithParam<LayerCase> {
 TEST_P(Fixtures, AgreeInFloat64) { Comparison<double>(GetParam()).run(1e-9); }
 TEST_P(Fixtures, AgreeInFloat32) { Comparison<float>(GetParam()).run(1e-5); }
 
-std::vector<LayerCase> all_cases() {
-  std::vector<LayerCase> cases;
-  for (const LayerEntry& entry : registered_layers())
-    if (!kWithoutFixture.contains(entry.kind))
-      cases.insert(cases.end(), entry.cases.begin(), entry.cases.end());
+std::vector<LayerCase> cases_with_fixture() {
+  std::vector<LayerCase> cases = registered_cases();
+  std::erase_if(cases, [](const LayerCase& layer_case) {
+    return kWithoutFixture.contains(kind_of(layer_case));
+  });
   return cases;
 }
 
-std::string test_name(const testing::TestParamInfo<LayerCase>& info) {
-  std::string name = info.param.name;
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(Layers, Fixtures, testing::ValuesIn(all_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Layers, Fixtures, testing::ValuesIn(cases_with_fixture()), case_test_name);
 
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND
