@@ -12,3 +12,9 @@ foreach(floor ${ADJOINT_TEST_FLOORS})
     adjoint_discover(${target} ${backend})
   endif()
 endforeach()
+
+# What test_parity compares this backend by.
+add_library(parity_cases_${backend} STATIC ${PROJECT_SOURCE_DIR}/tests/parity/cases.cpp)
+target_link_libraries(parity_cases_${backend} PRIVATE adjoint_${backend} GTest::gtest)
+target_include_directories(parity_cases_${backend} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+target_compile_options(parity_cases_${backend} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)

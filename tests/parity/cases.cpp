@@ -1,0 +1,232 @@
+// The cases of one backend: every case of every registered layer in three types, what starts and
+// feeds a model, and what updates it.
+#include "parity/cases.h"
+
+#include <random>
+
+#include "core/device/execution_options.h"
+#include "core/device/transfer.h"
+#include "kernels/column_sum.h"
+#include "kernels/gather.h"
+#include "kernels/initialize.h"
+#include "optim/adamw.h"
+#include "optim/sgd.h"
+#include "support/backend.h"
+#include "support/layer_graph.h"
+#include "support/reference.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using parity::Case;
+using parity::Result;
+
+// Sums of hundreds of terms in another order.
+double allowed(DType type) { return 4 * tolerance(type); }
+
+template <class T>
+Result result(Context& context, const std::string& name, const Tensor& tensor) {
+  return {name, to_double(download<T>(context, tensor)), allowed(tensor.dtype())};
+}
+
+Result result(Context& context, const std::string& name, const Tensor& tensor, DType type) {
+  Result found = [&] {
+    switch (tensor.dtype()) {
+      case DType::bfloat16:
+        return result<bfloat16>(context, name, tensor);
+      case DType::float16:
+        return result<float16>(context, name, tensor);
+      case DType::float64:
+        return result<double>(context, name, tensor);
+      case DType::int32:
+        return result<std::int32_t>(context, name, tensor);
+      default:
+        return result<float>(context, name, tensor);
+    }
+  }();
+  // What is float32 in a 16-bit graph was computed from 16-bit numbers.
+  found.tolerance = allowed(type);
+  return found;
+}
+
+// ---- layers
+
+template <class T>
+void draw(LayerGraph& model, const LayerCase& layer_case) {
+  unsigned seed = 1;
+  for (std::size_t i = 0; i < model.inputs.size(); ++i) {
+    const Tensor tensor = model.graph.tensor(model.inputs[i]);
+    const auto count = static_cast<std::size_t>(tensor.count());
+    const CheckInput& spec = layer_case.inputs[i];
+    if (is_floating(tensor.dtype())) {
+      std::vector<double> values = random_values<double>(count, seed++, spec.deviation);
+      for (double& value : values) value += spec.mean;
+      upload(model.context, tensor, from_double<T>(values));
+    } else {
+      std::mt19937 engine(seed++);
+      std::vector<std::int32_t> values(count);
+      for (std::int32_t& value : values)
+        value = spec.low + std::int32_t(engine() % unsigned(spec.high - spec.low + 1));
+      upload(model.context, tensor, values);
+    }
+  }
+  for (const Parameter& parameter : model.graph.parameters())
+    upload(model.context, parameter.master(),
+           random_values<float>(static_cast<std::size_t>(parameter.count()), seed++, 0.5));
+  model.graph.refresh_parameters();
+  if (model.loss) return;
+  for (const Value& output : model.outputs)
+    if (is_floating(output.type().dtype))
+      upload(model.context, model.graph.gradient(output),
+             random_values<T>(static_cast<std::size_t>(output.type().shape.count()), seed++));
+}
+
+template <class T>
+std::vector<Result> run_layer(const LayerCase& layer_case) {
+  const DType type = kDTypeOf<T>;
+  LayerGraph model(layer_case, type);
+  draw<T>(model, layer_case);
+  model.graph.forward();
+  model.graph.backward();
+  std::vector<Result> results;
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
+    results.push_back(result(model.context, name, tensor, type));
+  };
+  for (std::size_t i = 0; i < model.outputs.size(); ++i)
+    add(str("y", i), model.graph.tensor(model.outputs[i]));
+  for (std::size_t i = 0; i < model.inputs.size(); ++i)
+    if (is_floating(model.inputs[i].type().dtype))
+      add(str("dx", i), model.graph.gradient(model.inputs[i]));
+  for (const Parameter& parameter : model.graph.parameters())
+    add(parameter.name() + " gradient", parameter.gradient().tensor);
+  return results;
+}
+
+// "layer linear/no bias, bfloat16".
+std::vector<Result> run_layer_case(const std::string& name) {
+  for (const LayerCase& layer_case : registered_cases()) {
+    const std::string prefix = str("layer ", layer_case.name, ", ");
+    if (name == prefix + "float32") return run_layer<float>(layer_case);
+    if (name == prefix + "bfloat16") return run_layer<bfloat16>(layer_case);
+    if (name == prefix + "float16") return run_layer<float16>(layer_case);
+  }
+  ADJOINT_FAIL("parity: there is no case ", name);
+}
+
+// ---- updates
+
+template <class MakeOptimizer>
+std::vector<Result> run_optimizer(const MakeOptimizer& make) {
+  constexpr std::size_t kCount = 5003;
+  Context context({.seed = 9});
+  const DeviceVector<float> master(context, random_values<float>(kCount, 1));
+  const DeviceVector<float> gradient(context, kCount);
+  const DeviceVector<float> totals(context, std::vector<float>{12, 8, 3});
+  const Shape shape{std::int64_t(kCount)};
+  ParameterSlab slab;
+  slab.master = master.tensor(shape);
+  slab.gradient = gradient.tensor(shape);
+  const std::unique_ptr<Optimizer> optimizer = make(context, slab);
+  for (unsigned step = 0; step < 5; ++step) {
+    gradient.upload(random_values<float>(kCount, 10 + step, 8));
+    optimizer->step(totals.tensor({3}));
+  }
+  std::vector<Result> results{result(context, "parameters", slab.master, DType::float32)};
+  for (const OptimizerState& state : optimizer->state())
+    if (is_floating(state.tensor.dtype()))
+      results.push_back(result(context, state.name, state.tensor, DType::float32));
+  return results;
+}
+
+std::vector<Result> run_adamw(const std::string&) {
+  return run_optimizer([](Context& context, const ParameterSlab& slab) {
+    return std::make_unique<AdamW>(
+        context, slab,
+        AdamWOptions{.schedule = cosine(0.05, 20, {.warmup_steps = 2}), .clip_norm = 3});
+  });
+}
+
+std::vector<Result> run_sgd(const std::string&) {
+  return run_optimizer([](Context& context, const ParameterSlab& slab) {
+    return std::make_unique<Sgd>(context, slab, SgdOptions{.momentum = 0.9, .weight_decay = 0.01});
+  });
+}
+
+// ---- what starts and feeds a model
+
+std::vector<Result> run_initializers(const std::string&) {
+  Context context;
+  std::vector<Result> results;
+  const auto add = [&](const std::string& name, const Initializer& initializer) {
+    const DeviceVector<float> values(context, 4099);
+    initialize(context.stream(), values.tensor({4099}), initializer, 7, 3);
+    results.push_back(result(context, name, values.tensor({4099}), DType::float32));
+  };
+  add("constant", Initializer::constant(0.25f));
+  add("uniform", Initializer::uniform(2.0f));
+  add("normal", Initializer::normal(2.0f));
+  add("truncated normal", Initializer::truncated_normal(2.0f));
+  return results;
+}
+
+std::vector<Result> run_gather(const std::string&) {
+  Context context;
+  constexpr std::int64_t kSamples = 40, kColumns = 31, kBatch = 16;
+  std::mt19937 engine(3);
+  std::vector<std::uint8_t> pixels(kSamples * kColumns);
+  for (std::uint8_t& pixel : pixels) pixel = std::uint8_t(engine());
+  std::vector<std::int32_t> labels(kSamples), indices(kSamples);
+  for (std::int32_t& label : labels) label = std::int32_t(engine() % 10);
+  for (std::int32_t& index : indices) index = std::int32_t(engine() % kSamples);
+  const DeviceVector<std::uint8_t> rows(context, pixels);
+  const DeviceVector<std::int32_t> row_labels(context, labels), order(context, indices);
+  const DeviceVector<std::uint64_t> position(context, std::vector<std::uint64_t>{30});
+  const DeviceVector<float> scale(context, std::vector<float>{0.5f}),
+      shift(context, std::vector<float>{-1});
+  const DeviceVector<float> batch(context, kBatch * kColumns);
+  const DeviceVector<std::int32_t> batch_labels(context, kBatch);
+  gather(context.stream(), {.batch = batch.tensor({kBatch, kColumns}),
+                            .batch_labels = batch_labels.tensor({kBatch}),
+                            .rows = rows.tensor({kSamples, kColumns}),
+                            .labels = row_labels.tensor({kSamples}),
+                            .indices = order.tensor({kSamples}),
+                            .position = position.data(),
+                            .scale = scale.tensor({1}),
+                            .shift = shift.tensor({1})});
+  return {result(context, "batch", batch.tensor({kBatch, kColumns}), DType::float32),
+          result(context, "labels", batch_labels.tensor({kBatch}), DType::float32)};
+}
+
+std::vector<Result> run_column_sum(const std::string&) {
+  Context context;
+  constexpr std::int64_t kRows = 3000, kCols = 77;
+  const DeviceVector<float> x(context, random_values<float>(kRows * kCols, 1));
+  const DeviceVector<float> out(context, kCols);
+  const TensorType scratch_type = column_sum_scratch(kRows, kCols, DType::float32);
+  const DeviceVector<float> scratch(context, std::size_t(scratch_type.shape.count()));
+  column_sum(context.stream(), {out.tensor({kCols}), GradientMode::overwrite},
+             x.tensor({kRows, kCols}), scratch.tensor(scratch_type.shape));
+  return {result(context, "sums", out.tensor({kCols}), DType::float32)};
+}
+
+}  // namespace
+
+bool parity_has_device() { return has_device(); }
+
+/// Host kernels in blocks of the GPU's size from now on, or of one thread.
+void parity_set_gpu_blocks(bool keep) { set_gpu_blocks(keep); }
+
+std::vector<Case> parity_cases() {
+  std::vector<Case> cases;
+  for (const LayerCase& layer_case : registered_cases())
+    for (const char* type : {"float32", "bfloat16", "float16"})
+      cases.push_back({str("layer ", layer_case.name, ", ", type), run_layer_case});
+  cases.push_back({"optimizer AdamW", run_adamw});
+  cases.push_back({"optimizer SGD", run_sgd});
+  cases.push_back({"initialize", run_initializers});
+  cases.push_back({"gather", run_gather});
+  cases.push_back({"column_sum", run_column_sum});
+  return cases;
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
