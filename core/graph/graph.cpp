@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kernels/add.h"
 #include "kernels/initialize.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -72,7 +73,8 @@ void Graph::compile(const CompileOptions& options) {
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
-  store_ = std::make_unique<ParameterStore>(context_, declarations_, options.compute_type);
+  store_ = std::make_unique<ParameterStore>(context_, declarations_, options.compute_type,
+                                            options.accumulate);
   set_batch(max_batch_);
 }
 
@@ -188,8 +190,9 @@ void Graph::set_batch(std::int64_t batch) {
 
 void Graph::set_gradient_modes(NodeId node, const BoundNode& bound) {
   auto& parameters = declarations_[std::size_t(node)].parameters;
+  const bool adds = accumulating_ && !store_->accumulated().defined();
   for (std::size_t k = 0; k < bound.writes_first.size(); ++k)
-    ParameterStore::set_mode(parameters[k], bound.writes_first[k] && !accumulating_
+    ParameterStore::set_mode(parameters[k], bound.writes_first[k] && !adds
                                                 ? GradientMode::overwrite
                                                 : GradientMode::accumulate);
 }
@@ -217,6 +220,11 @@ void Graph::backward() {
     initialize(context_.stream(), gradient(Value(this, loss)), Initializer::constant(1.0f), 0, 0);
   for (std::size_t i = program_.nodes.size(); i-- > 0;)
     if (differentiation_.runs_backward[i]) run_node_backward(static_cast<NodeId>(i));
+  if (store_->accumulated().defined())
+    contribute(
+        context_.stream(),
+        {store_->accumulated(), accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
+        store_->computed_gradient());
 }
 
 void Graph::run_node_backward(NodeId node) {
@@ -228,10 +236,9 @@ void Graph::run_node_backward(NodeId node) {
 }
 
 void Graph::set_accumulating(bool accumulate) {
-  ADJOINT_CHECK(
-      !accumulate || !slab().compute.defined(),
-      "Graph: gradients accumulate in float32 and float64 graphs only; this one computes in ",
-      name(slab().compute.dtype()));
+  ADJOINT_CHECK(!accumulate || !slab().compute.defined() || store_->accumulated().defined(),
+                "Graph: gradients in ", name(slab().compute.dtype()),
+                " are accumulated in float32 memory of their own; compile with accumulate = true");
   accumulating_ = accumulate;
 }
 

@@ -59,6 +59,10 @@ struct CompileOptions {
   /// parameters have a float32 master that the optimizer updates, and gradients are in the compute
   /// type.
   DType compute_type = DType::float32;
+  /// Gradients of several micro-steps will be added (set_accumulating). With a 16-bit compute type
+  /// they are then added up in a float32 slab of their own, where small contributions are not lost:
+  /// one kernel at the end of each backward.
+  bool accumulate = false;
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
@@ -115,8 +119,7 @@ class Graph {
   /// previous ones after set_accumulating(true).
   void backward();
   /// Whether parameter gradients add to those of the step before. Takes effect at the next
-  /// forward().
-  /// Not with a 16-bit compute type, in which small contributions would be lost.
+  /// forward(). With a 16-bit compute type only where CompileOptions::accumulate said so.
   void set_accumulating(bool accumulate);
 
   /// Waits for the device and throws Error if a layer met invalid data, such as a label out of

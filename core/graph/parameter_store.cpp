@@ -39,7 +39,7 @@ Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count,
 }  // namespace
 
 ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>& declarations,
-                               DType compute_type) {
+                               DType compute_type, bool accumulate) {
   std::set<std::string> names;
   for (const Declarations& of_node : declarations) {
     for (const Parameter& parameter : of_node.parameters) {
@@ -59,6 +59,9 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>
   learned_ = allocate(context, trainable, "parameters", compute_type);
   frozen_ = allocate(context, frozen, "frozen parameters", compute_type);
   gradient_ = zeroed(context, gradient_buffer_, compute_type, slab_count(trainable), "gradients");
+  if (accumulate && learned_.compute.defined())
+    accumulated_ = zeroed(context, accumulated_buffer_, DType::float32, slab_count(trainable),
+                          "accumulated gradients");
   place(trainable, learned_, gradient_);
   place(frozen, frozen_, Tensor());
   initialize_values(context);

@@ -12,15 +12,22 @@ namespace adjoint::inline ADJOINT_BACKEND {
 class ParameterStore {
  public:
   /// Allocates and initialises the parameters of all declarations, each once, in order: trainable
-  /// ones in one slab, frozen ones in another. Values are float32, or float64 if `type` is.
+  /// ones in one slab, frozen ones in another. Values are float32, or float64 if `compute_type` is.
+  /// `accumulate`: a 16-bit gradient gets a float32 slab beside it, for sums over micro-steps.
   ParameterStore(Context& context, const std::vector<Declarations>& declarations,
-                 DType compute_type);
+                 DType compute_type, bool accumulate);
 
   /// In build order, frozen ones included.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// Running state that is saved with the model.
   const std::vector<Slot>& states() const { return saved_states_; }
-  ParameterSlab slab() const { return {learned_.master, gradient_, learned_.compute}; }
+  ParameterSlab slab() const {
+    return {learned_.master, accumulated_.defined() ? accumulated_ : gradient_, learned_.compute};
+  }
+  /// What layers write, in the compute type; and the float32 sums over micro-steps, undefined where
+  /// the former can hold them.
+  const Tensor& computed_gradient() const { return gradient_; }
+  const Tensor& accumulated() const { return accumulated_; }
   /// Copies masters to the values that layers use, where those are not the same memory.
   void refresh(Context& context) const;
   /// Sets how the next call may write the parameter's gradient.
@@ -41,8 +48,8 @@ class ParameterStore {
   std::vector<Declarations::State> states_;
   std::vector<Slot> saved_states_;
   Slab learned_, frozen_;
-  Tensor gradient_;
-  Buffer gradient_buffer_, state_buffer_;
+  Tensor gradient_, accumulated_;
+  Buffer gradient_buffer_, accumulated_buffer_, state_buffer_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

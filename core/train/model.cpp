@@ -61,9 +61,6 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   ADJOINT_CHECK(precision == DType::float32 || precision == DType::bfloat16,
                 "[train] precision: ", name(precision),
                 " cannot be trained in yet; expected float32 or bfloat16");
-  ADJOINT_CHECK(precision == DType::float32 || recipe.optim.accumulate == 1,
-                "[optim] accumulate: gradients accumulate in float32 only; set it to 1, or [train] "
-                "precision to float32");
   const std::int64_t batch = options.batch > 0 ? options.batch : recipe.train.batch;
   Model model{.graph = std::make_unique<Graph>(context)};
   Graph& graph = *model.graph;
@@ -83,7 +80,10 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   model.classes = options.classes;
   model.ignored_label = loss.ignored_label;
   model.totals = softmax_cross_entropy(x, model.labels, loss);
-  graph.compile({.losses = {model.totals}, .compute_type = precision, .rewrite = options.rewrite});
+  graph.compile({.losses = {model.totals},
+                 .compute_type = precision,
+                 .accumulate = recipe.optim.accumulate > 1,
+                 .rewrite = options.rewrite});
   ADJOINT_CHECK(!graph.parameters().empty(), recipe.name,
                 ": no layer of the model has parameters; there is nothing to learn");
   return model;

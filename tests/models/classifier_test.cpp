@@ -77,9 +77,28 @@ TEST_F(ClassifierTest, LearnsInSixteenBits) {
   }
 }
 
-TEST_F(ClassifierTest, RefusesToAccumulateInSixteenBits) {
+TEST_F(ClassifierTest, RefusesToAccumulateInSixteenBitsUnlessToldAtCompileTime) {
   Classifier classifier({.compute_type = DType::bfloat16});
   EXPECT_THROW(classifier.model.graph.set_accumulating(true), Error);
+}
+
+// 512 micro-steps of one gradient: a bfloat16 sum would stop growing at 256 of them.
+TEST_F(ClassifierTest, AccumulatesSixteenBitGradientsInFloat32) {
+  for (DType type : {DType::bfloat16, DType::float16}) {
+    Classifier classifier({.compute_type = type, .accumulate = true});
+    Graph& graph = classifier.model.graph;
+    ASSERT_EQ(graph.slab().gradient.dtype(), DType::float32);
+    classifier.model.step();
+    const auto once = download<float>(classifier.model.context, graph.slab().gradient);
+    graph.set_accumulating(true);
+    for (int i = 1; i < 512; ++i) classifier.model.step();
+    auto expected = once;
+    for (float& value : expected) value *= 512;
+    EXPECT_EQ(download<float>(classifier.model.context, graph.slab().gradient), expected);
+    graph.set_accumulating(false);
+    classifier.model.step();
+    EXPECT_EQ(download<float>(classifier.model.context, graph.slab().gradient), once);
+  }
 }
 
 TEST_F(ClassifierTest, RepeatsBitForBit) {
