@@ -36,6 +36,15 @@ function(add_pointwise_layer name)
   adjoint_require_fixture(${name})
 endfunction()
 
+# add_pointwise_losses(NAME KIND...): functors in layers/NAME.cu that are losses of these kinds, with their
+# fixtures.
+function(add_pointwise_losses name)
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cu)
+  foreach(kind ${ARGN})
+    adjoint_require_fixture(${kind})
+  endforeach()
+endfunction()
+
 function(adjoint_require_fixture name)
   if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/fixtures/layers/${name}.safetensors)
     message(FATAL_ERROR "layers/${name} has no fixture: enter its cases in a script of tests/fixtures and run make.py")

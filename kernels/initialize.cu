@@ -55,18 +55,28 @@ __global__ void __launch_bounds__(kMapThreads)
   ADJOINT_GRID_FOR(i, count) out[i] = static_cast<T>(Accumulate<T>(draw(i)));
 }
 
+template <class T>
+__global__ void __launch_bounds__(kMapThreads)
+    fill_kernel(T* out, std::int64_t count, const float* value) {
+  ADJOINT_GRID_FOR(i, count) out[i] = static_cast<T>(Accumulate<T>(*value));
+}
+
+constexpr std::int64_t kOfBlock = 4096;
+
+LaunchShape blocks_for(const Tensor& tensor) {
+  return {.grid = (tensor.count() + kOfBlock - 1) / kOfBlock,
+          .block = preferred_block(kMapThreads)};
+}
+
 }  // namespace
 
 void initialize(Stream& stream, const Tensor& tensor, const Initializer& initializer,
                 std::uint64_t seed, std::uint64_t place) {
   check_operand("initialize", "tensor", tensor, tensor.type());
   const Draw draw{initializer.kind, initializer.scale, seed, place};
-  constexpr std::int64_t kOfBlock = 4096;
   const auto fill = [&]<class T>() {
-    launch<initialize_kernel<T>>(
-        stream,
-        {.grid = (tensor.count() + kOfBlock - 1) / kOfBlock, .block = preferred_block(kMapThreads)},
-        tensor.data<T>(), tensor.count(), draw);
+    launch<initialize_kernel<T>>(stream, blocks_for(tensor), tensor.data<T>(), tensor.count(),
+                                 draw);
   };
   if (is_floating(tensor.dtype())) return dispatch_floating(tensor.dtype(), "initialize", fill);
   ADJOINT_CHECK(initializer.kind == Initializer::Kind::constant,
@@ -76,6 +86,13 @@ void initialize(Stream& stream, const Tensor& tensor, const Initializer& initial
     fill.template operator()<std::int32_t>();
   else
     fill.template operator()<std::uint8_t>();
+}
+
+void fill(Stream& stream, const Tensor& tensor, const float* value) {
+  check_operand("fill", "tensor", tensor, tensor.type());
+  dispatch_floating(tensor.dtype(), "fill", [&]<class T>() {
+    launch<fill_kernel<T>>(stream, blocks_for(tensor), tensor.data<T>(), tensor.count(), value);
+  });
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

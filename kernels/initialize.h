@@ -13,4 +13,7 @@ namespace adjoint::inline ADJOINT_BACKEND {
 void initialize(Stream& stream, const Tensor& tensor, const Initializer& initializer,
                 std::uint64_t seed, std::uint64_t place);
 
+/// Fills a floating tensor with *value, in device memory.
+void fill(Stream& stream, const Tensor& tensor, const float* value);
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -49,6 +49,15 @@ GradientMode Differentiation::mode(const Program& program, NodeId node, int inpu
   return GradientMode::none;
 }
 
+void defer_gradients(const Program& program) {
+  const auto consumers = program.consumers();
+  for (const Node& node : program.nodes)
+    if (node.layer->traits().gradient_in_forward &&
+        std::ranges::any_of(node.outputs,
+                            [&](ValueId y) { return !consumers[std::size_t(y)].empty(); }))
+      node.layer->defer_gradient();
+}
+
 Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
                               const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds) {

@@ -43,6 +43,10 @@ struct Differentiation {
   GradientMode mode(const Program& program, NodeId node, int input) const;
 };
 
+/// Lets losses whose outputs other layers read make their gradients in backward (see
+/// Layer::defer_gradient). After the rewrites, before layers are built.
+void defer_gradients(const Program& program);
+
 /// Derives the backward pass of `losses` and of `seeds`, values whose gradients will be given.
 /// Values that no trainable parameter and no input with wants_gradient lies behind get no gradient;
 /// nodes whose outputs reach no loss do not run backward. `declarations` are those of each node. A

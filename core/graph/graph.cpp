@@ -66,6 +66,7 @@ void Graph::compile(const CompileOptions& options) {
   if (options.rewrite)
     rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);
   convert(program_, options.compute_type);
+  defer_gradients(program_);
   build_layers(options.compute_type);
   differentiation_ = differentiate(program_, declarations_, losses, seeds);
   for (ValueId seed : differentiation_.seeds)
@@ -217,7 +218,7 @@ void Graph::forward() {
 void Graph::backward() {
   ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
   for (ValueId loss : ones_)
-    initialize(context_.stream(), gradient(Value(this, loss)), Initializer::constant(1.0f), 0, 0);
+    fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
   for (std::size_t i = program_.nodes.size(); i-- > 0;)
     if (differentiation_.runs_backward[i]) run_node_backward(static_cast<NodeId>(i));
   if (store_->accumulated().defined())

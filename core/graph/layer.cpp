@@ -39,6 +39,12 @@ void check_gradients(const Layer& layer, std::span<const Gradient> dx, const Sig
 
 }  // namespace
 
+void Layer::defer_gradient() {
+  ADJOINT_FAIL(kind(),
+               ": it makes its gradient in forward, so no layer may read its output; name "
+               "it in CompileOptions::losses");
+}
+
 void Layer::run_forward(Context& context, const ForwardCall& call) {
   const Signature x = types_of(call.x);
   const Signature y = infer(x);

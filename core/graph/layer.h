@@ -47,8 +47,9 @@ struct Traits {
   /// All dx[i] are equal: the planner may make dx[i] the same memory as dx[0]. Where it does, both
   /// have mode overwrite, and backward writes them once.
   bool gradients_equal = false;
-  /// A loss: forward already writes dx (and parameter gradients), backward is never called.
-  /// `ForwardCall::dx` is filled while training.
+  /// A loss: forward already writes dx (and parameter gradients), multiplied by the context's loss
+  /// scale; backward is never called. `ForwardCall::dx` is filled while training. Holds only while
+  /// no layer reads y: see Layer::defer_gradient.
   bool gradient_in_forward = false;
 };
 
@@ -86,6 +87,11 @@ class Layer {
   /// state.
   virtual Signature infer(const Signature& x) const = 0;
   virtual Traits traits() const { return {}; }
+  /// Called once, before build(), on layers with gradient_in_forward whose output another layer
+  /// reads: what the gradient has to be multiplied by is known only in backward. From then on
+  /// traits() must not have gradient_in_forward, and backward makes the gradient from dy. The
+  /// default throws Error: this loss's output cannot be read.
+  virtual void defer_gradient();
   virtual void build(Builder&) {}
   /// Chooses engines for inputs of exactly these types; once per batch shape, never during capture.
   virtual void prepare(Context&, const Signature&) {}

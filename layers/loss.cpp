@@ -1,0 +1,52 @@
+#include "layers/loss.h"
+
+#include <array>
+
+#include "core/base/options.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Reduction reduction_option(Options& options) {
+  const std::string name = options.choice("reduction", "mean", {"mean", "sum", "none"});
+  return name == "mean" ? Reduction::mean : name == "sum" ? Reduction::sum : Reduction::none;
+}
+
+Traits Loss::traits() const {
+  const bool now = reduction_ != Reduction::none && !deferred_;
+  return {.backward_reads_x = !now, .gradient_in_forward = now};
+}
+
+Signature Loss::output(DType x, const Shape& samples) const {
+  if (reduction_ == Reduction::none) return {{x, samples}};
+  return {{accumulation_type(x), {3}}};
+}
+
+void Loss::build_sums(Builder& builder, std::int64_t most_pieces) {
+  counter_ = builder.persistent("counter", {DType::int32, {1}});
+  scratch_ = builder.scratch("partial totals", loss_scratch(most_pieces), Phase::forward);
+}
+
+LossOutput Loss::sums(const Tensor& totals) const {
+  return {.totals = totals,
+          .count_once = reduction_ == Reduction::sum,
+          .counter = counter_.tensor(),
+          .scratch = scratch_.tensor()};
+}
+
+void Loss::forward(Context& context, const ForwardCall& call) {
+  static const std::array<Gradient, 8> kUnwanted{};
+  const bool each = reduction_ == Reduction::none;
+  LossOutput out = each ? LossOutput{.losses = call.y[0]} : sums(call.y[0]);
+  out.scale = context.loss_scale();
+  const auto dx =
+      traits().gradient_in_forward ? call.dx : std::span(kUnwanted).first(call.x.size());
+  run(context, {.x = call.x, .dx = dx, .out = out});
+}
+
+void Loss::backward(Context& context, const BackwardCall& call) {
+  LossOutput out;
+  (reduction_ == Reduction::none ? out.losses_dy : out.totals_dy) = call.dy[0];
+  run(context, {.x = call.x, .dx = call.dx, .out = out});
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,27 @@
+#include "layers/pointwise_loss.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Signature PointwiseLoss::infer(const Signature& x) const {
+  ADJOINT_CHECK(x.size() == 2 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1, kind(),
+                ": expected a floating prediction and its target, got ", x.size(), " inputs");
+  ADJOINT_CHECK(x[1] == x[0], kind(), ": expected a target ", x[0], " like the prediction, got ",
+                x[1]);
+  return output(x[0].dtype, x[0].shape);
+}
+
+void PointwiseLoss::build(Builder& builder) {
+  build_sums(builder, pointwise_loss_pieces(builder.inputs()[0].shape.count()));
+}
+
+void PointwiseLoss::run(Context& context, const Run& run) {
+  const Tensor& x = run.x[0];
+  operations_.run(context.stream(), {.x = x,
+                                     .target = run.x[1],
+                                     .dx = run.dx[0],
+                                     .dtarget = run.dx[1],
+                                     .out = run.out,
+                                     .count = double(form_.of_batch ? x.shape()[0] : x.count())});
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

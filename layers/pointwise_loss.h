@@ -1,0 +1,43 @@
+// PointwiseLoss: a loss that applies one function to each element of a prediction and its target.
+// It is made of a functor alone (layers/pointwise_loss.cuh); the kernel differentiates the functor
+// by itself.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "kernels/pointwise_loss.h"
+#include "layers/loss.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Inputs prediction and target, floating, of one type and shape; both may want gradients. The
+/// totals' second is the number of elements, or of entries of the leading axis.
+class PointwiseLoss : public LossOf<PointwiseLoss> {
+ public:
+  /// What layers/pointwise_loss.cuh makes of a functor.
+  struct Operations {
+    std::string kind;
+    std::function<void(Stream&, const PointwiseLossCall&)> run;
+  };
+  struct Form {
+    Reduction reduction = Reduction::mean;
+    /// Totals count entries of the leading axis instead of elements: PyTorch's "batchmean".
+    bool of_batch = false;
+  };
+  explicit PointwiseLoss(Operations operations, const Form& form)
+      : LossOf(form.reduction), operations_(std::move(operations)), form_(form) {}
+
+  std::string kind() const override { return operations_.kind; }
+  Signature infer(const Signature& x) const override;
+  void build(Builder& builder) override;
+
+ protected:
+  void run(Context& context, const Run& run) override;
+
+ private:
+  Operations operations_;
+  Form form_;
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
