@@ -1,5 +1,6 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
+  ${CMAKE_CURRENT_LIST_DIR}/engine_choices_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/trainer_test.cpp)

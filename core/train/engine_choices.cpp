@@ -1,0 +1,59 @@
+#include "core/train/engine_choices.h"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/device/matmul.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Times of one device say nothing of another, and a driver may know other algorithms.
+std::string device_text() {
+  const std::vector<DeviceInfo> all = devices();
+  return all.empty() ? "none" : str(all[0].name, ", ", all[0].details);
+}
+
+std::vector<MatmulChoice> read_choices(const Json& file) {
+  std::vector<MatmulChoice> choices;
+  for (const Json& choice : file.at("matmul"))
+    choices.push_back({.problem = choice.at("problem").get<std::string>(),
+                       .engine = choice.at("engine").get<std::string>(),
+                       .detail = choice.at("detail").get<std::string>(),
+                       .milliseconds = choice.at("milliseconds").get<double>()});
+  return choices;
+}
+
+}  // namespace
+
+void save_engine_choices(const std::filesystem::path& path, Context& context) {
+  Json choices = Json::array();
+  for (const MatmulChoice& choice : context.matmul_engines().choices())
+    choices.push_back({{"problem", choice.problem},
+                       {"engine", choice.engine},
+                       {"detail", choice.detail},
+                       {"milliseconds", choice.milliseconds}});
+  const Json file = {{"device", device_text()}, {"matmul", choices}};
+  write_file_atomically(path, std::string_view(file.dump(2) + "\n"));
+}
+
+bool restore_engine_choices(const std::filesystem::path& path, Context& context) {
+  const Bytes bytes = read_file(path);
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  try {
+    const Json file = Json::parse(text, text + bytes.size());
+    const std::vector<MatmulChoice> choices = read_choices(file);
+    if (file.at("device").get<std::string>() != device_text()) return false;
+    context.matmul_engines().restore(choices);
+    return true;
+  } catch (const Json::exception& error) {
+    ADJOINT_FAIL(path.string(), ": expected the engine choices of a run (engines.json), got ",
+                 error.what());
+  }
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
