@@ -12,7 +12,7 @@ struct LinearOptions {
   std::int64_t out = 0;
   bool bias = true;
   /// By default uniform in +-1 / sqrt(in), for weight and bias, as in LeCun et al. 1998 (Efficient
-  /// BackProp) up to a constant, and as PyTorch does.
+  /// BackProp) up to a constant, and as PyTorch does. In recipes weight_init and bias_init.
   std::optional<Initializer> weight_initializer;
   std::optional<Initializer> bias_initializer;
 };

@@ -200,6 +200,9 @@ std::vector<double> Options::numbers(const std::string& key, const std::vector<d
 std::optional<std::int64_t> Options::optional_integer(const std::string& key) {
   return get<std::int64_t>(key, kInteger);
 }
+std::optional<std::string> Options::optional_text(const std::string& key) {
+  return get<std::string>(key, kText);
+}
 std::optional<double> Options::optional_number(const std::string& key) {
   return get<double>(key, kNumber);
 }

@@ -55,6 +55,7 @@ class Options {
   std::vector<double> numbers(const std::string& key);
   std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback);
   std::optional<std::int64_t> optional_integer(const std::string& key);
+  std::optional<std::string> optional_text(const std::string& key);
   std::optional<double> optional_number(const std::string& key);
 
   /// One of `choices`; the error names the nearest.

@@ -37,6 +37,7 @@ void Builder::parameter(Parameter& handle, const ParameterSpec& spec) {
     state.declared = true;
     state.name = name;
     state.spec = spec;
+    state.spec.initializer = spec.initializer.resolved(spec.shape);
   }
   declarations_->parameters.push_back(handle);
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/base/options.h"
 #include "core/base/text.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -13,6 +14,18 @@ std::map<std::string, LayerEntry>& registry() {
 }
 
 }  // namespace
+
+std::optional<Initializer> initializer_option(Options& options, const std::string& key) {
+  const std::optional<std::string> text = options.optional_text(key);
+  if (!text) return std::nullopt;
+  try {
+    return Initializer::named(*text);
+  } catch (const Error& error) {
+    const std::string& where = options.where();
+    ADJOINT_FAIL(where, where.empty() ? "" : ": ", options.owner(), " ", key, ": ",
+                 error.message());
+  }
+}
 
 bool register_layer(LayerEntry entry) {
   ADJOINT_CHECK(!entry.cases.empty(), "register_layer: ", entry.kind,

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,10 @@ struct LayerEntry {
   std::function<std::shared_ptr<Layer>(Options&)> make;
   std::vector<LayerCase> cases;  ///< at least one
 };
+
+/// The initializer that a recipe names under `key`, weight_init = "kaiming_normal" (see
+/// Initializer::named); nothing where it names none. Throws Error naming the place.
+std::optional<Initializer> initializer_option(Options& options, const std::string& key);
 
 /// Enters a layer; throws Error if the kind is taken or there is no case.
 bool register_layer(LayerEntry entry);

@@ -5,16 +5,25 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "core/tensor/shape.h"
 
 namespace adjoint {
 
 struct Initializer {
   enum class Kind : std::uint8_t { constant, uniform, normal, truncated_normal };
+  /// What the variance is to be divided by; of the parameter's shape, [out, in, ...]: `in` is the
+  /// product of all extents but the first, `average` the mean of that and the product of all but
+  /// the second.
+  enum class Fan : std::uint8_t { none, in, average };
 
   Kind kind = Kind::constant;
   /// constant: the value. uniform: half the width of [-scale, scale). normal: the standard
-  /// deviation. truncated_normal: the standard deviation before truncation at two of them.
+  /// deviation. truncated_normal: the standard deviation before truncation at two of them. With a
+  /// fan: the gain, the standard deviation being gain / sqrt(fan).
   float scale = 0.0f;
+  Fan fan = Fan::none;
 
   static Initializer constant(float value) { return {Kind::constant, value}; }
   static Initializer uniform(float bound) { return {Kind::uniform, bound}; }
@@ -23,12 +32,32 @@ struct Initializer {
     return {Kind::truncated_normal, deviation};
   }
 
-  /// He et al. 2015, eq. 10, fan-in mode: variance gain^2 / fan_in; gain sqrt(2) suits ReLU.
-  static Initializer kaiming_uniform(std::int64_t fan_in, float gain = 1.41421356f);
-  static Initializer kaiming_normal(std::int64_t fan_in, float gain = 1.41421356f);
-  /// Glorot and Bengio 2010, eq. 16: variance gain^2 2 / (fan_in + fan_out).
-  static Initializer xavier_uniform(std::int64_t fan_in, std::int64_t fan_out, float gain = 1.0f);
-  static Initializer xavier_normal(std::int64_t fan_in, std::int64_t fan_out, float gain = 1.0f);
+  /// He et al. 2015, eq. 10, fan-in mode; gain sqrt(2) suits ReLU.
+  static Initializer kaiming_uniform(float gain = 1.41421356f) {
+    return {Kind::uniform, gain, Fan::in};
+  }
+  static Initializer kaiming_normal(float gain = 1.41421356f) {
+    return {Kind::normal, gain, Fan::in};
+  }
+  /// Glorot and Bengio 2010, eq. 16.
+  static Initializer xavier_uniform(float gain = 1.0f) {
+    return {Kind::uniform, gain, Fan::average};
+  }
+  static Initializer xavier_normal(float gain = 1.0f) { return {Kind::normal, gain, Fan::average}; }
+  /// LeCun et al. 1998, "Efficient BackProp", section 4.6: kaiming's with a gain of 1.
+  static Initializer lecun_uniform() { return kaiming_uniform(1.0f); }
+  static Initializer lecun_normal() { return kaiming_normal(1.0f); }
+
+  /// The initializer that a name of the above stands for, with a scale or gain in parentheses where
+  /// one is meant: "kaiming_normal", "xavier_uniform(2)", "normal(0.02)", "zeros", "ones",
+  /// "constant(0.5)". Throws Error for anything else, naming the nearest.
+  static Initializer named(std::string_view text);
+
+  /// The same without a fan, for a parameter of that shape. Throws Error for a fan of a shape with
+  /// fewer than two axes, or without elements.
+  Initializer resolved(const Shape& shape) const;
+
+  bool operator==(const Initializer&) const = default;
 };
 
 }  // namespace adjoint

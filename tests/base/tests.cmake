@@ -8,6 +8,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/files_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/gzip_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/idx_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/initializer_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/log_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/options_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recipe_test.cpp

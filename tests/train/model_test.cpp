@@ -4,6 +4,7 @@
 
 #include "base/expect_error.h"
 #include "base/scratch_folder.h"
+#include "core/device/transfer.h"
 #include "train/training.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -41,6 +42,20 @@ TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {
   expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 10}",
                         "[train]\nprecision = \"float16\""),
                   {"float16", "float32 or bfloat16"});
+}
+
+TEST_F(ModelTest, StartsAsTheRecipeSays) {
+  const std::string start = "{type = \"flatten\"}, {type = \"linear\", out = 10, ";
+  Context context;
+  const Model model =
+      build_model(context, chain(start + "weight_init = \"constant(0.25)\", bias_init = \"ones\"}"),
+                  {.batch = 4});
+  const std::vector<Parameter>& parameters = model.graph->parameters();
+  for (float value : download<float>(context, parameters[0].master())) ASSERT_EQ(value, 0.25f);
+  for (float value : download<float>(context, parameters[1].master())) ASSERT_EQ(value, 1.0f);
+  expect_no_model(chain(start + "weight_init = \"kaming_normal\"}"),
+                  {"layer 1 (linear) weight_init", "did you mean 'kaiming_normal'?"});
+  expect_no_model(chain(start + "bias_init = \"kaiming_normal\"}"), {"bias_init", "without a fan"});
 }
 
 TEST_F(ModelTest, SavesAndLoads) {
