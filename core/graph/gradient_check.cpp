@@ -172,6 +172,7 @@ std::vector<GradientCheckEntry> check_gradients(const LayerCase& layer_case,
     all.push_back({parameter.name(), parameter.master(),
                    download<double>(probe.context(), parameter.gradient().tensor)});
   std::vector<GradientCheckEntry> entries;
+  entries.reserve(all.size());
   for (const Checked& checked : all)
     entries.push_back(check_tensor(probe, checked.name, checked.tensor, checked.analytic, options));
   return entries;

@@ -218,7 +218,7 @@ void BlockEngine::wake(FiberList& list) {
 
 // ---- Errors.
 
-void BlockEngine::set_error(std::string message, SourceLocation where) {
+void BlockEngine::set_error(const std::string& message, SourceLocation where) {
   if (!error_.empty()) return;
   const uint3 b = thread_state.block, t = thread_state.thread;
   error_ = str(message, ", in block (", b.x, ", ", b.y, ", ", b.z, "), thread (", t.x, ", ", t.y,
@@ -251,8 +251,7 @@ void BlockEngine::fail_thread() {
 }
 
 Error BlockEngine::take_error(const std::string& otherwise) {
-  const Error error(str("kernel ", grid_->name, ": ", error_.empty() ? otherwise : error_),
-                    error_where_);
+  Error error(str("kernel ", grid_->name, ": ", error_.empty() ? otherwise : error_), error_where_);
   error_.clear();
   error_where_ = {};
 #if ADJOINT_TSAN

@@ -119,7 +119,7 @@ class BlockEngine {
   void complete_group(Warp& warp, unsigned index);
   unsigned find_group(Warp& warp, std::uint32_t mask, WarpOperation operation) const;
   void report_deadlock();
-  void set_error(std::string message, SourceLocation where);
+  void set_error(const std::string& message, SourceLocation where);
   void advance_start();
   void free_all_fibers();
 

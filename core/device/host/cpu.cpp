@@ -47,11 +47,11 @@ std::string cpu_instruction_sets() {
   std::vector<std::string> sets;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) sets.push_back("AVX2");
-  if (__builtin_cpu_supports("fma")) sets.push_back("FMA");
-  if (__builtin_cpu_supports("avx512f")) sets.push_back("AVX-512");
+  if (__builtin_cpu_supports("avx2")) sets.emplace_back("AVX2");
+  if (__builtin_cpu_supports("fma")) sets.emplace_back("FMA");
+  if (__builtin_cpu_supports("avx512f")) sets.emplace_back("AVX-512");
 #elif defined(__aarch64__)
-  sets.push_back("NEON");
+  sets.emplace_back("NEON");
 #endif
   return join(sets, ", ");
 }

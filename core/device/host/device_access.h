@@ -19,8 +19,9 @@ class DeviceAccess {
 #else
 class DeviceAccess {
  public:
-  DeviceAccess() {}  // user-provided, so that an unused variable is no warning
-  ~DeviceAccess() {}
+  // User-provided, so that an unused variable is no warning.
+  DeviceAccess() {}   // NOLINT(modernize-use-equals-default)
+  ~DeviceAccess() {}  // NOLINT(modernize-use-equals-default)
 };
 #endif
 

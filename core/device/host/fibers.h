@@ -116,7 +116,7 @@ struct TsanIgnore {
 inline void tsan_acquire(void*) {}
 inline void tsan_release(void*) {}
 struct TsanIgnore {
-  TsanIgnore() {}
+  TsanIgnore() {}  // NOLINT(modernize-use-equals-default): an unused variable is no warning
 };
 #endif
 
