@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <filesystem>
 #include <set>
 
 #include "core/device/transfer.h"
@@ -12,6 +11,7 @@
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
+#include "support/source_folder.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -30,8 +30,8 @@ class Fixture {
  public:
   explicit Fixture(const LayerCase& layer_case)
       : case_(layer_case.name),
-        file_(SafetensorsFile::read(std::filesystem::path(ADJOINT_SOURCE_DIR) / "tests/fixtures" /
-                                    "layers" / (kind_of(layer_case) + ".safetensors"))) {}
+        file_(SafetensorsFile::read(source_folder() / "tests/fixtures/layers" /
+                                    (kind_of(layer_case) + ".safetensors"))) {}
 
   bool has(const std::string& tensor) const { return file_.find(key(tensor)) != nullptr; }
 

@@ -10,6 +10,7 @@
 #include "optim/adamw.h"
 #include "support/backend.h"
 #include "support/model.h"
+#include "support/source_folder.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -33,7 +34,7 @@ std::vector<float> run_the_example(std::int64_t batch) {
   return download<float>(context, graph.tensor(loss));
 }
 
-std::string read(const std::string& path) {
+std::string read(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
@@ -57,11 +58,11 @@ TEST(ReadmeTest, TheModelRuns) {
 }
 
 TEST(ReadmeTest, TheModelIsTheOneOnTheFirstPage) {
-  const std::string source = read(ADJOINT_SOURCE_DIR "/tests/models/readme_test.cpp");
+  const std::string source = read(source_folder() / "tests/models/readme_test.cpp");
   const std::size_t begin = source.find("// README begins\n"), end = source.find("// README ends");
   ASSERT_NE(begin, std::string::npos);
   const auto code = lines(source.substr(begin + 17, end - begin - 17));
-  const std::string readme = read(ADJOINT_SOURCE_DIR "/README.md");
+  const std::string readme = read(source_folder() / "README.md");
   const std::size_t first = readme.find("    Context context;");
   const std::size_t last = readme.find("Writing the forward pass");
   ASSERT_NE(first, std::string::npos);
