@@ -1,6 +1,7 @@
 # Tests without a backend.
-target_link_libraries(test_base PRIVATE ZLIB::ZLIB)
+target_link_libraries(test_base PRIVATE ZLIB::ZLIB libzip::zip)
 target_sources(test_base PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/csv_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/dataset_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/datasets_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/digits_test.cpp
@@ -10,6 +11,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/idx_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/initializer_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/log_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/npy_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/options_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recipe_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp

@@ -1,0 +1,299 @@
+#include "core/data/csv.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <unordered_map>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace adjoint {
+namespace {
+
+/// Text of a file for a message: short, and nothing that could disturb a terminal.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, 60))
+    out += c == 0x7f || static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+  return text.size() > 60 ? out + "..." : out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// Splits the text into rows of cells. Cells stay valid until the next row.
+class CsvRows {
+ public:
+  CsvRows(std::string_view text, std::string_view name, char separator)
+      : text_(text), name_(name), separator_(separator) {
+    if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
+  }
+
+  /// The next row that is not blank; false at the end.
+  bool next() {
+    while (at_ < text_.size()) {
+      line_ = next_line_;
+      if (end_of_line(at_)) {
+        step_over_line_end();
+        continue;
+      }
+      cells_.clear();
+      unquoted_.clear();
+      while (read_cell()) {
+      }
+      return true;
+    }
+    return false;
+  }
+
+  const std::vector<std::string_view>& cells() const { return cells_; }
+  /// Where the row begins, from 1.
+  std::int64_t line() const { return line_; }
+
+ private:
+  bool end_of_line(std::size_t at) const {
+    return at >= text_.size() || text_[at] == '\n' ||
+           (text_[at] == '\r' && (at + 1 == text_.size() || text_[at + 1] == '\n'));
+  }
+
+  void step_over_line_end() {
+    if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    if (at_ < text_.size()) ++at_;
+    ++next_line_;
+  }
+
+  /// Takes a cell and what ends it; true if another follows in the row.
+  bool read_cell() {
+    cells_.push_back(at_ < text_.size() && text_[at_] == '"' ? quoted_cell() : plain_cell());
+    if (at_ < text_.size() && text_[at_] == separator_) {
+      ++at_;
+      return true;
+    }
+    ADJOINT_CHECK(end_of_line(at_), name_, ": line ", next_line_, ", column ", cells_.size(),
+                  ": text behind a closing quote; expected a separator or the end of the line");
+    step_over_line_end();
+    return false;
+  }
+
+  std::string_view plain_cell() {
+    const std::size_t begin = at_;
+    while (at_ < text_.size() && text_[at_] != separator_ && !end_of_line(at_)) ++at_;
+    return text_.substr(begin, at_ - begin);
+  }
+
+  std::string_view quoted_cell() {
+    const std::size_t begin = ++at_;
+    std::size_t from = begin;
+    std::string* joined = nullptr;
+    while (true) {
+      const std::size_t quote = text_.find('"', at_);
+      ADJOINT_CHECK(quote != std::string_view::npos, name_, ": line ", line_, ", column ",
+                    cells_.size() + 1, ": a quote that is never closed");
+      next_line_ += std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_),
+                               text_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
+      at_ = quote + 1;
+      const std::string_view piece = text_.substr(from, quote - from);
+      if (at_ >= text_.size() || text_[at_] != '"') {
+        if (joined == nullptr) return piece;
+        return *joined += piece;
+      }
+      // A doubled quote is one quote of the text.
+      if (joined == nullptr) joined = &unquoted_.emplace_back();
+      *joined += piece;
+      *joined += '"';
+      from = ++at_;
+    }
+  }
+
+  std::string_view text_;
+  std::string_view name_;
+  char separator_;
+  std::size_t at_ = 0;
+  std::int64_t line_ = 1, next_line_ = 1;
+  std::vector<std::string_view> cells_;
+  std::deque<std::string> unquoted_;  // a deque: cells look into its strings
+};
+
+/// What is done with each column.
+struct Columns {
+  enum class Role : std::uint8_t { feature, target, label, ignored };
+  std::vector<std::string> names;
+  std::vector<Role> roles;
+  std::vector<std::size_t> targets;  // columns, in the order asked for
+};
+
+std::size_t find_column(const std::vector<std::string>& names, const std::string& wanted,
+                        std::string_view file) {
+  const auto named = std::ranges::find(names, wanted);
+  if (named != names.end()) return static_cast<std::size_t>(named - names.begin());
+  std::size_t number = 0;
+  const char* const end = wanted.data() + wanted.size();
+  const auto [rest, error] = std::from_chars(wanted.data(), end, number);
+  if (error == std::errc() && rest == end) {
+    ADJOINT_CHECK(number < names.size(), file, ": there is no column ", number, "; it has ",
+                  names.size(), ", counted from 0");
+    return number;
+  }
+  std::vector<std::string> known;
+  for (const std::string& name : names) known.push_back(shown(name));
+  if (known.size() > 20) known.resize(20);
+  ADJOINT_FAIL(file, ": there is no column '", wanted, "'", did_you_mean(wanted, known));
+}
+
+std::vector<std::string> column_names(const std::vector<std::string_view>& first, bool header,
+                                      std::string_view file) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < first.size(); ++i)
+    names.push_back(header ? std::string(trimmed(first[i])) : std::to_string(i));
+  std::vector<std::string> sorted = names;
+  std::ranges::sort(sorted);
+  const auto twice = std::ranges::adjacent_find(sorted);
+  ADJOINT_CHECK(twice == sorted.end(), file, ": two columns are named '", shown(*twice),
+                "'; is the first line a header? without one, set header = false");
+  return names;
+}
+
+Columns assign_columns(std::vector<std::string> names, const CsvOptions& options,
+                       std::string_view file) {
+  using Role = Columns::Role;
+  Columns columns{.names = std::move(names)};
+  columns.roles.assign(columns.names.size(), Role::feature);
+  const auto assign = [&](const std::string& wanted, Role role) {
+    const std::size_t column = find_column(columns.names, wanted, file);
+    ADJOINT_CHECK(columns.roles[column] == Role::feature, file, ": column '", shown(wanted),
+                  "' is named twice, as a target or as one to ignore");
+    columns.roles[column] = role;
+    return column;
+  };
+  if (!options.label.empty()) assign(options.label, Role::label);
+  for (const std::string& target : options.targets)
+    columns.targets.push_back(assign(target, Role::target));
+  for (const std::string& ignored : options.ignored) assign(ignored, Role::ignored);
+  ADJOINT_CHECK(std::ranges::find(columns.roles, Role::feature) != columns.roles.end(), file,
+                ": no column is left to be a feature");
+  return columns;
+}
+
+bool is_missing(std::string_view cell) {
+  constexpr std::array<std::string_view, 9> kMissing = {"",    "NA",   "N/A",  "NaN", "nan",
+                                                        "NAN", "null", "NULL", "?"};
+  return std::ranges::find(kMissing, cell) != kMissing.end();
+}
+
+/// The rows, one after the other, into a table.
+class TableBuilder {
+ public:
+  TableBuilder(Columns columns, const CsvOptions& options, std::string_view file)
+      : columns_(std::move(columns)), options_(options), file_(file) {
+    for (std::size_t i = 0; i < columns_.names.size(); ++i)
+      if (columns_.roles[i] == Columns::Role::feature)
+        table_.feature_names.push_back(columns_.names[i]);
+  }
+
+  void add(const std::vector<std::string_view>& cells, std::int64_t line) {
+    ADJOINT_CHECK(cells.size() == columns_.names.size(), file_, ": line ", line, " has ",
+                  cells.size(), " cells, expected ", columns_.names.size(), " as in the first");
+    line_ = line;
+    if (misses_a_cell(cells)) {
+      ++table_.dropped;
+      return;
+    }
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (columns_.roles[i] == Columns::Role::feature)
+        table_.features.push_back(number(cells[i], i));
+      else if (columns_.roles[i] == Columns::Role::label)
+        add_label(trimmed(cells[i]));
+    }
+    for (const std::size_t i : columns_.targets) table_.targets.push_back(number(cells[i], i));
+    ++table_.rows;
+  }
+
+  CsvTable finish() {
+    ADJOINT_CHECK(table_.rows > 0, file_, ": the table has no rows",
+                  table_.dropped > 0 ? str(": all ", table_.dropped, " miss a cell") : "");
+    return std::move(table_);
+  }
+
+ private:
+  std::string place(std::size_t column) const {
+    const std::string& name = columns_.names[column];
+    return str(file_, ": line ", line_, ", column ", column,
+               options_.header ? str(" (", shown(name), ")") : "");
+  }
+
+  bool misses_a_cell(const std::vector<std::string_view>& cells) const {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (columns_.roles[i] == Columns::Role::ignored || !is_missing(trimmed(cells[i]))) continue;
+      ADJOINT_CHECK(options_.drop_missing, place(i), ": the cell is missing ('",
+                    shown(trimmed(cells[i])),
+                    "'); fill it in, or leave such rows out with missing = \"drop\"");
+      return true;
+    }
+    return false;
+  }
+
+  float number(std::string_view cell, std::size_t column) const {
+    std::string_view text = trimmed(cell);
+    // from_chars takes no plus sign; "+-1" must stay an error.
+    if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    ADJOINT_CHECK(error != std::errc::invalid_argument && end == text.data() + text.size(),
+                  place(column), ": expected a number, got '", shown(cell), "'");
+    constexpr double kLargest = std::numeric_limits<float>::max();
+    ADJOINT_CHECK(error == std::errc() && std::abs(value) <= kLargest, place(column), ": '",
+                  shown(cell), "' is not a finite number of float32's range");
+    return static_cast<float>(value);
+  }
+
+  void add_label(std::string_view text) {
+    const auto next = static_cast<std::int32_t>(table_.label_texts.size());
+    const auto [found, added] = label_index_.try_emplace(std::string(text), next);
+    if (added) {
+      ADJOINT_CHECK(next < std::numeric_limits<std::int32_t>::max(), file_, ": too many labels");
+      table_.label_texts.emplace_back(text);
+      table_.label_lines.push_back(line_);
+    }
+    table_.labels.push_back(found->second);
+  }
+
+  Columns columns_;
+  const CsvOptions& options_;
+  std::string_view file_;
+  std::int64_t line_ = 0;
+  CsvTable table_;
+  std::unordered_map<std::string, std::int32_t> label_index_;
+};
+
+}  // namespace
+
+CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
+                   const CsvOptions& options) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  ADJOINT_CHECK(text.find('\0') == std::string_view::npos, name,
+                ": it holds zero bytes; expected CSV as text in UTF-8");
+  ADJOINT_CHECK(options.separator != '"' && options.separator != '\n' && options.separator != '\r',
+                name, ": a quote or a line end cannot separate cells");
+  CsvRows rows(text, name, options.separator);
+  ADJOINT_CHECK(rows.next(), name, ": the file is empty; expected a table");
+  TableBuilder table(
+      assign_columns(column_names(rows.cells(), options.header, name), options, name), options,
+      name);
+  if (!options.header) table.add(rows.cells(), rows.line());
+  while (rows.next()) table.add(rows.cells(), rows.line());
+  return table.finish();
+}
+
+CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options) {
+  return parse_csv(read_file(path), path.string(), options);
+}
+
+}  // namespace adjoint

@@ -1,0 +1,58 @@
+// Tables in CSV (RFC 4180): cells between separators, in quotes where they hold separators, quotes
+// (doubled) or line ends; lines end with \n or \r\n. Columns of numbers become float32, a column of
+// labels keeps its texts. Nothing is guessed: a cell that is no finite number is an error that
+// names line and column.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/files.h"
+
+namespace adjoint {
+
+struct CsvOptions {
+  /// Whether the first line names the columns; without, they are named by their numbers from 0.
+  bool header = true;
+  char separator = ',';
+  /// The column of class labels, by name or number; empty: none.
+  std::string label = {};
+  /// Columns of numbers to predict, by name or number.
+  std::vector<std::string> targets = {};
+  /// Columns that are not read. All others are features.
+  std::vector<std::string> ignored = {};
+  /// Rows with a missing cell (empty, NA, N/A, NaN, null or ?) are left out; else they are errors.
+  bool drop_missing = false;
+};
+
+struct CsvTable {
+  std::int64_t rows = 0;
+  /// Rows that were left out.
+  std::int64_t dropped = 0;
+  std::vector<std::string> feature_names = {};
+  /// [rows, feature_names].
+  std::vector<float> features = {};
+  /// [rows, targets of the options].
+  std::vector<float> targets = {};
+  /// The different texts of the label column in the order they come, and the first line of each.
+  std::vector<std::string> label_texts = {};
+  std::vector<std::int64_t> label_lines = {};
+  /// [rows], indices into label_texts; empty without a label column.
+  std::vector<std::int32_t> labels = {};
+};
+
+/// Reads the whole file. Throws Error, naming file, line and column, for: no rows; rows of other
+/// lengths than the first; columns asked for that are not there; two columns of one name; cells
+/// that are no finite float32 number; missing cells (see CsvOptions); a quote that is not closed or
+/// has text behind it; zero bytes. A byte order mark and blank lines are passed over.
+CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
+
+/// The same from memory; `name` stands in error messages.
+CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
+                   const CsvOptions& options = {});
+
+}  // namespace adjoint
