@@ -1,5 +1,7 @@
 #include "layers/softmax_cross_entropy.h"
 
+#include <utility>
+
 #include "core/base/options.h"
 #include "core/device/transfer.h"
 #include "core/graph/registry.h"
@@ -85,9 +87,15 @@ const bool kRegistered = register_layer({
     .kind = "softmax_cross_entropy",
     .make =
         [](Options& options) {
-          return std::make_shared<CrossEntropyLoss>(CrossEntropyOptions{
-              .label_smoothing = static_cast<float>(options.number("label_smoothing", 0.0)),
-              .ignored_label = static_cast<std::int32_t>(options.integer("ignored_label", -100))});
+          const double smoothing = options.number("label_smoothing", 0.0);
+          options.require(smoothing >= 0 && smoothing < 1, "label_smoothing",
+                          "a number from 0 to below 1");
+          const std::int64_t ignored = options.integer("ignored_label", -100);
+          options.require(std::in_range<std::int32_t>(ignored), "ignored_label",
+                          "a whole number of 32 bits");
+          return std::make_shared<CrossEntropyLoss>(
+              CrossEntropyOptions{.label_smoothing = static_cast<float>(smoothing),
+                                  .ignored_label = static_cast<std::int32_t>(ignored)});
         },
     .cases = {loss_case("softmax_cross_entropy", {}),
               loss_case("softmax_cross_entropy/smoothed",

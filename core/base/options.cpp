@@ -17,6 +17,7 @@ constexpr std::string_view kFlag = "true or false";
 constexpr std::string_view kText = "text in quotes";
 constexpr std::string_view kIntegers = "a list of whole numbers";
 constexpr std::string_view kNumbers = "a list of numbers";
+constexpr std::string_view kNames = "text in quotes, a whole number, or a list of these";
 
 std::string text_of(bool value) { return value ? "true" : "false"; }
 
@@ -196,6 +197,18 @@ std::vector<double> Options::numbers(const std::string& key) {
 }
 std::vector<double> Options::numbers(const std::string& key, const std::vector<double>& fallback) {
   return get<std::vector<double>>(key, kNumbers).value_or(fallback);
+}
+std::vector<std::string> Options::names(const std::string& key) {
+  const OptionValue* value = look_up(key);
+  if (value == nullptr) return {};
+  if (const auto* text = std::get_if<std::string>(value)) return {*text};
+  if (const auto* number = std::get_if<std::int64_t>(value)) return {std::to_string(*number)};
+  if (const auto* texts = std::get_if<std::vector<std::string>>(value)) return *texts;
+  const auto* numbers = std::get_if<std::vector<std::int64_t>>(value);
+  if (numbers == nullptr) fail(key, kNames);
+  std::vector<std::string> found;
+  for (const std::int64_t number : *numbers) found.push_back(std::to_string(number));
+  return found;
 }
 std::optional<std::int64_t> Options::optional_integer(const std::string& key) {
   return get<std::int64_t>(key, kInteger);

@@ -54,6 +54,9 @@ class Options {
                                      const std::vector<std::int64_t>& fallback);
   std::vector<double> numbers(const std::string& key);
   std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback);
+  /// Names or numbers of things, one or a list: target = "price", target = [0, 3]. Empty where the
+  /// key is missing.
+  std::vector<std::string> names(const std::string& key);
   std::optional<std::int64_t> optional_integer(const std::string& key);
   std::optional<std::string> optional_text(const std::string& key);
   std::optional<double> optional_number(const std::string& key);

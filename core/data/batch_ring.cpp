@@ -7,17 +7,14 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-BatchRing::BatchRing(Context&, std::shared_ptr<const ImageDataset> data, std::int64_t batch,
-                     int threads, std::uint8_t* images, std::int32_t* labels)
-    : data_(std::move(data)),
-      batch_(batch),
-      device_images_(images),
-      device_labels_(labels),
-      slots_(std::size_t(kSlots)) {
-  for (Slot& slot : slots_) {
-    slot.images = PinnedBuffer(std::size_t(batch * data_->image_size()));
-    slot.labels = PinnedBuffer(std::size_t(batch) * sizeof(std::int32_t));
-  }
+BatchRing::BatchRing(Context&, std::shared_ptr<const Dataset> data, std::int64_t batch, int threads,
+                     void* input, void* target)
+    : data_(std::move(data)), batch_(batch), slots_(std::size_t(kSlots)) {
+  parts_.push_back({input_rows(*data_), static_cast<std::byte*>(input)});
+  if (target != nullptr) parts_.push_back({target_rows(*data_), static_cast<std::byte*>(target)});
+  for (Slot& slot : slots_)
+    for (const Part& part : parts_)
+      slot.parts.emplace_back(std::size_t(batch) * part.rows.row_bytes);
   for (int i = 0; i < std::max(1, threads); ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -59,13 +56,13 @@ void BatchRing::begin(std::span<const std::int32_t> order) {
 void BatchRing::fill(std::int64_t b) {
   Slot& slot = this->slot(b);
   slot.copied.synchronize();
-  auto* images = static_cast<std::uint8_t*>(slot.images.data());
-  auto* labels = static_cast<std::int32_t*>(slot.labels.data());
-  const auto size = static_cast<std::size_t>(data_->image_size());
-  for (std::int64_t row = 0; row < size_of_batch(b); ++row) {
-    const auto sample = static_cast<std::size_t>(order_[std::size_t(b * batch_ + row)]);
-    std::memcpy(images + std::size_t(row) * size, data_->images.data() + sample * size, size);
-    labels[row] = data_->labels[sample];
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto* to = static_cast<std::byte*>(slot.parts[i].data());
+    const auto [from, size] = parts_[i].rows;
+    for (std::int64_t row = 0; row < size_of_batch(b); ++row) {
+      const auto sample = static_cast<std::size_t>(order_[std::size_t(b * batch_ + row)]);
+      std::memcpy(to + std::size_t(row) * size, from + sample * size, size);
+    }
   }
 }
 
@@ -105,12 +102,13 @@ void BatchRing::advance(Stream& stream, std::int64_t b) {
     changed_.wait(lock, [&] { return error_ || (slot.stage == Stage::filled && slot.batch == b); });
     if (error_) std::rethrow_exception(error_);
   }
-  const auto size = static_cast<std::size_t>(data_->image_size());
   const auto row = static_cast<std::size_t>((b % kSlots) * batch_);
   const auto rows = static_cast<std::size_t>(size_of_batch(b));
   copies_.wait(slot.consumed);
-  copy_to_device(copies_, device_images_ + row * size, slot.images.data(), rows * size);
-  copy_to_device(copies_, device_labels_ + row, slot.labels.data(), rows * sizeof(std::int32_t));
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const std::size_t size = parts_[i].rows.row_bytes;
+    copy_to_device(copies_, parts_[i].device + row * size, slot.parts[i].data(), rows * size);
+  }
   slot.copied.record(copies_);
   stream.wait(slot.copied);
   {

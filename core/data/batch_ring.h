@@ -25,9 +25,10 @@ class BatchRing {
  public:
   static constexpr std::int64_t kSlots = 4;
 
-  /// `images`, uint8, and `labels`, int32, hold kSlots batches on the device.
-  BatchRing(Context& context, std::shared_ptr<const ImageDataset> data, std::int64_t batch,
-            int threads, std::uint8_t* images, std::int32_t* labels);
+  /// `input` and `target` hold kSlots batches of the data set's rows on the device; `target` is
+  /// null where there are no targets.
+  BatchRing(Context& context, std::shared_ptr<const Dataset> data, std::int64_t batch, int threads,
+            void* input, void* target);
   ~BatchRing();
   BatchRing(const BatchRing&) = delete;
   BatchRing& operator=(const BatchRing&) = delete;
@@ -44,8 +45,13 @@ class BatchRing {
 
  private:
   enum class Stage : std::uint8_t { free, filling, filled, copying };
+  // An array of the data set and where its batches go.
+  struct Part {
+    DatasetRows rows;
+    std::byte* device;
+  };
   struct Slot {
-    PinnedBuffer images, labels;
+    std::vector<PinnedBuffer> parts;
     Event copied;    // the page-locked buffers may be written again
     Event consumed;  // the device's slot may be written again
     Stage stage = Stage::free;
@@ -57,10 +63,9 @@ class BatchRing {
   void fill(std::int64_t b);
   void work();
 
-  std::shared_ptr<const ImageDataset> data_;
+  std::shared_ptr<const Dataset> data_;
   std::int64_t batch_;
-  std::uint8_t* device_images_;
-  std::int32_t* device_labels_;
+  std::vector<Part> parts_;
   std::vector<Slot> slots_;
 
   std::mutex mutex_;

@@ -1,69 +1,113 @@
-// Labelled images in host memory, as whole arrays of bytes: MNIST takes 47 MB this way, and a data
-// set that fits on the device is copied there once and gathered by kernels. Conversion to floating
-// point and normalisation belong to the loader.
+// A data set in host memory, as whole arrays: what samples are given as, and what is asked of them.
+// Images are bytes (MNIST takes 47 MB this way), tables are float32. A data set that fits on the
+// device is copied there once and gathered by kernels; turning bytes into floating point and
+// normalising them belongs to the loader, normalising a table to statistics.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/tensor/dtype.h"
+#include "core/tensor/shape.h"
+
 namespace adjoint {
 
-struct ImageDataset {
+struct Dataset {
   /// Shown in messages: "mnist train".
   std::string name = {};
   std::int64_t count = 0;
-  std::int64_t channels = 1;
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-  /// Labels lie in [0, classes).
-  std::int32_t classes = 0;
-  /// [count, channels, height, width], contiguous.
+
+  // The input of a sample: images or features, the other is empty.
+
+  /// uint8: images; float32: features.
+  DType type = DType::uint8;
+  /// Of one sample: [channels, height, width], [features].
+  Shape sample = {};
+  /// [count, sample], contiguous.
   std::vector<std::uint8_t> images = {};
+  /// [count, sample], contiguous.
+  std::vector<float> features = {};
+  /// One for each feature, for messages; may be empty.
+  std::vector<std::string> feature_names = {};
+
+  // The target of a sample: a class, or numbers, or neither where the input itself is to be made
+  // again.
+
+  /// Labels lie in [0, classes); 0: there are none.
+  std::int32_t classes = 0;
   /// [count].
   std::vector<std::int32_t> labels = {};
+  /// What the classes are called; may be empty.
+  std::vector<std::string> class_names = {};
+  /// Numbers to predict for a sample; 0: there are none.
+  std::int64_t outputs = 0;
+  /// [count, outputs].
+  std::vector<float> targets = {};
 
-  /// Bytes of one image, which are also its pixels.
-  std::int64_t image_size() const { return channels * height * width; }
+  /// Numbers of one sample.
+  std::int64_t sample_size() const { return sample.count(); }
   /// Pixels of sample `index`, [channels, height, width].
   std::span<const std::uint8_t> image(std::int64_t index) const;
+  /// Features of sample `index`.
+  std::span<const float> row(std::int64_t index) const;
 };
+
+/// An array of a data set as rows of bytes, one a sample: how loaders see it. `data` is null where
+/// the data set has no such array.
+struct DatasetRows {
+  const std::byte* data = nullptr;
+  std::size_t row_bytes = 0;
+};
+DatasetRows input_rows(const Dataset& dataset);
+/// Labels or targets.
+DatasetRows target_rows(const Dataset& dataset);
 
 /// What is learned from and what is measured on.
-struct ImageDatasets {
-  ImageDataset train;
-  ImageDataset test;
+struct Datasets {
+  Dataset train;
+  Dataset test;
 };
 
-/// Throws Error unless the arrays have the sizes the counts say, there is at least one sample, and
-/// every label lies in [0, classes); the first sample that does not is named.
-void check_dataset(const ImageDataset& dataset);
+/// Throws Error unless the arrays have the sizes the counts say, there is at least one sample,
+/// every label lies in [0, classes), and every feature and target is a finite number; the first
+/// sample that does not fit is named.
+void check_dataset(const Dataset& dataset);
 
 /// The four files of MNIST (train-images-idx3-ubyte, ..., also spelled train-images.idx3-ubyte,
 /// with or without .gz) in `folder` or in its subfolder mnist. Throws Error for a missing folder or
 /// file, files of other shapes or types, counts of images and labels that differ, and what
 /// check_dataset refuses. Fashion-MNIST and other sets in these files load as well.
-ImageDatasets load_mnist(const std::filesystem::path& folder);
+Datasets load_mnist(const std::filesystem::path& folder);
 
 /// The samples at `indices`, in that order. Throws Error for an index outside.
-ImageDataset select(const ImageDataset& dataset, std::span<const std::int64_t> indices);
+Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices);
+
+struct SplitOptions {
+  /// Every class gives the same part, as near as whole samples allow.
+  bool stratified = false;
+  /// Stands in the name of the part set aside.
+  std::string name = "validation";
+};
 
 /// Sets aside round(fraction * count) samples, chosen by `seed`, the same on every machine; both
 /// parts keep the order of the samples. Throws Error unless 0 <= fraction < 1 and a training sample
 /// remains. A fraction of 0 gives an empty second part, which check_dataset would refuse.
 struct Split {
-  ImageDataset train;
-  ImageDataset validation;
+  Dataset train;
+  Dataset validation;
 };
-Split split_validation(const ImageDataset& dataset, double fraction, std::uint64_t seed);
+Split split_validation(const Dataset& dataset, double fraction, std::uint64_t seed,
+                       const SplitOptions& options = {});
 
 /// Mean and standard deviation of all pixels, scaled to [0, 1]. Exact: sums of integers.
 struct PixelStatistics {
   double mean = 0;
   double deviation = 0;
 };
-PixelStatistics pixel_statistics(const ImageDataset& dataset);
+PixelStatistics pixel_statistics(const Dataset& dataset);
 
 }  // namespace adjoint

@@ -154,14 +154,13 @@ std::int32_t draw_digit(std::uint64_t seed, std::uint64_t index,
   return digit;
 }
 
-ImageDataset draw_digits(const DigitsOptions& options) {
+Dataset draw_digits(const DigitsOptions& options) {
   ADJOINT_CHECK(options.count >= 0, "digits: expected a count of at least 0, got ", options.count);
-  ImageDataset dataset{.name = "digits",
-                       .count = options.count,
-                       .height = kDigitSide,
-                       .width = kDigitSide,
-                       .classes = 10};
-  dataset.images.resize(static_cast<std::size_t>(options.count * dataset.image_size()));
+  Dataset dataset{.name = "digits",
+                  .count = options.count,
+                  .sample = {1, kDigitSide, kDigitSide},
+                  .classes = 10};
+  dataset.images.resize(static_cast<std::size_t>(options.count * dataset.sample_size()));
   dataset.labels.resize(static_cast<std::size_t>(options.count));
   const auto draw_range = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -185,13 +184,13 @@ ImageDataset draw_digits(const DigitsOptions& options) {
   return dataset;
 }
 
-ImageDatasets make_digits(std::int64_t train_count, std::int64_t test_count, std::uint64_t seed) {
+Datasets make_digits(std::int64_t train_count, std::int64_t test_count, std::uint64_t seed) {
   for (const std::int64_t count : {train_count, test_count}) {
     ADJOINT_CHECK(count >= 1 && count <= static_cast<std::int64_t>(kTestBegin),
                   "digits: expected a count from 1 to 2^32, got ", count);
   }
-  ImageDatasets digits{draw_digits({.count = train_count, .seed = seed}),
-                       draw_digits({.count = test_count, .seed = seed, .first = kTestBegin})};
+  Datasets digits{draw_digits({.count = train_count, .seed = seed}),
+                  draw_digits({.count = test_count, .seed = seed, .first = kTestBegin})};
   digits.train.name = "digits train";
   digits.test.name = "digits test";
   return digits;

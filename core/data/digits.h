@@ -29,10 +29,10 @@ struct DigitsOptions {
 };
 
 /// `count` samples, [count, 1, 28, 28] in 10 classes. Throws Error for a negative count.
-ImageDataset draw_digits(const DigitsOptions& options);
+Dataset draw_digits(const DigitsOptions& options);
 
 /// A training and a test set from parts of the sequence that never meet; a larger training set
 /// begins with the smaller one. Throws Error where a count is below 1 or above 2^32.
-ImageDatasets make_digits(std::int64_t train_count, std::int64_t test_count, std::uint64_t seed);
+Datasets make_digits(std::int64_t train_count, std::int64_t test_count, std::uint64_t seed);
 
 }  // namespace adjoint

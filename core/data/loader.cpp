@@ -6,23 +6,29 @@
 
 #include "core/base/error.h"
 #include "core/data/batch_ring.h"
-#include "core/data/order.h"
 #include "kernels/gather.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-Loader::Loader(Context& context, std::shared_ptr<const ImageDataset> data,
-               const LoaderOptions& options)
+Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const LoaderOptions& options)
     : context_(context),
       options_(options),
       name_(data->name),
       count_(data->count),
-      image_size_(data->image_size()) {
+      type_(data->type),
+      sample_size_(data->sample_size()),
+      outputs_(data->outputs) {
   ADJOINT_CHECK(count_ > 0, "loader: ", data->name, " has no samples");
   ADJOINT_CHECK(options.batch > 0, "loader: expected a batch of at least 1, got ", options.batch);
   ADJOINT_CHECK(options.pixels.deviation > 0,
                 "loader: expected a positive deviation of pixels, got ", options.pixels.deviation,
                 "; are all images of ", data->name, " the same colour?");
+  ADJOINT_CHECK(
+      options.weights.empty() || (options.shuffle && std::ssize(options.weights) == count_),
+      "loader: expected a weight for each of ", count_, " samples of ", data->name,
+      ", to be shuffled, got ", options.weights.size());
+  if (!options.weights.empty()) weighted_.emplace(options_.weights);
+  options_.weights = {};
   options_.batch = std::min(options.batch, count_);
   order_.resize(std::size_t(count_));
   std::iota(order_.begin(), order_.end(), 0);
@@ -32,16 +38,18 @@ Loader::Loader(Context& context, std::shared_ptr<const ImageDataset> data,
     upload.order = PinnedBuffer(std::size_t(count_) * sizeof(std::int32_t));
 
   make_constants();
-  const bool fits = std::size_t(count_) * std::size_t(image_size_ + 4) <= options.resident_bytes;
+  const std::size_t input_bytes = input_rows(*data).row_bytes;
+  const std::size_t target_bytes = target_rows(*data).row_bytes;
+  const bool fits = std::size_t(count_) * (input_bytes + target_bytes) <= options.resident_bytes;
   resident_rows_ = fits ? count_ : BatchRing::kSlots * options_.batch;
-  images_ = memory.allocate(std::size_t(resident_rows_ * image_size_), "data set");
-  labels_ = memory.allocate(std::size_t(resident_rows_) * sizeof(std::int32_t), "data set");
+  input_ = memory.allocate(std::size_t(resident_rows_) * input_bytes, "data set");
+  if (target_bytes > 0)
+    target_ = memory.allocate(std::size_t(resident_rows_) * target_bytes, "data set");
   if (fits) {
     make_resident(*data);
   } else {
     ring_ = std::make_unique<BatchRing>(context, std::move(data), options_.batch, options.threads,
-                                        static_cast<std::uint8_t*>(images_.data()),
-                                        static_cast<std::int32_t*>(labels_.data()));
+                                        input_.data(), target_.data());
   }
 }
 
@@ -57,25 +65,32 @@ void Loader::make_constants() {
     positions.push_back(static_cast<std::uint64_t>(b * options_.batch));
   upload(positions_, positions.data(), positions.size() * sizeof(positions[0]));
   upload(position_, positions.data(), sizeof(positions[0]));
-  // (byte / 255 - mean) / deviation as one multiply and add.
-  const double deviation = options_.pixels.deviation;
-  const float scale[2] = {static_cast<float>(1.0 / (255.0 * deviation)),
-                          static_cast<float>(-options_.pixels.mean / deviation)};
+  // (byte / 255 - mean) / deviation as one multiply and add; features and targets as they are.
+  float scale[4] = {1, 0, 1, 0};
+  if (type_ == DType::uint8) {
+    const double deviation = options_.pixels.deviation;
+    scale[0] = static_cast<float>(1.0 / (255.0 * deviation));
+    scale[1] = static_cast<float>(-options_.pixels.mean / deviation);
+  }
   upload(scale_, scale, sizeof(scale));
   context_.stream().synchronize();
 }
 
-void Loader::make_resident(const ImageDataset& data) {
+void Loader::make_resident(const Dataset& data) {
   Stream& stream = context_.stream();
-  copy_to_device(stream, images_.data(), data.images.data(), data.images.size());
-  copy_to_device(stream, labels_.data(), data.labels.data(),
-                 data.labels.size() * sizeof(std::int32_t));
+  const DatasetRows input = input_rows(data), target = target_rows(data);
+  copy_to_device(stream, input_.data(), input.data, std::size_t(count_) * input.row_bytes);
+  if (target.data != nullptr)
+    copy_to_device(stream, target_.data(), target.data, std::size_t(count_) * target.row_bytes);
   stream.synchronize();  // the caller may let go of the data
 }
 
 void Loader::begin_epoch(std::uint64_t epoch) {
   if (ring_) ring_->end();  // its threads read the order
-  if (options_.shuffle) shuffled_order(order_, options_.seed, epoch);
+  if (weighted_)
+    weighted_->draw(order_, options_.seed, epoch);
+  else if (options_.shuffle)
+    shuffled_order(order_, options_.seed, epoch);
   taken_ = 0;
   if (ring_) ring_->begin(order_);
   upload_order();
@@ -107,17 +122,30 @@ void Loader::advance() {
   if (ring_) ring_->advance(context_.stream(), b);
 }
 
-void Loader::gather(const Tensor& images, const Tensor& labels) {
+Tensor Loader::rows(const Buffer& buffer, DType type, std::int64_t columns) const {
+  return Tensor(buffer.data(), type, {resident_rows_, columns});
+}
+
+void Loader::gather(const Tensor& input, const Tensor& target) {
   auto* const scale = static_cast<float*>(scale_.data());
-  ::adjoint::gather(context_.stream(),
-                    {.batch = images,
-                     .batch_labels = labels,
-                     .rows = Tensor(images_.data(), DType::uint8, {resident_rows_, image_size_}),
-                     .labels = Tensor(labels_.data(), DType::int32, {resident_rows_}),
-                     .indices = Tensor(rows_.data(), DType::int32, {count_}),
-                     .position = static_cast<const std::uint64_t*>(position_.data()),
-                     .scale = Tensor(scale, DType::float32, {1}),
-                     .shift = Tensor(scale + 1, DType::float32, {1})});
+  Gather call{.batch = input,
+              .rows = rows(input_, type_, sample_size_),
+              .indices = Tensor(rows_.data(), DType::int32, {count_}),
+              .position = static_cast<const std::uint64_t*>(position_.data()),
+              .scale = Tensor(scale, DType::float32, {1}),
+              .shift = Tensor(scale + 1, DType::float32, {1})};
+  const bool numbers = target.defined() && outputs_ > 0;
+  if (target.defined() && !numbers) {
+    call.batch_labels = target;
+    call.labels = Tensor(target_.data(), DType::int32, {resident_rows_});
+  }
+  ::adjoint::gather(context_.stream(), call);
+  if (!numbers) return;
+  call.batch = target;
+  call.rows = rows(target_, DType::float32, outputs_);
+  call.scale = Tensor(scale + 2, DType::float32, {1});
+  call.shift = Tensor(scale + 3, DType::float32, {1});
+  ::adjoint::gather(context_.stream(), call);
 }
 
 void Loader::batch_queued() {

@@ -1,6 +1,6 @@
 // Loader: batches of a data set, as floats on the device, in an order drawn anew for each epoch.
 //
-// A data set that fits is copied to the device once, as bytes, and a kernel gathers each batch
+// A data set that fits is copied to the device once, as it is, and a kernel gathers each batch
 // there: nothing crosses the bus in a step but the order of an epoch, once. A larger one is
 // streamed: background threads copy its samples into page-locked buffers, a stream of its own
 // copies these into a ring of batches on the device, events keep the two apart. Both ways the same
@@ -10,9 +10,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/data/dataset.h"
+#include "core/data/order.h"
 #include "core/device/context.h"
 #include "core/tensor/tensor.h"
 
@@ -24,7 +27,10 @@ struct LoaderOptions {
   std::int64_t batch = 128;
   std::uint64_t seed = 0;
   bool shuffle = true;
-  /// Pixels are given to the model as (byte / 255 - mean) / deviation.
+  /// Samples are drawn with replacement, in proportion to these numbers, one a sample; empty: each
+  /// sample comes once an epoch. With `shuffle`.
+  std::vector<double> weights = {};
+  /// Pixels are given to the model as (byte / 255 - mean) / deviation; features as they are.
   PixelStatistics pixels = {.mean = 0.0, .deviation = 1.0};
   /// Data sets of more bytes than this are streamed.
   std::size_t resident_bytes = std::size_t{2} << 30;
@@ -35,7 +41,7 @@ struct LoaderOptions {
 class Loader {
  public:
   /// Keeps `data` only if it must be streamed. Throws Error for an empty data set or batch.
-  Loader(Context& context, std::shared_ptr<const ImageDataset> data, const LoaderOptions& options);
+  Loader(Context& context, std::shared_ptr<const Dataset> data, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -60,9 +66,10 @@ class Loader {
   /// Moves the device's position on and makes the stream wait for the next batch to be there. The
   /// calling thread waits only when streaming, for the threads that fill buffers.
   void advance();
-  /// Puts on the stream what fills images, floating [n, ...], and labels, int32 [n], n =
-  /// next_size(). May be captured: reads nothing but device memory.
-  void gather(const Tensor& images, const Tensor& labels);
+  /// Puts on the stream what fills input, floating [n, ...], and target, labels int32 [n] or
+  /// floating [n, outputs], n = next_size(); an undefined target is left out. May be captured:
+  /// reads nothing but device memory.
+  void gather(const Tensor& input, const Tensor& target);
   /// Everything that reads the batch has been put on the stream.
   void batch_queued();
 
@@ -71,20 +78,24 @@ class Loader {
 
  private:
   void make_constants();
-  void make_resident(const ImageDataset& data);
+  void make_resident(const Dataset& data);
+  Tensor rows(const Buffer& buffer, DType type, std::int64_t columns) const;
   void upload_order();
 
   Context& context_;
   LoaderOptions options_;
   std::string name_;
   std::int64_t count_ = 0;
-  std::int64_t image_size_ = 0;
+  DType type_;
+  std::int64_t sample_size_ = 0;
+  std::int64_t outputs_ = 0;
   std::int64_t taken_ = 0;  ///< samples of the epoch that were handed out
   std::vector<std::int32_t> order_;
+  std::optional<WeightedOrder> weighted_;
 
   // On the device: the data set or the ring; row numbers in the order of the epoch; where each
-  // batch begins, and where the present one does; scale and shift of pixels.
-  Buffer images_, labels_, rows_, positions_, position_, scale_;
+  // batch begins, and where the present one does; scale and shift of inputs and of targets.
+  Buffer input_, target_, rows_, positions_, position_, scale_;
   std::int64_t resident_rows_ = 0;
   // Two, so that the order of the next epoch can be written while that of the last may still be
   // read.

@@ -45,7 +45,7 @@ fs::path mnist_folder(const fs::path& folder) {
   return below ? folder / "mnist" : folder;
 }
 
-ImageDataset load_part(const fs::path& folder, const std::string& stem, const std::string& name) {
+Dataset load_part(const fs::path& folder, const std::string& stem, const std::string& name) {
   const fs::path image_path = require_file(folder, stem + "-images", "idx3-ubyte");
   const fs::path label_path = require_file(folder, stem + "-labels", "idx1-ubyte");
   const IdxArray images = read_idx(image_path);
@@ -59,11 +59,10 @@ ImageDataset load_part(const fs::path& folder, const std::string& stem, const st
   ADJOINT_CHECK(images.dims[0] == labels.dims[0], "'", image_path.string(), "' holds ",
                 images.dims[0], " images but '", label_path.string(), "' ", labels.dims[0],
                 " labels; they do not belong together");
-  ImageDataset dataset{.name = name,
-                       .count = images.dims[0],
-                       .height = images.dims[1],
-                       .width = images.dims[2],
-                       .classes = kClasses};
+  Dataset dataset{.name = name,
+                  .count = images.dims[0],
+                  .sample = {1, images.dims[1], images.dims[2]},
+                  .classes = kClasses};
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(images.bytes.data());
   dataset.images.assign(pixels, pixels + images.bytes.size());
   for (std::byte label : labels.bytes) {
@@ -76,13 +75,11 @@ ImageDataset load_part(const fs::path& folder, const std::string& stem, const st
 
 }  // namespace
 
-ImageDatasets load_mnist(const fs::path& folder) {
+Datasets load_mnist(const fs::path& folder) {
   const fs::path found = mnist_folder(folder);
-  ImageDatasets mnist{load_part(found, "train", "mnist train"),
-                      load_part(found, "t10k", "mnist test")};
-  ADJOINT_CHECK(mnist.train.height == mnist.test.height && mnist.train.width == mnist.test.width,
-                "MNIST: training images are ", mnist.train.height, "x", mnist.train.width,
-                " but test images ", mnist.test.height, "x", mnist.test.width);
+  Datasets mnist{load_part(found, "train", "mnist train"), load_part(found, "t10k", "mnist test")};
+  ADJOINT_CHECK(mnist.train.sample == mnist.test.sample, "MNIST: training images are ",
+                mnist.train.sample, " but test images ", mnist.test.sample);
   return mnist;
 }
 

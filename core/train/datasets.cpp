@@ -1,16 +1,21 @@
 #include "core/train/datasets.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/data/digits.h"
+#include "core/data/generated.h"
+#include "core/data/tables.h"
 
 namespace adjoint {
 namespace {
 
+namespace fs = std::filesystem;
+
 // The first `count` samples; all of them where count is 0.
-ImageDataset first_samples(ImageDataset data, std::int64_t count, const char* key) {
+Dataset first_samples(Dataset data, std::int64_t count, const char* key) {
   ADJOINT_CHECK(count <= data.count, "[data] ", key, ": expected at most ", data.count,
                 " samples, which is what ", data.name, " has, got ", count);
   if (count == 0 || count == data.count) return data;
@@ -19,54 +24,221 @@ ImageDataset first_samples(ImageDataset data, std::int64_t count, const char* ke
   return select(data, indices);
 }
 
-ImageDatasets load_all(const DataRecipe& recipe, const std::filesystem::path& folder) {
+// ---- files
+
+fs::path file_folder(const DataRecipe& recipe, const fs::path& folder) {
+  return folder.empty() ? fs::path(recipe.folder) : folder;
+}
+
+CsvOptions csv_options(const DataRecipe& recipe) {
+  CsvOptions options{.header = recipe.header,
+                     .separator = recipe.separator,
+                     .ignored = recipe.ignore,
+                     .drop_missing = recipe.drop_missing};
+  if (recipe.task == Task::classification)
+    options.label = recipe.target.at(0);
+  else
+    options.targets = recipe.target;
+  return options;
+}
+
+// `like`, where it is not null, is the training part: classes and features must be its.
+Dataset load_csv(const DataRecipe& recipe, const fs::path& folder, const std::string& file,
+                 const Dataset* like) {
+  const fs::path path = folder / file;
+  CsvTable table = read_csv(path, csv_options(recipe));
+  std::vector<std::string> classes = like == nullptr ? recipe.classes : like->class_names;
+  if (classes.empty() && recipe.task == Task::classification)
+    classes = label_classes(table, path.string());
+  return table_dataset(
+      std::move(table), path.string(), classes,
+      like == nullptr || !recipe.header ? std::vector<std::string>() : like->feature_names);
+}
+
+Dataset load_npy(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
+                 const std::string& target, const Dataset* like) {
+  const NpyArray x = read_array(folder, input);
+  NpyArray y;
+  if (!target.empty()) y = read_array(folder, target);
+  return array_dataset((folder / input).string(), x, target.empty() ? nullptr : &y,
+                       {.labels = recipe.task == Task::classification,
+                        .classes = like == nullptr ? 0 : like->classes,
+                        .drop_missing = recipe.drop_missing});
+}
+
+Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
+  const fs::path from = file_folder(recipe, folder);
+  const auto load = [&](const std::string& input, const std::string& target, const Dataset* like) {
+    return recipe.name == "csv" ? load_csv(recipe, from, input, like)
+                                : load_npy(recipe, from, input, target, like);
+  };
+  Datasets all;
+  all.train = load(recipe.train, recipe.train_target, nullptr);
+  if (!recipe.test.empty()) {
+    all.test = load(recipe.test, recipe.test_target, &all.train);
+    ADJOINT_CHECK(all.test.sample == all.train.sample && all.test.type == all.train.type &&
+                      all.test.outputs == all.train.outputs,
+                  all.test.name, ": samples of ", name(all.test.type), " ", all.test.sample,
+                  " and ", all.test.outputs, " targets, but the training part has ",
+                  name(all.train.type), " ", all.train.sample, " and ", all.train.outputs);
+    return all;
+  }
+  Split split = split_validation(all.train, recipe.test_part, recipe.seed ^ 0x74657374u,
+                                 {.stratified = true, .name = "test"});
+  ADJOINT_CHECK(split.validation.count > 0, all.train.name, ": a test part of ", recipe.test_part,
+                " of ", all.train.count, " samples has none");
+  return {std::move(split.train), std::move(split.validation)};
+}
+
+Datasets load_all(const DataRecipe& recipe, const fs::path& folder) {
   if (recipe.name == "digits")
     return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
-  ADJOINT_CHECK(recipe.name == "mnist", "[data] name: expected digits or mnist, got ", recipe.name);
-  const std::filesystem::path from = folder.empty() ? std::filesystem::path(recipe.folder) : folder;
+  if (recipe.name == "tabular")
+    return make_tabular(recipe.train_count, recipe.test_count, recipe.seed);
+  if (recipe.name == "regression")
+    return make_regression(recipe.train_count, recipe.test_count, recipe.seed);
+  if (recipe.files()) return load_files(recipe, folder);
+  ADJOINT_CHECK(recipe.name == "mnist",
+                "[data] name: expected digits, mnist, csv, npy, tabular or regression, got ",
+                recipe.name);
+  const fs::path from = file_folder(recipe, folder);
   ADJOINT_CHECK(!from.empty(),
                 "[data] name = \"mnist\" needs a folder with the four IDX files of MNIST; name it "
                 "with --data FOLDER");
-  ImageDatasets all = load_mnist(from);
+  Datasets all = load_mnist(from);
   return {first_samples(std::move(all.train), recipe.train_count, "train_count"),
           first_samples(std::move(all.test), recipe.test_count, "test_count")};
 }
 
+// ---- what is done to them
+
+// A set whose input is to be made again has no other target.
+void drop_targets(Dataset& data) {
+  data.classes = 0;
+  data.labels = {};
+  data.class_names = {};
+  data.outputs = 0;
+  data.targets = {};
+}
+
+void normalise_table(Dataset& data, const DataStatistics& statistics) {
+  const auto apply = [&](std::vector<float>& values, const Normalisation& by,
+                         std::int64_t columns) {
+    if (by.mean.empty() || columns == 0) return;
+    ADJOINT_CHECK(std::ssize(by.mean) == columns, data.name, ": ", columns,
+                  " columns, but the model was trained on ", by.mean.size());
+    normalise(values, by);
+  };
+  if (data.type == DType::float32) apply(data.features, statistics.input, data.sample_size());
+  apply(data.targets, statistics.target, data.outputs);
+}
+
+DataStatistics measure(const DataRecipe& recipe, const Dataset& train) {
+  DataStatistics statistics;
+  if (train.type == DType::uint8)
+    statistics.input = {{recipe.mean.value_or(0.0)}, {recipe.deviation.value_or(1.0)}};
+  else if (recipe.normalise)
+    statistics.input = column_statistics(train.features, train.sample_size());
+  if (train.outputs > 0 && recipe.normalise_target)
+    statistics.target = column_statistics(train.targets, train.outputs);
+  return statistics;
+}
+
+void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
+  const bool reads = recipe.files() || recipe.name == "mnist";
+  if (reads && (recipe.files() || !folder.empty())) {
+    // Absolute, so that the run folder's recipe finds it from wherever eval is started.
+    const fs::path from = file_folder(recipe, folder);
+    recipe.folder = fs::absolute(from.empty() ? fs::path(".") : from).lexically_normal().string();
+  }
+  if (!recipe.files()) {
+    recipe.train_count = all.train.count;
+    recipe.test_count = all.test.count;
+  }
+  if (recipe.name == "csv") recipe.classes = all.train.class_names;
+}
+
 }  // namespace
 
-RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder) {
-  ImageDatasets all = load_all(recipe, folder);
-  if (recipe.name != "digits" && !folder.empty()) {
-    // Absolute, so that the run folder's recipe finds it from wherever eval is started.
-    recipe.folder = std::filesystem::absolute(folder).lexically_normal().string();
+RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
+  Datasets all = load_all(recipe, folder);
+  resolve(recipe, all, folder);
+  if (recipe.task == Task::reconstruction) {
+    drop_targets(all.train);
+    drop_targets(all.test);
   }
-  recipe.train_count = all.train.count;
-  recipe.test_count = all.test.count;
   RecipeData data;
   data.test = std::move(all.test);
   if (recipe.validation > 0) {
-    Split split = split_validation(all.train, recipe.validation, recipe.seed);
+    Split split = split_validation(all.train, recipe.validation, recipe.seed,
+                                   {.stratified = all.train.type == DType::float32});
     all.train = {};
     data.train = std::move(split.train);
     data.validation = std::move(split.validation);
   } else {
     data.train = std::move(all.train);
   }
-  if (!recipe.mean) {
+  if (!recipe.mean && data.train.type == DType::uint8) {
     const PixelStatistics pixels = pixel_statistics(data.train);
     recipe.mean = pixels.mean;
     // Images of one colour have none; they are left as they are.
     recipe.deviation = pixels.deviation > 0 ? pixels.deviation : 1.0;
   }
+  data.statistics = measure(recipe, data.train);
+  for (Dataset* part : {&data.train, &data.validation, &data.test})
+    normalise_table(*part, data.statistics);
   return data;
 }
 
-ImageDataset load_test_data(const DataRecipe& recipe, const std::filesystem::path& folder) {
-  if (recipe.name == "digits") {
-    // The test set's place in the sequence does not depend on the number of training samples.
-    return make_digits(1, recipe.test_count, recipe.seed).test;
+Dataset load_test_data(const DataRecipe& recipe, const fs::path& folder,
+                       const DataStatistics& statistics) {
+  // The place of what is drawn in its sequence does not depend on the number of training samples.
+  DataRecipe fewer = recipe;
+  if (!recipe.files() && recipe.name != "mnist") fewer.train_count = 1;
+  Dataset test = load_all(fewer, folder).test;
+  if (recipe.task == Task::reconstruction) drop_targets(test);
+  normalise_table(test, statistics);
+  return test;
+}
+
+bool outline_is_known(const DataRecipe& recipe) { return !recipe.files(); }
+
+Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
+  Dataset outline;
+  if (recipe.files()) {
+    outline = load_files(recipe, folder).train;
+  } else if (recipe.name == "mnist") {
+    outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = 10};
+  } else {
+    DataRecipe one = recipe;
+    one.train_count = one.test_count = 1;
+    outline = load_all(one, folder).train;
   }
-  return load_all(recipe, folder).test;
+  if (recipe.task == Task::reconstruction) drop_targets(outline);
+  outline.count = 0;
+  outline.images = {};
+  outline.features = {};
+  outline.labels = {};
+  outline.targets = {};
+  return outline;
+}
+
+PixelStatistics pixel_scale(const DataStatistics& statistics) {
+  if (statistics.input.mean.size() != 1) return {.mean = 0, .deviation = 1};
+  return {.mean = statistics.input.mean[0], .deviation = statistics.input.deviation[0]};
+}
+
+void resolve_class_weights(LayerRecipe& loss, const Dataset& train) {
+  const std::string key = "class_weights";
+  const auto item = std::ranges::find(loss.options.items(), key, &Options::Item::key);
+  if (item == loss.options.items().end()) return;
+  const auto* text = std::get_if<std::string>(&item->value);
+  if (text == nullptr) return;
+  loss.options.require(*text == "balanced", key, "\"balanced\" or a list of numbers");
+  const std::vector<float> weights =
+      train.count > 0 ? balanced_class_weights(train)
+                      : std::vector<float>(static_cast<std::size_t>(train.classes), 1.0f);
+  loss.options.set(key, std::vector<double>(weights.begin(), weights.end()), item->where);
 }
 
 }  // namespace adjoint

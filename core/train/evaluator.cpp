@@ -7,6 +7,11 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+void gather_batch(Loader& loader, const Model& model) {
+  const Graph& graph = *model.graph;
+  loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
+}
+
 Evaluator::Evaluator(Model& model, Loader& loader) : model_(model), loader_(loader) {
   workspace_ = model.graph->context().memory().allocate(
       sizeof(StepWorkspace) + sizeof(std::uint64_t), "evaluation");
@@ -25,7 +30,7 @@ Evaluation Evaluator::run() {
     loader_.advance();
     graph.set_batch(size);
     batches_.run(stream, size, [&] {
-      loader_.gather(graph.tensor(model_.images), graph.tensor(model_.labels));
+      gather_batch(loader_, model_);
       graph.forward();
       accumulate_totals(stream, graph.tensor(model_.totals), workspace,
                         reinterpret_cast<std::uint64_t*>(workspace + 1));
@@ -39,7 +44,7 @@ Evaluation Evaluator::run() {
   verify_labels(model_, loader_, 0);
   return {.loss = totals[0] / totals[1],
           .accuracy = totals[2] / totals[1],
-          .count = static_cast<std::int64_t>(totals[1])};
+          .count = model_.classes > 0 ? static_cast<std::int64_t>(totals[1]) : loader_.count()};
 }
 
 // Only after something was found does anybody look which sample it was: the epoch is gathered
@@ -50,16 +55,17 @@ void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
     graph.verify();
     return;
   } catch (const Error& error) {
+    if (model.classes == 0) throw;
     loader.begin_epoch(epoch);
     for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
       const std::int64_t size = loader.next_size();
       loader.advance();
       graph.set_batch(size);
-      loader.gather(graph.tensor(model.images), graph.tensor(model.labels));
+      gather_batch(loader, model);
       loader.batch_queued();
       std::vector<std::int32_t> labels(static_cast<std::size_t>(size));
       Stream& stream = graph.context().stream();
-      copy_to_host(stream, labels.data(), graph.tensor(model.labels).data(),
+      copy_to_host(stream, labels.data(), graph.tensor(*model.target).data(),
                    labels.size() * sizeof(std::int32_t));
       stream.synchronize();
       for (std::int64_t row = 0; row < size; ++row) {

@@ -1,5 +1,5 @@
-// Evaluator: loss and accuracy of a model over a whole data set, added up on the device; one wait
-// at the end.
+// Evaluator: loss, and accuracy or errors, of a model over a whole data set, added up on the
+// device; one wait at the end.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,13 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 
 struct Evaluation {
-  double loss = 0;      ///< mean over the samples that count
-  double accuracy = 0;  ///< of these, in [0, 1]
+  double loss = 0;      ///< mean over what counts
+  double accuracy = 0;  ///< of classes: of the samples that count, in [0, 1]
   std::int64_t count = 0;
 };
+
+/// Puts on the stream what fills the model's inputs with the loader's next batch.
+void gather_batch(Loader& loader, const Model& model);
 
 class Evaluator {
  public:

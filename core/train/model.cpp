@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/graph/registry.h"
+#include "layers/flatten.h"
 #include "layers/softmax_cross_entropy.h"
 #include "optim/adamw.h"
 #include "optim/sgd.h"
@@ -28,6 +29,50 @@ Value apply_layer(Graph& graph, const LayerRecipe& recipe, const Value& x) {
   }
 }
 
+Shape with_batch(std::int64_t batch, const Shape& sample) {
+  std::vector<std::int64_t> extents{batch};
+  extents.insert(extents.end(), sample.extents().begin(), sample.extents().end());
+  return Shape(extents);
+}
+
+// Classes take a number each, numbers to predict themselves, and a sample that is made again its
+// own shape, flattened or not.
+void check_prediction(const Recipe& recipe, const Value& x, const ModelOptions& options,
+                      std::int64_t batch) {
+  const bool again = options.classes == 0 && options.outputs == 0;
+  const std::int64_t width = options.classes > 0   ? options.classes
+                             : options.outputs > 0 ? options.outputs
+                                                   : options.sample.count();
+  const TensorType wanted{DType::float32, {batch, width}};
+  if (x.type() == wanted) return;
+  if (again && x.type() == TensorType{DType::float32, with_batch(batch, options.sample)}) return;
+  const std::string what = options.classes > 0 ? str("a number for each of the ", width, " classes")
+                           : options.outputs > 0 ? str("the ", width, " numbers to predict")
+                                                 : str("the ", width, " numbers of the input");
+  ADJOINT_FAIL(place(recipe.layers.back()), ": the last layer makes ", x.type(), ", expected ",
+               wanted, ", ", what, "; end with {type = \"linear\", out = ", width, "}",
+               x.shape().rank() == 2 ? "" : ", after {type = \"flatten\"}");
+}
+
+// What the loss compares the prediction with.
+Value target_of(const Model& model) {
+  if (model.target) return *model.target;
+  if (model.prediction.shape() == model.input.shape()) return model.input;
+  return model.graph->apply(Flatten(), {model.input});
+}
+
+Value apply_loss(Graph& graph, const Recipe& recipe, const Value& prediction, const Value& target) {
+  const std::shared_ptr<Layer> loss = make_layer(recipe.loss);
+  ADJOINT_CHECK(loss->traits().gradient_in_forward, place(recipe.loss), ": ", recipe.loss.type,
+                " makes no totals of losses; expected a loss such as softmax_cross_entropy or mse, "
+                "without reduction = \"none\"");
+  try {
+    return graph.apply(loss, {prediction, target})[0];
+  } catch (const Error& error) {
+    ADJOINT_FAIL(place(recipe.loss), ": ", error.message());
+  }
+}
+
 Schedule build_schedule(const Recipe& recipe, std::int64_t total_steps) {
   const auto warmup = static_cast<std::uint64_t>(recipe.schedule.warmup_steps);
   if (recipe.schedule.type == "constant")
@@ -39,6 +84,10 @@ Schedule build_schedule(const Recipe& recipe, std::int64_t total_steps) {
 }
 
 }  // namespace
+
+ModelOptions model_options(const Dataset& dataset) {
+  return {.sample = dataset.sample, .classes = dataset.classes, .outputs = dataset.outputs};
+}
 
 std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
   Options options = recipe.options;
@@ -62,28 +111,31 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
                 "[train] precision: ", name(precision),
                 " cannot be trained in yet; expected float32 or bfloat16");
   const std::int64_t batch = options.batch > 0 ? options.batch : recipe.train.batch;
-  Model model{.graph = std::make_unique<Graph>(context)};
+  Model model{.graph = std::make_unique<Graph>(context),
+              .classes = options.classes,
+              .outputs = options.outputs};
   Graph& graph = *model.graph;
-  const Shape& image = options.image;
-  model.images =
-      graph.input({batch, image[0], image[1], image[2]}, DType::float32, {.name = "images"});
-  model.labels = graph.input({batch}, DType::int32, {.name = "labels"});
-  Value x = model.images;
+  model.input = graph.input(with_batch(batch, options.sample), DType::float32, {.name = "input"});
+  if (options.classes > 0)
+    model.target = graph.input({batch}, DType::int32, {.name = "labels"});
+  else if (options.outputs > 0)
+    model.target = graph.input({batch, options.outputs}, DType::float32, {.name = "target"});
+  Value x = model.input;
   for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
-  ADJOINT_CHECK((x.type() == TensorType{DType::float32, {batch, options.classes}}),
-                place(recipe.layers.back()), ": the last layer makes ", x.type(), ", expected ",
-                TensorType{DType::float32, {batch, options.classes}}, ", a number for each of the ",
-                options.classes, " classes; end with {type = \"linear\", out = ", options.classes,
-                "}", x.shape().rank() == 2 ? "" : ", after {type = \"flatten\"}");
-  CrossEntropyOptions loss{.label_smoothing = static_cast<float>(recipe.loss.label_smoothing)};
-  if (recipe.loss.ignored_label) loss.ignored_label = *recipe.loss.ignored_label;
-  model.classes = options.classes;
-  model.ignored_label = loss.ignored_label;
-  model.totals = softmax_cross_entropy(x, model.labels, loss);
-  graph.compile({.losses = {model.totals},
-                 .compute_type = precision,
-                 .accumulate = recipe.optim.accumulate > 1,
-                 .rewrite = options.rewrite});
+  check_prediction(recipe, x, options, batch);
+  model.prediction = x;
+  model.totals = apply_loss(graph, recipe, x, target_of(model));
+  if (options.classes > 0) {
+    Options loss = recipe.loss.options;
+    model.ignored_label = static_cast<std::int32_t>(
+        loss.integer("ignored_label", CrossEntropyOptions().ignored_label));
+  }
+  CompileOptions compile{.losses = {model.totals},
+                         .compute_type = precision,
+                         .accumulate = recipe.optim.accumulate > 1,
+                         .rewrite = options.rewrite};
+  if (options.classes == 0) compile.outputs = {model.prediction};
+  graph.compile(compile);
   ADJOINT_CHECK(!graph.parameters().empty(), recipe.name,
                 ": no layer of the model has parameters; there is nothing to learn");
   return model;

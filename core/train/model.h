@@ -2,28 +2,41 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "core/data/dataset.h"
 #include "core/graph/graph.h"
 #include "core/train/recipe.h"
 #include "optim/optimizer.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+/// What samples are (core/data/dataset.h): of classes, with numbers to predict, or, with neither,
+/// to be made again.
 struct ModelOptions {
-  std::int64_t batch = 0;     ///< largest; 0: the recipe's
-  Shape image = {1, 28, 28};  ///< of one sample: channels, height, width
+  std::int64_t batch = 0;      ///< largest; 0: the recipe's
+  Shape sample = {1, 28, 28};  ///< of one sample: channels, height, width; features
   std::int32_t classes = 10;
+  std::int64_t outputs = 0;
   /// Rewrites are left out, for comparisons.
   bool rewrite = true;
 };
 
-/// A compiled classifier. Its inputs are images, float32 [batch, channels, height, width], and
-/// labels, int32 [batch]; its loss writes totals, float32 [3]: sum of losses, samples that count,
-/// samples predicted right.
+/// Of samples like those of a data set, which need not have any.
+ModelOptions model_options(const Dataset& dataset);
+
+/// A compiled model with its loss. The input is float32 [batch, sample], the target labels, int32
+/// [batch], or float32 [batch, outputs], or none of its own where the input is to be made again;
+/// the loss writes totals, float32 [3]: sum of losses, what they are the losses of, samples
+/// predicted right.
 struct Model {
   std::unique_ptr<Graph> graph;
-  Value images, labels, totals;
-  std::int32_t classes = 0;
+  Value input, totals;
+  std::optional<Value> target;
+  /// Kept to be read where there are no classes.
+  Value prediction;
+  std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
+  std::int64_t outputs = 0;        ///< numbers to predict
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
 };
 
@@ -31,7 +44,8 @@ struct Model {
 std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe);
 
 /// Throws Error naming the layer, with its line in the recipe, for types, options and shapes that
-/// do not fit, and for a last layer that does not make one number a class.
+/// do not fit, for a last layer that does not make what is to be predicted, and for a loss that is
+/// none.
 Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options);
 
 /// The optimizer of a recipe whose run makes `total_steps` updates, over the model's parameters.

@@ -1,6 +1,7 @@
 #include "core/train/model_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 
@@ -39,6 +40,18 @@ struct Stored {
   std::string type;  // "F32 [128, 784]"
   std::span<const std::byte> bytes;
 };
+
+// The tensors of a model file that are not of the model.
+const std::string kData = "data.";
+
+// Of DataStatistics or of const DataStatistics.
+template <class Statistics>
+auto statistics_tensors(Statistics& statistics) {
+  return std::array{std::pair(std::string("input_mean"), &statistics.input.mean),
+                    std::pair(std::string("input_deviation"), &statistics.input.deviation),
+                    std::pair(std::string("target_mean"), &statistics.target.mean),
+                    std::pair(std::string("target_deviation"), &statistics.target.deviation)};
+}
 
 std::string type_text(std::string_view dtype, const Shape& shape) { return str(dtype, " ", shape); }
 
@@ -98,8 +111,15 @@ void restore_snapshot(const Graph& graph, const Snapshot& snapshot) {
 }
 
 void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
-                const SafetensorsMetadata& metadata) {
+                const SafetensorsMetadata& metadata, const DataStatistics& statistics) {
   std::vector<SafetensorsEntry> entries;
+  for (const auto& [name, values] : statistics_tensors(statistics)) {
+    if (values->empty()) continue;
+    entries.push_back({.name = kData + name,
+                       .dtype = "F64",
+                       .shape = {std::ssize(*values)},
+                       .bytes = std::as_bytes(std::span(*values))});
+  }
   for (const SavedTensor& tensor : snapshot) {
     const auto extents = tensor.type.shape.extents();
     entries.push_back({.name = tensor.name,
@@ -110,10 +130,30 @@ void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
   write_safetensors(path, entries, metadata);
 }
 
+DataStatistics load_statistics(const std::filesystem::path& path) {
+  const SafetensorsFile file = SafetensorsFile::read(path);
+  DataStatistics statistics;
+  for (const auto& [name, values] : statistics_tensors(statistics)) {
+    const SafetensorsEntry* entry = file.find(kData + name);
+    if (entry == nullptr) continue;
+    ADJOINT_CHECK(entry->dtype == "F64" && entry->shape.size() == 1, path.string(), ": tensor '",
+                  entry->name, "': expected F64 of one dimension, got ", entry->dtype, " of ",
+                  entry->shape.size());
+    values->resize(entry->bytes.size() / sizeof(double));
+    std::memcpy(values->data(), entry->bytes.data(), entry->bytes.size());
+  }
+  for (const Normalisation* part : {&statistics.input, &statistics.target})
+    ADJOINT_CHECK(part->mean.size() == part->deviation.size(), path.string(), ": ",
+                  part->mean.size(), " means but ", part->deviation.size(),
+                  " deviations to normalise by");
+  return statistics;
+}
+
 void load_model(const std::filesystem::path& path, const Graph& graph) {
   const SafetensorsFile file = SafetensorsFile::read(path);
   std::vector<Stored> tensors;
   for (const SafetensorsEntry& entry : file.tensors()) {
+    if (entry.name.starts_with(kData)) continue;
     std::string shape = "[";
     for (std::size_t i = 0; i < entry.shape.size(); ++i)
       shape += str(i > 0 ? ", " : "", entry.shape[i]);

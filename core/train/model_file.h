@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/files.h"
+#include "core/data/statistics.h"
 #include "core/graph/graph.h"
 #include "core/train/safetensors.h"
 #include "optim/optimizer.h"
@@ -32,9 +33,13 @@ void restore_snapshot(const Graph& graph, const Snapshot& snapshot);
 /// Moments and counters, "optimizer.NAME", for what a run continues from.
 Snapshot take_snapshot(Context& context, const Optimizer& optimizer);
 
-/// Writes the file all or not at all; throws Error where it cannot be written.
+/// Writes the file all or not at all; throws Error where it cannot be written. What the data were
+/// normalised by goes into float64 tensors "data.input_mean", "data.input_deviation",
+/// "data.target_mean" and "data.target_deviation".
 void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
-                const SafetensorsMetadata& metadata = {});
+                const SafetensorsMetadata& metadata = {}, const DataStatistics& statistics = {});
+/// The last of these again; empty ones where the file has none.
+DataStatistics load_statistics(const std::filesystem::path& path);
 
 /// Reads what save_model wrote into a compiled graph. Throws Error listing every tensor that is
 /// missing, is not of this model, or has another type or shape; the graph is then as it was.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -41,38 +40,96 @@ double number(Options& options, const std::string& key, double fallback, bool (*
   return value;
 }
 
-DataRecipe read_data(Options& options) {
-  DataRecipe data;
-  data.name = options.choice("name", data.name, {"digits", "mnist"});
-  const bool drawn = data.name == "digits";
-  data.folder = drawn ? "" : options.text("folder", "");
-  data.train_count = count(options, "train_count", drawn ? 30000 : 0, drawn ? 1 : 0);
-  data.test_count = count(options, "test_count", drawn ? 10000 : 0, drawn ? 1 : 0);
-  data.seed = seed(options, data.seed);
-  data.validation = number(options, "validation", data.validation, in_unit_interval, kUnitInterval);
+void read_pixel_statistics(Options& options, DataRecipe& data) {
   data.mean = options.optional_number("mean");
   data.deviation = options.optional_number("deviation");
   options.require(!data.mean || std::isfinite(*data.mean), "mean", "a finite number");
   options.require(!data.deviation || positive(*data.deviation), "deviation", kPositive);
   options.require(data.mean.has_value() || !data.deviation, "mean", "a number beside deviation");
   options.require(data.deviation.has_value() || !data.mean, "deviation", "a number beside mean");
-  options.finish();
-  return data;
 }
 
-LossRecipe read_loss(Options& options) {
-  LossRecipe loss;
-  loss.type = options.choice("type", loss.type, {"softmax_cross_entropy"});
-  loss.label_smoothing =
-      number(options, "label_smoothing", loss.label_smoothing, in_unit_interval, kUnitInterval);
-  if (const auto label = options.optional_integer("ignored_label")) {
-    using Limits = std::numeric_limits<std::int32_t>;
-    options.require(*label >= Limits::min() && *label <= Limits::max(), "ignored_label",
-                    "a whole number of 32 bits");
-    loss.ignored_label = static_cast<std::int32_t>(*label);
+// Sets of which is known what they are: the input may be the target instead.
+void read_known_target(Options& options, DataRecipe& data) {
+  const bool numbers = data.name == "regression";
+  const std::string own = numbers ? "number" : "label";
+  data.task = options.choice("target", own, {own, "input"}) == "input" ? Task::reconstruction
+              : numbers                                                ? Task::regression
+                                                                       : Task::classification;
+}
+
+void read_csv_keys(Options& options, DataRecipe& data) {
+  data.target = options.names("target");
+  data.ignore = options.names("ignore");
+  data.header = options.flag("header", data.header);
+  const std::string separator = options.text("separator", std::string(1, data.separator));
+  options.require(separator.size() == 1, "separator", "a single character");
+  data.separator = separator[0];
+  data.classes = options.names("classes");
+  options.require(!data.target.empty(), "target",
+                  "the column to predict, by name or number from 0, or \"input\"");
+}
+
+void read_npy_keys(Options& options, DataRecipe& data) {
+  data.train_target = options.text("train_target", "");
+  data.test_target = options.text("test_target", "");
+  const std::string target =
+      options.choice("target", data.train_target.empty() ? "" : "array", {"", "array", "input"});
+  if (target == "input") data.target = {target};
+  const bool wanted = target != "input";
+  options.require(wanted != data.train_target.empty(), "train_target",
+                  "the array to predict, or target = \"input\" and none");
+  options.require((wanted && !data.test.empty()) != data.test_target.empty(), "test_target",
+                  "an array beside test and train_target, and only there");
+}
+
+void read_file_keys(Options& options, DataRecipe& data, const std::string& loss) {
+  data.train = options.text("train");
+  data.test = options.text("test", "");
+  if (data.test.empty()) {
+    data.test_part = number(options, "test_part", data.test_part, in_unit_interval, kUnitInterval);
+    options.require(data.test_part > 0, "test_part", "a number above 0 without a test file");
   }
+  data.drop_missing = options.choice("missing", "refuse", {"refuse", "drop"}) == "drop";
+  data.name == "csv" ? read_csv_keys(options, data) : read_npy_keys(options, data);
+  if (data.target == std::vector<std::string>{"input"}) {
+    data.task = Task::reconstruction;
+    data.target = {};
+    return;
+  }
+  const std::string fallback = loss.ends_with("cross_entropy") ? "classification" : "regression";
+  const std::string task = options.choice("task", fallback, {"classification", "regression"});
+  data.task = task == "regression" ? Task::regression : Task::classification;
+  options.require(data.task == Task::regression || data.name != "csv" || data.target.size() == 1,
+                  "target", "one column of labels");
+}
+
+DataRecipe read_data(Options& options, const std::string& loss) {
+  DataRecipe data;
+  data.name =
+      options.choice("name", data.name, {"digits", "mnist", "csv", "npy", "tabular", "regression"});
+  const bool images = data.name == "digits" || data.name == "mnist";
+  const bool drawn = !data.files() && data.name != "mnist";
+  data.folder = drawn ? "" : options.text("folder", "");
+  if (data.files()) {
+    read_file_keys(options, data, loss);
+  } else {
+    data.train_count = count(options, "train_count", drawn ? 30000 : 0, drawn ? 1 : 0);
+    data.test_count = count(options, "test_count", drawn ? 10000 : 0, drawn ? 1 : 0);
+    read_known_target(options, data);
+  }
+  data.seed = seed(options, data.seed);
+  data.validation = number(options, "validation", data.validation, in_unit_interval, kUnitInterval);
+  if (images || data.name == "npy") read_pixel_statistics(options, data);
+  if (!images) data.normalise = options.flag("normalise", data.normalise);
+  if (!images && data.task == Task::regression)
+    data.normalise_target = options.flag("normalise_target", loss != "bce_with_logits");
+  data.balanced_sampling =
+      options.choice("sampling", "shuffled", {"shuffled", "balanced"}) == "balanced";
+  options.require(!data.balanced_sampling || data.task == Task::classification, "sampling",
+                  "shuffled, for only classes can be balanced");
   options.finish();
-  return loss;
+  return data;
 }
 
 OptimizerRecipe read_optimizer(Options& options) {
@@ -140,6 +197,11 @@ LayerRecipe read_layer(const Options& table) {
   return {.type = whole.text("type"), .options = std::move(options)};
 }
 
+LayerRecipe read_loss(Options table) {
+  if (!table.has("type")) table.set("type", Recipe().loss.type);
+  return read_layer(table);
+}
+
 // ---- writing
 
 class TomlWriter {
@@ -183,13 +245,52 @@ std::string model_text(const std::vector<LayerRecipe>& layers) {
   return out += "]\n";
 }
 
+OptionValue name_or_names(const std::vector<std::string>& names) {
+  if (names.size() == 1) return names[0];
+  return names;
+}
+
+void write_file_keys(TomlWriter& out, const DataRecipe& data) {
+  out.add("train", data.train);
+  if (!data.test.empty())
+    out.add("test", data.test);
+  else
+    out.add("test_part", data.test_part);
+  if (!data.train_target.empty()) out.add("train_target", data.train_target);
+  if (!data.test_target.empty()) out.add("test_target", data.test_target);
+  out.add("missing", std::string(data.drop_missing ? "drop" : "refuse"));
+  if (!data.target.empty()) out.add("target", name_or_names(data.target));
+  if (data.task != Task::reconstruction)
+    out.add("task", std::string(data.task == Task::regression ? "regression" : "classification"));
+  if (data.name != "csv") return;
+  if (!data.ignore.empty()) out.add("ignore", data.ignore);
+  out.add("header", data.header).add("separator", std::string(1, data.separator));
+  if (!data.classes.empty()) out.add("classes", data.classes);
+}
+
 std::string data_text(const DataRecipe& data) {
+  const bool images = data.name == "digits" || data.name == "mnist";
   TomlWriter out("data");
   out.add("name", data.name);
-  if (data.name == "mnist") out.add("folder", data.folder);
-  out.add("train_count", data.train_count).add("test_count", data.test_count).add_seed(data.seed);
-  out.add("validation", data.validation).add_if("mean", data.mean);
-  return out.add_if("deviation", data.deviation).text();
+  if (data.name == "mnist" || data.files()) out.add("folder", data.folder);
+  if (data.files())
+    write_file_keys(out, data);
+  else
+    out.add("train_count", data.train_count).add("test_count", data.test_count);
+  if (data.task == Task::reconstruction) out.add("target", std::string("input"));
+  out.add_seed(data.seed).add("validation", data.validation);
+  if (!images) out.add("normalise", data.normalise);
+  if (!images && data.task == Task::regression) out.add("normalise_target", data.normalise_target);
+  out.add("sampling", std::string(data.balanced_sampling ? "balanced" : "shuffled"));
+  return out.add_if("mean", data.mean).add_if("deviation", data.deviation).text();
+}
+
+std::string loss_text(const LayerRecipe& loss) {
+  TomlWriter out("loss");
+  out.add("type", loss.type);
+  for (const Options::Item& item : loss.options.items())
+    out.add(key_text(item.key).c_str(), item.value);
+  return out.text();
 }
 
 std::string optimizer_text(const OptimizerRecipe& optim) {
@@ -230,8 +331,8 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
   ADJOINT_CHECK(!tables.layers.empty(), name,
                 ": the recipe has no layers; expected [model] with layers = [{type = ...}, ...]");
   for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
-  recipe.data = read_data(tables.sections.at("data"));
   recipe.loss = read_loss(tables.sections.at("loss"));
+  recipe.data = read_data(tables.sections.at("data"), recipe.loss.type);
   recipe.optim = read_optimizer(tables.sections.at("optim"));
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
   recipe.train = read_train(tables.sections.at("train"));
@@ -245,11 +346,8 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
 }
 
 std::string to_toml(const Recipe& recipe) {
-  TomlWriter loss("loss");
-  loss.add("type", recipe.loss.type).add("label_smoothing", recipe.loss.label_smoothing);
-  loss.add_if("ignored_label", recipe.loss.ignored_label);
   return join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
-                                       loss.text(), optimizer_text(recipe.optim),
+                                       loss_text(recipe.loss), optimizer_text(recipe.optim),
                                        schedule_text(recipe.schedule), train_text(recipe.train)},
               "\n");
 }

@@ -18,16 +18,20 @@
 
 namespace adjoint {
 
+/// What is to be predicted of a sample: its class, numbers, or the sample itself.
+enum class Task : std::uint8_t { classification, regression, reconstruction };
+
 struct DataRecipe {
-  /// "digits" (drawn, no files) or "mnist" (four IDX files).
+  /// "digits" (drawn images), "tabular", "regression" (generated tables), all without files;
+  /// "mnist" (four IDX files), "csv", "npy".
   std::string name = "digits";
-  /// Where the files of mnist lie; empty: named by the program.
+  /// Where files lie; empty: named by the program, or where it was started.
   std::string folder = {};
-  /// Samples, the first ones of a file; 0: all of mnist. digits has no end and defaults to 30,000
-  /// and 10,000.
+  /// Samples, the first ones of a file; 0: all of mnist. What is drawn has no end and defaults to
+  /// 30,000 and 10,000.
   std::int64_t train_count = 0;
   std::int64_t test_count = 0;
-  /// Of the drawn digits and of the choice of validation samples.
+  /// Of what is drawn and of the choice of validation and test samples.
   std::uint64_t seed = 1;
   /// Part of the training samples set aside, in [0, 1).
   double validation = 0.1;
@@ -35,6 +39,44 @@ struct DataRecipe {
   /// given; a resolved recipe gives them, so that evaluation sees what training saw.
   std::optional<double> mean = {};
   std::optional<double> deviation = {};
+
+  /// target = "input" makes it reconstruction. Otherwise csv and npy say it, or leave it to the
+  /// loss: a cross-entropy is for classes.
+  Task task = Task::classification;
+  /// Classes are drawn equally often, with replacement, instead of each sample once an epoch.
+  bool balanced_sampling = false;
+
+  // Tables: csv, npy and generated ones.
+
+  /// Features and targets are given to the model with mean 0 and deviation 1, as measured on the
+  /// training part. A model file holds by what (core/train/model_file.h).
+  bool normalise = true;
+  /// Off for losses whose targets mean something as they are: 0 and 1 of bce_with_logits.
+  bool normalise_target = true;
+
+  // csv and npy: files, in `folder`. For npy each is FILE.npy or FILE.npz:ARRAY.
+
+  std::string train = {};
+  /// Empty: `test_part` of the training file is set aside.
+  std::string test = {};
+  double test_part = 0.2;
+  /// npy only.
+  std::string train_target = {}, test_target = {};
+  /// Rows with missing numbers are left out rather than refused.
+  bool drop_missing = false;
+
+  // csv only.
+
+  /// Columns, by name or number from 0: one of labels, or one or more of numbers.
+  std::vector<std::string> target = {};
+  std::vector<std::string> ignore = {};
+  bool header = true;
+  char separator = ',';
+  /// Texts of the classes; a resolved recipe gives them.
+  std::vector<std::string> classes = {};
+
+  /// Whether the samples come from csv or npy files.
+  bool files() const { return name == "csv" || name == "npy"; }
 };
 
 struct LayerRecipe {
@@ -42,14 +84,6 @@ struct LayerRecipe {
   std::string type;
   /// The rest of the table. The layer asks for what it knows, then finish() reports what is left.
   Options options;
-};
-
-struct LossRecipe {
-  std::string type = "softmax_cross_entropy";
-  /// In [0, 1).
-  double label_smoothing = 0;
-  /// Samples with this label do not count.
-  std::optional<std::int32_t> ignored_label = {};
 };
 
 struct OptimizerRecipe {
@@ -93,7 +127,8 @@ struct Recipe {
   std::string name = {};
   DataRecipe data = {};
   std::vector<LayerRecipe> layers = {};
-  LossRecipe loss = {};
+  /// A layer of (prediction, target) that makes totals, by the registry of layers.
+  LayerRecipe loss = {.type = "softmax_cross_entropy", .options = Options("[loss]")};
   OptimizerRecipe optim = {};
   ScheduleRecipe schedule = {};
   TrainRecipe train = {};
@@ -103,7 +138,7 @@ struct Recipe {
 /// "data.name=mnist" (text needs no quotes), "model.layers.1.out=256" (layers count from 0).
 /// Overriding train.steps removes train.epochs and the other way. Throws Error, naming file and
 /// line or override, for what is not TOML, unknown tables and keys, wrong types and values out of
-/// range. Types and options of layers are left to the registry of layers.
+/// range. Types and options of layers and of the loss are left to the registry of layers.
 Recipe read_recipe(const std::filesystem::path& path, std::span<const std::string> overrides = {});
 /// The same from text; `name` stands in messages.
 Recipe parse_recipe(std::string_view text, const std::string& name,

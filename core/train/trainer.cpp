@@ -45,7 +45,7 @@ void Trainer::batch(bool first_of_update, bool last_of_update) {
   graph.set_batch(size);
   graph.set_accumulating(!first_of_update);
   steps_.run(graph.context().stream(), {size, first_of_update, last_of_update}, [&] {
-    loader_.gather(graph.tensor(model_.images), graph.tensor(model_.labels));
+    gather_batch(loader_, model_);
     graph.forward();
     graph.backward();
     const Tensor totals = graph.tensor(model_.totals);
@@ -65,14 +65,18 @@ bool Trainer::run() {
 bool Trainer::run_epoch(std::int64_t epoch) {
   epoch_begin_ = Clock::now();
   epoch_sums_ = {};
+  epoch_samples_ = 0;
   loader_.begin_epoch(static_cast<std::uint64_t>(epoch));
   bool stopped = false;
   while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
+    std::int64_t samples = 0;
     for (std::int64_t micro = 0; micro < options_.accumulate && loader_.next_size() > 0; ++micro) {
       stay_near_the_device();
       const bool last = micro + 1 == options_.accumulate || loader_.next_size() == loader_.left();
+      samples += loader_.next_size();
       batch(micro == 0, last);
     }
+    queued_samples_.push_back(samples);
     ++updates_queued_;
     read_metrics(epoch);
     stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
@@ -107,7 +111,11 @@ void Trainer::read_metrics(std::int64_t epoch) {
   epoch_sums_.correct += sums.correct;
   epoch_sums_.skipped += sums.skipped;
   epoch_sums_.updates += sums.updates;
-  samples_trained_ += sums.valid;
+  for (std::int64_t i = 0; i < sums.updates && !queued_samples_.empty(); ++i) {
+    epoch_samples_ += queued_samples_.front();
+    samples_trained_ += static_cast<double>(queued_samples_.front());
+    queued_samples_.pop_front();
+  }
   latest_.epoch = epoch;
   latest_.step += sums.updates;
   latest_.steps = options_.steps;
@@ -121,6 +129,15 @@ void Trainer::read_metrics(std::int64_t epoch) {
   if (options_.on_step) options_.on_step(latest_);
 }
 
+// Of a classifier accuracy decides, losses among equals; without classes there are losses alone. A
+// loss that is no number is never better.
+bool Trainer::better(const Evaluation& found) const {
+  if (!best_validation_) return true;
+  if (model_.classes > 0 && found.accuracy != best_validation_->accuracy)
+    return found.accuracy > best_validation_->accuracy;
+  return found.loss < best_validation_->loss || std::isnan(best_validation_->loss);
+}
+
 void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
   training_seconds_ += seconds;
   verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch));
@@ -130,21 +147,18 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
                 " were skipped because gradients were not finite; lower [optim] lr, or set "
                 "clip_norm = 1");
   EpochReport report{.epoch = epoch, .step = latest_.step, .epoch_seconds = seconds};
-  report.train = {.loss = sums.loss / sums.valid,
-                  .accuracy = sums.correct / sums.valid,
-                  .count = static_cast<std::int64_t>(sums.valid)};
+  report.train = {
+      .loss = sums.loss / sums.valid,
+      .accuracy = sums.correct / sums.valid,
+      .count = model_.classes > 0 ? static_cast<std::int64_t>(sums.valid) : epoch_samples_};
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.best = true;
   if (validation_ != nullptr) {
     const Evaluation found = validation_->run();
     report.validation = found;
-    report.best = found.accuracy > best_accuracy_ ||
-                  (found.accuracy == best_accuracy_ && found.loss < best_loss_);
-    if (report.best) {
-      best_accuracy_ = found.accuracy;
-      best_loss_ = found.loss;
-    }
+    report.best = better(found);
+    if (report.best) best_validation_ = found;
   }
   if (report.best) {
     best_ = take_snapshot(*model_.graph);

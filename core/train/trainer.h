@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +25,7 @@ struct StepReport {
   std::int64_t steps = 0;  ///< updates that the whole run will make
   double seconds = 0;      ///< since run() began
   double loss = 0;         ///< of the steps since the last report, mean over samples
-  double accuracy = 0;
+  double accuracy = 0;     ///< likewise; 0 without classes
   double learning_rate = 0;
   double gradient_norm = 0;
   double samples_per_second = 0;  ///< of training, since run() began, validation not counted
@@ -92,6 +93,7 @@ class Trainer {
   void stay_near_the_device();
   void read_metrics(std::int64_t epoch);
   void finish_epoch(std::int64_t epoch, double seconds, bool complete);
+  bool better(const Evaluation& found) const;
   double seconds_since(Clock::time_point begin) const;
 
   Model& model_;
@@ -112,6 +114,8 @@ class Trainer {
   };
   Sums epoch_sums_;
   StepReport latest_;
+  std::deque<std::int64_t> queued_samples_;  // of each update whose record has not been read
+  std::int64_t epoch_samples_ = 0;           // of those read in this epoch
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
   Clock::time_point begin_, epoch_begin_;
@@ -119,7 +123,7 @@ class Trainer {
   std::vector<EpochReport> reports_;
   Snapshot best_;
   std::int64_t best_epoch_ = 0;
-  double best_accuracy_ = -1, best_loss_ = 0;
+  std::optional<Evaluation> best_validation_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

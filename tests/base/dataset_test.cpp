@@ -46,10 +46,10 @@ TEST(Mnist, LoadsEverySpellingOfTheNames) {
   write_small_mnist(folder / "mnist");
   // In the folder itself and one above it.
   for (const fs::path& path : {folder / "mnist", folder.path()}) {
-    const ImageDatasets mnist = load_mnist(path);
+    const Datasets mnist = load_mnist(path);
     EXPECT_EQ(mnist.train.count, 3);
-    EXPECT_EQ(mnist.train.height, 2);
-    EXPECT_EQ(mnist.train.width, 4);
+    EXPECT_EQ(mnist.train.sample[1], 2);
+    EXPECT_EQ(mnist.train.sample[2], 4);
     EXPECT_EQ(mnist.train.labels, (std::vector<std::int32_t>{7, 0, 9}));
     EXPECT_EQ(mnist.train.image(1)[0], 8);
     EXPECT_EQ(mnist.test.labels, (std::vector<std::int32_t>{5}));
@@ -83,8 +83,8 @@ TEST(Mnist, WrongContentIsNamed) {
   expect_error([&] { load_mnist(folder.path()); }, {"empty"});
 }
 
-ImageDataset counted(std::int64_t count) {
-  ImageDataset dataset{.name = "counted", .count = count, .height = 1, .width = 2, .classes = 10};
+Dataset counted(std::int64_t count) {
+  Dataset dataset{.name = "counted", .count = count, .sample = {1, 1, 2}, .classes = 10};
   for (std::int64_t i = 0; i < count; ++i) {
     dataset.images.push_back(static_cast<std::uint8_t>(i));
     dataset.images.push_back(static_cast<std::uint8_t>(i / 256));
@@ -96,7 +96,7 @@ ImageDataset counted(std::int64_t count) {
 TEST(Dataset, ChecksItsSizesAndLabels) {
   EXPECT_NO_THROW(check_dataset(counted(5)));
   expect_error([] { check_dataset(counted(0)); }, {"counted", "empty"});
-  ImageDataset dataset = counted(5);
+  Dataset dataset = counted(5);
   dataset.labels.pop_back();
   expect_error([&] { check_dataset(dataset); }, {"5 images but 4 labels"});
   dataset.labels.push_back(-1);
@@ -107,14 +107,14 @@ TEST(Dataset, ChecksItsSizesAndLabels) {
 }
 
 TEST(Dataset, SplitsWithoutLossOrOverlap) {
-  const ImageDataset dataset = counted(1000);
+  const Dataset dataset = counted(1000);
   const Split split = split_validation(dataset, 0.1, 3);
   EXPECT_EQ(split.train.count, 900);
   EXPECT_EQ(split.validation.count, 100);
   check_dataset(split.train);
   check_dataset(split.validation);
   std::set<int> seen;
-  for (const ImageDataset* part : {&split.train, &split.validation}) {
+  for (const Dataset* part : {&split.train, &split.validation}) {
     for (std::int64_t i = 0; i < part->count; ++i) {
       const int id = part->image(i)[0] + 256 * part->image(i)[1];
       EXPECT_EQ(part->labels[i], id % 10);
@@ -134,15 +134,85 @@ TEST(Dataset, SplitsAtTheEdges) {
   expect_error([] { split_validation(counted(1), 0.6, 0); }, {"leaves none of 1 samples"});
 }
 
+Dataset small_table() {
+  return {.name = "table",
+          .count = 3,
+          .type = DType::float32,
+          .sample = {2},
+          .features = {1, 2, 3, 4, 5, 6},
+          .feature_names = {"width", "height"},
+          .outputs = 2,
+          .targets = {10, 20, 30, 40, 50, 60}};
+}
+
+TEST(Dataset, ChecksTables) {
+  EXPECT_NO_THROW(check_dataset(small_table()));
+  Dataset table = small_table();
+  table.features[3] = INFINITY;
+  expect_error([&] { check_dataset(table); }, {"table: sample 1, feature 1 (height) is inf"});
+  table = small_table();
+  table.targets[4] = NAN;
+  expect_error([&] { check_dataset(table); }, {"sample 2, target 0 is nan"});
+  table = small_table();
+  table.targets.pop_back();
+  expect_error([&] { check_dataset(table); }, {"5 numbers to predict, expected 6"});
+  table = small_table();
+  table.features.pop_back();
+  expect_error([&] { check_dataset(table); }, {"5 features, expected 6"});
+  table = small_table();
+  table.classes = 2;
+  expect_error([&] { check_dataset(table); }, {"both classes and numbers"});
+  table = small_table();
+  table.type = DType::float64;
+  expect_error([&] { check_dataset(table); }, {"expected uint8 or float32"});
+  table = small_table();
+  table.outputs = 0;
+  table.targets = {};
+  EXPECT_NO_THROW(check_dataset(table)) << "the input may be all there is";
+  expect_error([&] { table.image(0); }, {"sample 0"});
+  expect_error([&] { table.row(3); }, {"sample 3 of 3"});
+}
+
+TEST(Dataset, TablesAreSelectedAndSplitWithTheirTargets) {
+  const Dataset chosen = select(small_table(), std::vector<std::int64_t>{2, 0});
+  EXPECT_EQ(chosen.features, (std::vector<float>{5, 6, 1, 2}));
+  EXPECT_EQ(chosen.targets, (std::vector<float>{50, 60, 10, 20}));
+  EXPECT_EQ(chosen.feature_names, small_table().feature_names);
+  const Split split = split_validation(small_table(), 0.4, 1);
+  check_dataset(split.train);
+  check_dataset(split.validation);
+  EXPECT_EQ(split.validation.targets[0], 10 * split.validation.features[0]);
+}
+
+TEST(Dataset, AStratifiedSplitTakesTheSamePartOfEveryClass) {
+  Dataset dataset = counted(1000);
+  // Classes of 700, 250 and 50 samples.
+  for (std::int64_t i = 0; i < 1000; ++i) dataset.labels[i] = i % 20 == 0 ? 2 : i % 4 == 1 ? 1 : 0;
+  dataset.classes = 3;
+  const auto parts = [&](double fraction) {
+    const Split split =
+        split_validation(dataset, fraction, 5, {.stratified = true, .name = "test"});
+    std::vector<int> counts(3);
+    for (const std::int32_t label : split.validation.labels) ++counts[label];
+    EXPECT_EQ(split.train.count + split.validation.count, 1000);
+    EXPECT_EQ(split.validation.name, "counted (test)");
+    return counts;
+  };
+  EXPECT_EQ(parts(0.2), (std::vector<int>{140, 50, 10}));
+  // 1.05, 0.375 and 0.075 of 1.5, rounded to 2: what loses most is rounded up.
+  EXPECT_EQ(parts(0.0015), (std::vector<int>{1, 1, 0}));
+  EXPECT_EQ(parts(0.999), (std::vector<int>{699, 250, 50}));
+}
+
 TEST(Dataset, SelectsInOrder) {
-  const ImageDataset chosen = select(counted(10), std::vector<std::int64_t>{7, 2, 7});
+  const Dataset chosen = select(counted(10), std::vector<std::int64_t>{7, 2, 7});
   EXPECT_EQ(chosen.labels, (std::vector<std::int32_t>{7, 2, 7}));
   EXPECT_EQ(chosen.image(1)[0], 2);
   expect_error([] { select(counted(10), std::vector<std::int64_t>{10}); }, {"sample 10"});
 }
 
 TEST(Dataset, PixelStatistics) {
-  ImageDataset dataset = counted(1);
+  Dataset dataset = counted(1);
   dataset.images = {0, 255};
   EXPECT_DOUBLE_EQ(pixel_statistics(dataset).mean, 0.5);
   EXPECT_DOUBLE_EQ(pixel_statistics(dataset).deviation, 0.5);
@@ -167,10 +237,10 @@ TEST(Mnist, ReadsTheRealFiles) {
   if (!fs::exists(folder)) {
     GTEST_SKIP() << "no MNIST in " << folder << "; set ADJOINT_DATA to the folder above mnist";
   }
-  const ImageDatasets mnist = load_mnist(folder);
+  const Datasets mnist = load_mnist(folder);
   EXPECT_EQ(mnist.train.count, 60000);
   EXPECT_EQ(mnist.test.count, 10000);
-  EXPECT_EQ(mnist.train.image_size(), 784);
+  EXPECT_EQ(mnist.train.sample_size(), 784);
   EXPECT_EQ(std::vector(mnist.train.labels.begin(), mnist.train.labels.begin() + 8),
             (std::vector<std::int32_t>{5, 0, 4, 1, 9, 2, 1, 3}));
   EXPECT_EQ(std::vector(mnist.test.labels.begin(), mnist.test.labels.begin() + 8),

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/expect_error.h"
 #include "base/scratch_folder.h"
 #include "core/base/files.h"
@@ -42,7 +44,7 @@ TEST(RecipeData, KeepsStatisticsThatAreGiven) {
 TEST(RecipeData, TestSamplesAloneAreTheSame) {
   DataRecipe recipe = small_digits();
   const RecipeData data = load_recipe_data(recipe);
-  const ImageDataset test = load_test_data(recipe);
+  const Dataset test = load_test_data(recipe);
   EXPECT_EQ(test.images, data.test.images);
   EXPECT_EQ(test.labels, data.test.labels);
 }
@@ -83,6 +85,125 @@ TEST(RecipeData, SaysWhichFolderItNeeds) {
   DataRecipe recipe{.name = "mnist"};
   expect_error([&] { load_recipe_data(recipe); }, {"mnist", "--data"});
   expect_error([&] { load_recipe_data(recipe, "/nowhere/at/all"); }, {"/nowhere/at/all"});
+}
+
+// ---- tables
+
+// y = 3 a - b, kind = the sign of a; the rows run through a grid.
+std::string grid_csv(int rows, int first = 0) {
+  std::string text = "id,a,b,kind,y\n";
+  for (int i = first; i < first + rows; ++i) {
+    const int a = i % 11 - 5, b = i % 7;
+    text += str(i, ",", a, ",", b, ",", a < 0 ? "low" : "high", ",", 3 * a - b, "\n");
+  }
+  return text;
+}
+
+DataRecipe csv_recipe(const std::string& rest, const std::string& loss = "softmax_cross_entropy") {
+  return parse_recipe("[data]\nname = \"csv\"\ntrain = \"t.csv\"\n" + rest +
+                          "[model]\nlayers = [{type = \"relu\"}]\n[loss]\ntype = \"" + loss +
+                          "\"\n",
+                      "r.toml")
+      .data;
+}
+
+double mean(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+TEST(RecipeData, ATableIsSplitInThreeAndNormalisedByItsTrainingPart) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "t.csv", std::string_view(grid_csv(200)));
+  DataRecipe recipe = csv_recipe("target = \"y\"\nignore = [\"id\", \"kind\"]\n", "mse");
+  EXPECT_EQ(recipe.task, Task::regression) << "as the loss says";
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(data.test.count, 40);
+  EXPECT_EQ(data.validation.count, 16);
+  EXPECT_EQ(data.train.count, 144);
+  EXPECT_EQ(data.train.feature_names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_NEAR(mean(data.train.features), 0, 1e-6);
+  EXPECT_NEAR(mean(data.train.targets), 0, 1e-6);
+  EXPECT_GT(std::abs(mean(data.test.targets)), 1e-4) << "the test part is not measured";
+  // By the statistics a feature is what stood in the file.
+  const Normalisation& input = data.statistics.input;
+  const Normalisation& target = data.statistics.target;
+  for (const Dataset* part : {&data.train, &data.validation, &data.test}) {
+    for (std::int64_t i = 0; i < part->count; ++i) {
+      const double a = part->row(i)[0] * input.deviation[0] + input.mean[0];
+      const double b = part->row(i)[1] * input.deviation[1] + input.mean[1];
+      const double y = part->targets[std::size_t(i)] * target.deviation[0] + target.mean[0];
+      EXPECT_NEAR(y, 3 * a - b, 1e-4);
+    }
+  }
+  // Evaluation, from the resolved recipe and the statistics in the model's file.
+  EXPECT_EQ(recipe.folder, folder.path().string());
+  const Dataset test = load_test_data(recipe, {}, data.statistics);
+  EXPECT_EQ(test.features, data.test.features);
+  EXPECT_EQ(test.targets, data.test.targets);
+  DataStatistics other = data.statistics;
+  other.input.mean.push_back(0);
+  expect_error([&] { load_test_data(recipe, {}, other); }, {"2 columns", "trained on 3"});
+}
+
+TEST(RecipeData, LabelsOfATableKeepTheirClassesInTheTestFile) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "t.csv", std::string_view(grid_csv(100)));
+  // Only the class "high" comes in the test file.
+  write_file_atomically(folder / "test.csv",
+                        std::string_view("id,a,b,kind,y\n1,2,3,high,4\n2,3,4,high,5\n"));
+  DataRecipe recipe = csv_recipe(
+      "target = \"kind\"\ntest = \"test.csv\"\nignore = [\"id\", \"4\"]\nnormalise = false\n");
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(recipe.classes, (std::vector<std::string>{"high", "low"}));
+  EXPECT_EQ(data.test.classes, 2);
+  EXPECT_EQ(data.test.labels, (std::vector<std::int32_t>{0, 0}));
+  EXPECT_EQ(data.test.features, (std::vector<float>{2, 3, 3, 4})) << "as they stand in the file";
+  const Dataset outline = data_outline(recipe);
+  EXPECT_EQ(outline.sample, Shape{2});
+  EXPECT_EQ(outline.classes, 2);
+  EXPECT_EQ(outline.count, 0);
+
+  write_file_atomically(folder / "test.csv", std::string_view("id,a,b,kind,y\n1,2,3,medium,4\n"));
+  expect_error([&] { load_recipe_data(recipe, folder.path()); },
+               {"test.csv: line 2: unknown label 'medium'"});
+  write_file_atomically(folder / "test.csv", std::string_view("id,b,a,kind,y\n1,2,3,high,4\n"));
+  expect_error([&] { load_recipe_data(recipe, folder.path()); }, {"test.csv: feature 0 is 'b'"});
+}
+
+TEST(RecipeData, TheInputMayBeTheTarget) {
+  DataRecipe recipe = small_digits();
+  recipe.task = Task::reconstruction;
+  const RecipeData data = load_recipe_data(recipe);
+  EXPECT_EQ(data.train.classes, 0);
+  EXPECT_TRUE(data.train.labels.empty());
+  EXPECT_EQ(data_outline(recipe).classes, 0);
+  EXPECT_EQ(load_test_data(recipe).images, data.test.images);
+}
+
+TEST(RecipeData, GeneratedTablesAreKnownWithoutBeingDrawn) {
+  DataRecipe recipe{.name = "tabular", .train_count = 100, .test_count = 20};
+  EXPECT_EQ(data_outline(recipe).classes, 4);
+  EXPECT_EQ(data_outline(recipe).sample, Shape{16});
+  const RecipeData data = load_recipe_data(recipe);
+  EXPECT_EQ(data.statistics.input.mean.size(), 16u);
+  EXPECT_EQ(load_test_data(recipe, {}, data.statistics).features, data.test.features);
+}
+
+TEST(RecipeData, BalancedClassWeightsAreMeasured) {
+  LayerRecipe loss{.type = "softmax_cross_entropy", .options = Options("[loss]")};
+  const Dataset data{.name = "x", .count = 4, .classes = 2, .labels = {0, 0, 0, 1}};
+  resolve_class_weights(loss, data);
+  EXPECT_FALSE(loss.options.has("class_weights")) << "only where they are asked for";
+  loss.options.set("class_weights", std::string("balanced"));
+  resolve_class_weights(loss, data);
+  const std::vector<double> weights = loss.options.numbers("class_weights");
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_FLOAT_EQ(static_cast<float>(weights[0]), 4.0f / 6);
+  EXPECT_EQ(weights[1], 2);
+  loss.options.set("class_weights", std::string("fair"));
+  expect_error([&] { resolve_class_weights(loss, data); }, {"[loss] class_weights", "balanced"});
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ using test::expect_error;
 
 TEST(Digits, AreTheSameOnEveryMachine) {
   // FNV-1a over pixels and labels. A change means that every run on digits changes with it.
-  const ImageDataset digits = draw_digits({.count = 500, .seed = 1});
+  const Dataset digits = draw_digits({.count = 500, .seed = 1});
   std::uint64_t hash = 0xcbf29ce484222325u;
   const auto add = [&](std::uint64_t byte) { hash = (hash ^ byte) * 0x100000001b3u; };
   for (std::uint8_t pixel : digits.images) add(pixel);
@@ -26,19 +26,19 @@ TEST(Digits, AreTheSameOnEveryMachine) {
 }
 
 TEST(Digits, DoNotDependOnThreadsOrNeighbours) {
-  const ImageDataset one = draw_digits({.count = 1000, .seed = 5, .threads = 1});
-  const ImageDataset three = draw_digits({.count = 1000, .seed = 5, .threads = 3});
+  const Dataset one = draw_digits({.count = 1000, .seed = 5, .threads = 1});
+  const Dataset three = draw_digits({.count = 1000, .seed = 5, .threads = 3});
   EXPECT_EQ(one.images, three.images);
   EXPECT_EQ(one.labels, three.labels);
-  const ImageDataset later = draw_digits({.count = 1, .seed = 5, .first = 700});
+  const Dataset later = draw_digits({.count = 1, .seed = 5, .first = 700});
   EXPECT_TRUE(std::ranges::equal(later.image(0), one.image(700)));
   EXPECT_EQ(later.labels[0], one.labels[700]);
-  const ImageDataset other = draw_digits({.count = 1000, .seed = 6});
+  const Dataset other = draw_digits({.count = 1000, .seed = 6});
   EXPECT_NE(one.images, other.images);
 }
 
 TEST(Digits, AreBalancedAndVisible) {
-  const ImageDataset digits = draw_digits({.count = 5000, .seed = 2});
+  const Dataset digits = draw_digits({.count = 5000, .seed = 2});
   check_dataset(digits);
   std::array<int, 10> count{};
   for (std::int64_t i = 0; i < digits.count; ++i) {
@@ -54,14 +54,14 @@ TEST(Digits, AreBalancedAndVisible) {
 }
 
 TEST(Digits, TrainingAndTestNeverMeet) {
-  const ImageDatasets digits = make_digits(600, 300, 1);
-  const ImageDatasets more = make_digits(700, 300, 1);
+  const Datasets digits = make_digits(600, 300, 1);
+  const Datasets more = make_digits(700, 300, 1);
   EXPECT_EQ(digits.train.name, "digits train");
   EXPECT_EQ(digits.test.images, more.test.images);
   EXPECT_TRUE(std::equal(digits.train.images.begin(), digits.train.images.end(),
                          more.train.images.begin()));
   std::set<std::string> images;
-  for (const ImageDataset* part : {&digits.train, &digits.test}) {
+  for (const Dataset* part : {&digits.train, &digits.test}) {
     for (std::int64_t i = 0; i < part->count; ++i) {
       images.emplace(part->image(i).begin(), part->image(i).end());
     }

@@ -91,6 +91,22 @@ TEST(Options, ChoicesAndRanges) {
   expect_error([&] { options.require(false, "batch", "at least 1"); }, {"it is not given"});
 }
 
+TEST(Options, NamesAreTextsOrNumbersOneOrMore) {
+  Options options("x");
+  options.set("a", std::string("price"));
+  options.set("b", std::int64_t{3});
+  options.set("c", std::vector<std::string>{"p", "q"});
+  options.set("d", std::vector<std::int64_t>{0, 2});
+  options.set("e", 1.5);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(options.names("a"), Names{"price"});
+  EXPECT_EQ(options.names("b"), Names{"3"});
+  EXPECT_EQ(options.names("c"), (Names{"p", "q"}));
+  EXPECT_EQ(options.names("d"), (Names{"0", "2"}));
+  EXPECT_EQ(options.names("none"), Names{});
+  expect_error([&] { options.names("e"); }, {"x e: expected text in quotes, a whole number"});
+}
+
 TEST(Options, AnEmptyListIsAListOfAnything) {
   Options options("x");
   options.set("list", std::vector<std::int64_t>{});

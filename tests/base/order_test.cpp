@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
+
+#include "base/expect_error.h"
 
 namespace adjoint {
 namespace {
@@ -46,6 +49,54 @@ TEST(Order, EveryOrderIsEquallyLikely) {
   }
   EXPECT_EQ(different, 24);
   EXPECT_LE(chi_squared, 49.7);
+}
+
+TEST(WeightedOrder, DrawsInProportionToTheWeights) {
+  const std::vector<double> weights = {1, 0, 5, 0.5, 3.5, 1e-300, 10};
+  const WeightedOrder weighted(weights);
+  constexpr int kDraws = 200000;
+  std::vector<std::int32_t> order(kDraws);
+  weighted.draw(order, 7, 3);
+  std::vector<double> seen(weights.size());
+  for (const std::int32_t sample : order) ++seen[std::size_t(sample)];
+  EXPECT_EQ(seen[1], 0) << "a weight of 0 is never drawn";
+  EXPECT_EQ(seen[5], 0);
+  double chi_squared = 0;
+  for (const std::size_t i : {0u, 2u, 3u, 4u, 6u}) {
+    const double expected = kDraws * weights[i] / 20;
+    chi_squared += (seen[i] - expected) * (seen[i] - expected) / expected;
+  }
+  // Four degrees of freedom: 18.5 at one in a thousand.
+  EXPECT_LE(chi_squared, 18.5);
+}
+
+TEST(WeightedOrder, DependsOnSeedAndEpochAlone) {
+  const auto draw = [](std::uint64_t seed, std::uint64_t epoch) {
+    const WeightedOrder weighted(std::vector<double>(100, 0.25));
+    std::vector<std::int32_t> order(1000);
+    weighted.draw(order, seed, epoch);
+    return order;
+  };
+  EXPECT_EQ(draw(1, 2), draw(1, 2));
+  EXPECT_NE(draw(1, 2), draw(1, 3));
+  EXPECT_NE(draw(1, 2), draw(2, 2));
+  // With replacement: of a hundred equal ones about ten come twice within any ten draws or so.
+  std::vector<std::int32_t> order = draw(1, 2);
+  order.resize(100);
+  std::ranges::sort(order);
+  EXPECT_LT(std::ranges::unique(order).begin() - order.begin(), 80);
+}
+
+TEST(WeightedOrder, RefusesWhatIsNoWeight) {
+  const auto refused = [](std::vector<double> weights, const std::string& part) {
+    test::expect_error([&] { WeightedOrder{weights}; }, {part});
+  };
+  refused({1, -1}, "sample 1 has weight -1");
+  refused({std::nan("")}, "sample 0 has weight nan");
+  refused({1, 1, INFINITY}, "sample 2 has weight inf");
+  refused({0, 0}, "positive sum");
+  refused({}, "positive sum");
+  refused({1e308, 1e308}, "positive sum");
 }
 
 }  // namespace

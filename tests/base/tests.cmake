@@ -7,6 +7,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/digits_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/error_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/generated_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/gzip_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/idx_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/initializer_test.cpp
@@ -17,4 +18,6 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_folder_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/safetensors_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/statistics_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)

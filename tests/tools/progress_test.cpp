@@ -39,6 +39,13 @@ TEST(Progress, ALineSaysAll) {
             "step 50/100, epoch 2/4, loss 0.2500, accuracy 92.50 %, 1m 05s left, 43.2k samples/s");
 }
 
+TEST(Progress, WithoutClassesThereIsNoAccuracy) {
+  ProgressState state = kHalf;
+  state.accuracy = {};
+  EXPECT_EQ(progress_line(state),
+            "step 50/100, epoch 2/4, loss 0.2500, 1m 05s left, 43.2k samples/s");
+}
+
 TEST(Progress, ABarFillsAsStepsPass) {
   const ProgressStyle plain{.columns = 120, .color = false, .unicode = false};
   EXPECT_EQ(progress_bar(kHalf, plain),

@@ -114,7 +114,7 @@ TEST_F(LoaderTest, WithoutShufflingKeepsTheOrderOfTheData) {
 
 TEST_F(LoaderTest, RefusesWhatItCannotLoad) {
   Context context;
-  auto empty = std::make_shared<ImageDataset>();
+  auto empty = std::make_shared<Dataset>();
   empty->name = "nothing";
   expect_error([&] { Loader(context, empty, {}); }, {"nothing", "no samples"});
   expect_error([&] { Loader(context, small_digits(4), {.batch = 0}); }, {"batch"});

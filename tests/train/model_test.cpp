@@ -58,6 +58,18 @@ TEST_F(ModelTest, StartsAsTheRecipeSays) {
   expect_no_model(chain(start + "bias_init = \"kaiming_normal\"}"), {"bias_init", "without a fan"});
 }
 
+TEST_F(ModelTest, NamesTheOptionOfALossThatDoesNotFit) {
+  const std::string good = "{type = \"flatten\"}, {type = \"linear\", out = 10}";
+  const auto with = [&](const std::string& loss) { return chain(good, "[loss]\n" + loss); };
+  expect_no_model(with("label_smoothing = 1"), {"label_smoothing"});
+  expect_no_model(with("ignored_label = 3000000000"), {"ignored_label"});
+  expect_no_model(with("label_smothing = 0.1"),
+                  {"r.toml, line 6", "did you mean 'label_smoothing'"});
+  expect_no_model(with("type = \"softmax_crossentropy\""),
+                  {"[loss]", "did you mean 'softmax_cross_entropy'?"});
+  expect_no_model(with("type = \"relu\""), {"[loss]", "relu makes no totals"});
+}
+
 TEST_F(ModelTest, SavesAndLoads) {
   // In bfloat16 the layers use copies of what is loaded.
   for (const std::string precision : {"float32", "bfloat16"}) {

@@ -159,7 +159,7 @@ TEST_F(TrainerTest, StopsBetweenStepsAndKeepsWhatWasLearned) {
 }
 
 TEST_F(TrainerTest, NamesTheSampleOfALabelThatIsNoClass) {
-  auto data = std::make_shared<ImageDataset>(*small_digits(100));
+  auto data = std::make_shared<Dataset>(*small_digits(100));
   data->name = "broken set";
   data->labels[77] = 10;
   SmallRun run(small_recipe());

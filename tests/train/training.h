@@ -12,9 +12,8 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-inline std::shared_ptr<const ImageDataset> small_digits(std::int64_t count,
-                                                        std::uint64_t first = 0) {
-  auto data = std::make_shared<ImageDataset>(
+inline std::shared_ptr<const Dataset> small_digits(std::int64_t count, std::uint64_t first = 0) {
+  auto data = std::make_shared<Dataset>(
       draw_digits({.count = count, .seed = 3, .first = first, .threads = 1}));
   data->name = "digits";
   return data;

@@ -16,7 +16,7 @@ const std::atomic<bool>& stop_flag();
 }  // namespace adjoint
 
 #if defined(ADJOINT_BACKEND)
-#include "core/train/model.h"
+#include "core/train/evaluator.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -33,8 +33,8 @@ int run_bench(const BenchCommand& command);
 Recipe read_choice(const RecipeChoice& choice);
 /// "host, AMD EPYC ..., 2 workers", for first lines.
 std::string device_line();
-/// Shape of images and number of classes of a recipe's data, without loading it.
-ModelOptions model_options(const DataRecipe& data);
+/// "accuracy 98.12 %" or, without classes, "loss 0.0123".
+std::string result_text(const Model& model, const Evaluation& found);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND
 #endif

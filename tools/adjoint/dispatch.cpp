@@ -47,7 +47,13 @@ std::string device_line() {
              host ? " workers" : " multiprocessors");
 }
 
-// Both data sets there are have these.
-ModelOptions model_options(const DataRecipe&) { return {.image = {1, 28, 28}, .classes = 10}; }
+std::string result_text(const Model& model, const Evaluation& found) {
+  char text[64];
+  if (model.classes > 0)
+    std::snprintf(text, sizeof(text), "accuracy %.2f %%", 100 * found.accuracy);
+  else
+    std::snprintf(text, sizeof(text), "loss %.4f", found.loss);
+  return text;
+}
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -15,19 +15,21 @@ int run_eval(const EvalCommand& command) {
   const RunFolder folder = RunFolder::open(command.run);
   const Recipe recipe = read_recipe(folder.recipe());
   Context context({.seed = recipe.train.seed});
-  auto data = std::make_shared<const ImageDataset>(load_test_data(recipe.data, command.data));
+  const DataStatistics statistics = load_statistics(folder.model());
+  auto data =
+      std::make_shared<const Dataset>(load_test_data(recipe.data, command.data, statistics));
   const std::string name = data->name;
+  ModelOptions options = model_options(*data);
   Loader loader(context, std::move(data),
-                {.batch = recipe.train.batch,
-                 .shuffle = false,
-                 .pixels = {recipe.data.mean.value_or(0.0), recipe.data.deviation.value_or(1.0)}});
-  ModelOptions options = model_options(recipe.data);
+                {.batch = recipe.train.batch, .shuffle = false, .pixels = pixel_scale(statistics)});
   options.batch = loader.batch();
   Model model = build_model(context, recipe, options);
   load_model(folder.model(), *model.graph);
   const Evaluation found = Evaluator(model, loader).run();
-  std::printf("%s: accuracy %.2f %% on %lld samples, loss %.4f\n", name.c_str(),
-              100 * found.accuracy, static_cast<long long>(found.count), found.loss);
+  std::printf("%s: %s on %lld samples", name.c_str(), result_text(model, found).c_str(),
+              static_cast<long long>(found.count));
+  if (model.classes > 0) std::printf(", loss %.4f", found.loss);
+  std::printf("\n");
   return 0;
 }
 

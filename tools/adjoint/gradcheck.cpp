@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/graph/registry.h"
+#include "core/train/datasets.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
@@ -20,8 +21,10 @@ constexpr double kRecipeStep = 5e-5;
 // Each layer by itself, on inputs as it meets them. Not the chain in one: with thousands of ReLUs
 // behind a parameter some kink lies within every step of a difference.
 std::vector<LayerCase> cases_of_recipe(const Recipe& recipe) {
-  const Shape image = model_options(recipe.data).image;
-  TensorType x{DType::float32, {kRecipeBatch, image[0], image[1], image[2]}};
+  const Shape sample = data_outline(recipe.data).sample;
+  std::vector<std::int64_t> extents{kRecipeBatch};
+  extents.insert(extents.end(), sample.extents().begin(), sample.extents().end());
+  TensorType x{DType::float32, Shape(extents)};
   std::vector<LayerCase> cases;
   for (const LayerRecipe& layer : recipe.layers) {
     cases.push_back({.name = str(layer.options.owner(), " on ", x.shape),

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/base/text.h"
+#include "core/train/datasets.h"
 #include "tools/adjoint/synthetic.h"
 #include "tools/adjoint/table.h"
 
@@ -20,9 +21,11 @@ std::int64_t parameters_of(const Graph& graph, const std::string& node) {
 }
 
 // The graph before rewrites, for those who wrote the recipe.
-void print_layers(const Recipe& recipe) {
+void print_layers(Recipe recipe) {
   Context context({.seed = recipe.train.seed});
-  ModelOptions options = model_options(recipe.data);
+  const Dataset outline = data_outline(recipe.data);
+  resolve_class_weights(recipe.loss, outline);
+  ModelOptions options = model_options(outline);
   options.rewrite = false;
   const Model model = build_model(context, recipe, options);
   const Graph& graph = *model.graph;

@@ -1,5 +1,5 @@
 // A model with data, an optimizer and a trainer, for commands that run steps without a data set:
-// images are noise, labels are drawn.
+// inputs are noise, targets are drawn.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ struct SyntheticRun {
   std::unique_ptr<Loader> loader;
   std::unique_ptr<Trainer> trainer;
 
-  explicit SyntheticRun(const Recipe& recipe, bool tune = false);
+  explicit SyntheticRun(Recipe recipe, bool tune = false);
   /// A whole update, of as many batches as the recipe accumulates.
   void step();
   std::int64_t batches_of_update() const { return accumulate_; }

@@ -1,4 +1,5 @@
 // adjoint train: a recipe, a run folder, a progress bar, and what to do next.
+#include <algorithm>
 #include <cstdio>
 
 #include "core/base/error.h"
@@ -33,8 +34,15 @@ std::string run_name(const Recipe& recipe) {
   return std::filesystem::path(recipe.name).stem().string();
 }
 
-std::shared_ptr<const ImageDataset> shared(ImageDataset data) {
-  return std::make_shared<const ImageDataset>(std::move(data));
+std::shared_ptr<const Dataset> shared(Dataset data) {
+  return std::make_shared<const Dataset>(std::move(data));
+}
+
+// Whether the loss's weights are yet to be measured.
+bool balances_classes(const LayerRecipe& loss) {
+  return std::ranges::any_of(loss.options.items(), [](const Options::Item& item) {
+    return item.key == "class_weights" && std::holds_alternative<std::string>(item.value);
+  });
 }
 
 // Everything of one run, from the recipe to its files.
@@ -46,9 +54,15 @@ class TrainRun {
         context_({.seed = recipe_.train.seed}) {}
 
   int run() {
-    // Before the data: mistakes in a recipe should not have to wait for it.
-    model_ = build_model(context_, recipe_, model_options(recipe_.data));
-    load_data();
+    // Before the data, where these are known: mistakes in a recipe should not have to wait for
+    // them.
+    if (outline_is_known(recipe_.data) && !balances_classes(recipe_.loss)) {
+      model_ = build_model(context_, recipe_, model_options(data_outline(recipe_.data)));
+      load_data();
+    } else {
+      const Dataset outline = load_data();
+      model_ = build_model(context_, recipe_, model_options(outline));
+    }
     steps_ = total_updates(recipe_, train_->count());
     optimizer_ = build_optimizer(context_, recipe_, *model_.graph, steps_);
     open_folder();
@@ -59,23 +73,33 @@ class TrainRun {
   }
 
  private:
-  void load_data() {
+  // An outline of what was loaded.
+  Dataset load_data() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
+    resolve_class_weights(recipe_.loss, data.train);
+    statistics_ = data.statistics;
+    const Dataset outline{.sample = data.train.sample,
+                          .classes = data.train.classes,
+                          .class_names = data.train.class_names,
+                          .outputs = data.train.outputs};
+    class_names_ = outline.class_names;
     data_line_ = str(recipe_.data.name, ", ", data.train.count, " training, ",
                      data.validation.count, " validation and ", data.test.count, " test samples");
-    train_ =
-        std::make_unique<Loader>(context_, shared(std::move(data.train)), loader_options(true));
+    LoaderOptions training = loader_options(true);
+    if (recipe_.data.balanced_sampling) training.weights = balanced_sample_weights(data.train);
+    train_ = std::make_unique<Loader>(context_, shared(std::move(data.train)), training);
     if (data.validation.count > 0)
       validation_ = std::make_unique<Loader>(context_, shared(std::move(data.validation)),
                                              loader_options(false));
     test_ = std::make_unique<Loader>(context_, shared(std::move(data.test)), loader_options(false));
+    return outline;
   }
 
   LoaderOptions loader_options(bool shuffle) const {
     return {.batch = recipe_.train.batch,
             .seed = recipe_.train.seed,
             .shuffle = shuffle,
-            .pixels = {*recipe_.data.mean, *recipe_.data.deviation}};
+            .pixels = pixel_scale(statistics_)};
   }
 
   // Only once data and model are known to be good: a mistake leaves no empty folder behind.
@@ -96,6 +120,11 @@ class TrainRun {
     say(str("device  ", device_line(), ", ", human_bytes(context_.memory().use().current),
             " of memory"));
     say(str("run     ", folder_->path().string()));
+  }
+
+  bool classifies() const { return model_.classes > 0; }
+  std::optional<double> accuracy(double value) const {
+    return classifies() ? std::optional(value) : std::nullopt;
   }
 
   // Into the log, and shown unless --quiet.
@@ -124,7 +153,10 @@ class TrainRun {
     const double weight = smoothed_steps_ == 0 ? 1.0 : 0.1;
     ++smoothed_steps_;
     state_.loss += weight * (step.loss - state_.loss);
-    state_.accuracy += weight * (step.accuracy - state_.accuracy);
+    if (classifies()) {
+      const double before = state_.accuracy.value_or(0);
+      state_.accuracy = before + weight * (step.accuracy - before);
+    }
     const std::int64_t per_epoch = updates_per_epoch(recipe_, train_->count());
     state_.epochs = (steps_ + per_epoch - 1) / per_epoch;
     state_.epoch = step.epoch;
@@ -139,7 +171,7 @@ class TrainRun {
                      .step = step.step,
                      .seconds = step.seconds,
                      .train_loss = step.loss,
-                     .train_accuracy = step.accuracy,
+                     .train_accuracy = accuracy(step.accuracy),
                      .learning_rate = step.learning_rate,
                      .gradient_norm = step.gradient_norm,
                      .skipped = step.skipped});
@@ -151,17 +183,18 @@ class TrainRun {
                    .step = epoch.step,
                    .seconds = epoch.seconds,
                    .train_loss = epoch.train.loss,
-                   .train_accuracy = epoch.train.accuracy,
+                   .train_accuracy = accuracy(epoch.train.accuracy),
                    .learning_rate = latest_.learning_rate,
                    .gradient_norm = latest_.gradient_norm,
                    .skipped = epoch.skipped};
     std::string line =
-        str("epoch ", epoch.epoch, "/", state_.epochs, "  loss ", fixed(epoch.train.loss, 4),
-            "  accuracy ", percent(epoch.train.accuracy));
+        str("epoch ", epoch.epoch, "/", state_.epochs, "  loss ", fixed(epoch.train.loss, 4));
+    if (classifies()) line += str("  accuracy ", percent(epoch.train.accuracy));
     if (epoch.validation) {
       row.validation_loss = epoch.validation->loss;
-      row.validation_accuracy = epoch.validation->accuracy;
-      line += str("  validation ", percent(epoch.validation->accuracy));
+      row.validation_accuracy = accuracy(epoch.validation->accuracy);
+      line += str("  validation ", classifies() ? percent(epoch.validation->accuracy)
+                                                : result_text(model_, *epoch.validation));
     }
     line += str("  ", fixed(epoch.epoch_seconds, 2), " s");
     if (epoch.skipped > 0) line += str("  ", epoch.skipped, " updates skipped so far");
@@ -170,19 +203,26 @@ class TrainRun {
     metrics_->add(row);
     metrics_->write();
     if (epoch.best)
-      save_model(folder_->model(), trainer_->best(), {{"epoch", std::to_string(epoch.epoch)}});
+      save_model(folder_->model(), trainer_->best(), metadata(epoch.epoch), statistics_);
     if (epoch.seconds >= last_saved_ + kSecondsBetweenStates) {
       save_last();
       last_saved_ = epoch.seconds;
     }
   }
 
+  SafetensorsMetadata metadata(std::int64_t epoch) const {
+    SafetensorsMetadata metadata{{"epoch", std::to_string(epoch)}};
+    if (!class_names_.empty()) metadata["classes"] = toml_text(class_names_);
+    return metadata;
+  }
+
   void save_last() {
     Snapshot snapshot = take_snapshot(*model_.graph);
     for (SavedTensor& tensor : take_snapshot(context_, *optimizer_))
       snapshot.push_back(std::move(tensor));
-    save_model(folder_->last(), snapshot,
-               {{"step", std::to_string(latest_.step)}, {"epoch", std::to_string(latest_.epoch)}});
+    SafetensorsMetadata metadata = this->metadata(latest_.epoch);
+    metadata["step"] = std::to_string(latest_.step);
+    save_model(folder_->last(), snapshot, metadata, statistics_);
   }
 
   void report() {
@@ -197,8 +237,8 @@ class TrainRun {
     if (!completed_)
       lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
                           " updates; what was learned is saved"));
-    lines.push_back(str("test accuracy ", percent(test.accuracy), " on ", test.count,
-                        " unseen samples, loss ", fixed(test.loss, 4), ", after ",
+    lines.push_back(str("test ", result_text(model_, test), " on ", test.count, " unseen samples",
+                        classifies() ? ", loss " + fixed(test.loss, 4) : "", ", after ",
                         human_duration(seconds), " of training (model of epoch ",
                         trainer_->best_epoch(), ")"));
     for (const std::string& line : lines) {
@@ -216,8 +256,8 @@ class TrainRun {
     if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
     return str("\nfiles in ", folder, "\n",  //
                "  recipe.toml         the recipe with every default filled in\n",
-               "  metrics.csv         loss and accuracy, step by step\n",
-               "  model.safetensors   the model, as it was best\n",
+               "  metrics.csv         loss ", classifies() ? "and accuracy, " : "",
+               "step by step\n", "  model.safetensors   the model, as it was best\n",
                "  last.safetensors    the model and the optimizer, as they ended\n",
                "  log.txt             what was said here\n",
                "what to try next\n",  //
@@ -231,6 +271,8 @@ class TrainRun {
   Recipe recipe_;
   Context context_;
   std::string data_line_;
+  DataStatistics statistics_;
+  std::vector<std::string> class_names_;
   std::unique_ptr<Loader> train_, validation_, test_;
   Model model_;
   std::unique_ptr<Optimizer> optimizer_;

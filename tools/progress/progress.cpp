@@ -64,7 +64,7 @@ std::vector<std::string> parts(const ProgressState& state) {
   std::vector<std::string> result;
   if (const std::string epoch = epoch_text(state); !epoch.empty()) result.push_back(epoch);
   result.push_back(format("loss %.4f", state.loss));
-  result.push_back(format("accuracy %5.2f %%", 100 * state.accuracy));
+  if (state.accuracy) result.push_back(format("accuracy %5.2f %%", 100 * *state.accuracy));
   result.push_back(human_duration(state.seconds_left) + " left");
   result.push_back(human_count(state.samples_per_second) + " samples/s");
   return result;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,10 +14,10 @@ namespace adjoint {
 struct ProgressState {
   std::int64_t epoch = 0;  ///< from 1; 0 where there is only one pass
   std::int64_t epochs = 0;
-  std::int64_t step = 0;   ///< done, over all epochs
-  std::int64_t steps = 0;  ///< in all
-  double loss = 0;         ///< of training, smoothed
-  double accuracy = 0;     ///< of training, smoothed, in [0, 1]
+  std::int64_t step = 0;                ///< done, over all epochs
+  std::int64_t steps = 0;               ///< in all
+  double loss = 0;                      ///< of training, smoothed
+  std::optional<double> accuracy = {};  ///< likewise, in [0, 1]; of classifiers
   double samples_per_second = 0;
   double seconds_left = 0;
 };

@@ -1,0 +1,185 @@
+#include "core/data/tables.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <unordered_map>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/data/statistics.h"
+
+namespace adjoint {
+namespace {
+
+bool whole_number(const std::string& text, std::int64_t& value) {
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && rest == end;
+}
+
+std::string first_few(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 12;
+  const auto shown = std::span(names).first(std::min(names.size(), kShown));
+  return join(shown, ", ") + (names.size() > kShown ? ", ..." : "");
+}
+
+// ---- arrays
+
+// Rows of [count, columns] without those that hold a NaN in either array.
+void drop_rows(Dataset& data) {
+  const auto width = static_cast<std::size_t>(data.sample_size());
+  const auto outputs = static_cast<std::size_t>(data.outputs);
+  const auto missing = [](std::span<const float> row) {
+    return std::ranges::any_of(row, [](float v) { return std::isnan(v); });
+  };
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(data.count); ++i) {
+    const auto row = data.type == DType::float32
+                         ? std::span(data.features).subspan(i * width, width)
+                         : std::span<float>();
+    const auto target = std::span(data.targets).subspan(i * outputs, outputs);
+    if (missing(row) || missing(target)) continue;
+    std::ranges::copy(row, data.features.begin() + static_cast<std::ptrdiff_t>(kept * row.size()));
+    std::ranges::copy(target, data.targets.begin() + static_cast<std::ptrdiff_t>(kept * outputs));
+    if (kept != i && data.type == DType::uint8)
+      std::copy_n(data.images.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                  data.images.begin() + static_cast<std::ptrdiff_t>(kept * width));
+    if (!data.labels.empty()) data.labels[kept] = data.labels[i];
+    ++kept;
+  }
+  data.count = static_cast<std::int64_t>(kept);
+  if (data.type == DType::float32)
+    data.features.resize(kept * width);
+  else
+    data.images.resize(kept * width);
+  data.targets.resize(kept * outputs);
+  if (!data.labels.empty()) data.labels.resize(kept);
+}
+
+void set_input(Dataset& data, const NpyArray& input, bool allow_nan) {
+  ADJOINT_CHECK(!input.dims.empty() && input.dims.size() <= Shape::kMaxRank && input.dims[0] > 0,
+                data.name, ": expected an array [samples, ...] of at least one sample, got ",
+                input.describe());
+  data.count = input.dims[0];
+  const std::span<const std::int64_t> rest = std::span(input.dims).subspan(1);
+  data.sample = rest.empty() ? Shape{1} : Shape(rest);
+  ADJOINT_CHECK(data.sample_size() > 0, data.name, ": samples of ", input.describe(),
+                " have no numbers");
+  const bool bytes = input.kind == NpyKind::unsigned_integer && input.size == 1;
+  if (bytes && rest.size() >= 2) {
+    if (rest.size() == 2) data.sample = {1, rest[0], rest[1]};
+    const auto* pixels = reinterpret_cast<const std::uint8_t*>(input.bytes.data());
+    data.images.assign(pixels, pixels + input.bytes.size());
+  } else {
+    data.type = DType::float32;
+    data.features = to_floats(input, data.name, allow_nan);
+  }
+}
+
+void set_labels(Dataset& data, const NpyArray& target, std::int32_t classes) {
+  data.labels = to_integers(target, data.name + ", labels");
+  ADJOINT_CHECK(std::ssize(data.labels) == data.count, data.name, ": expected labels [", data.count,
+                "], got ", target.describe());
+  const auto [least, largest] = std::ranges::minmax_element(data.labels);
+  data.classes = classes;
+  if (classes == 0) {
+    // More classes than samples: some would be empty. Checked before anything is counted.
+    ADJOINT_CHECK(*largest < data.count, data.name, ": a label of ", *largest, " in ", data.count,
+                  " samples; expected classes counted from 0, each with samples");
+    data.classes = *largest + 1;
+  }
+  const auto bad = *least < 0 ? least : largest;
+  ADJOINT_CHECK(*bad >= 0 &&
+                        *bad<data.classes, data.name, ": sample ", bad - data.labels.begin(),
+                             " has label ", *bad, "; expected 0 to ", data.classes - 1, classes> 0
+                    ? ", the classes of the training part"
+                    : "");
+  if (classes == 0) check_classes(data);
+}
+
+}  // namespace
+
+std::vector<std::string> label_classes(const CsvTable& table, const std::string& name) {
+  std::vector<std::string> classes = table.label_texts;
+  ADJOINT_CHECK(classes.size() > 1, name, ": all rows have the label '",
+                classes.empty() ? "" : classes[0], "'; expected at least two classes");
+  ADJOINT_CHECK(table.rows < 100 || std::ssize(classes) <= table.rows / 2, name,
+                ": the labels are of ", classes.size(), " kinds in ", table.rows,
+                " rows; if they are numbers to predict, set [data] task = \"regression\"");
+  std::int64_t ignored = 0;
+  if (std::ranges::all_of(classes, [&](const auto& text) { return whole_number(text, ignored); })) {
+    std::ranges::sort(classes, {}, [](const std::string& text) {
+      std::int64_t value = 0;
+      whole_number(text, value);
+      return std::pair(value, text);  // "1" and "01" are two labels
+    });
+  } else {
+    std::ranges::sort(classes);
+  }
+  return classes;
+}
+
+Dataset table_dataset(CsvTable table, const std::string& name,
+                      const std::vector<std::string>& classes,
+                      const std::vector<std::string>& features) {
+  if (!features.empty()) {
+    ADJOINT_CHECK(table.feature_names.size() == features.size(), name, ": ",
+                  table.feature_names.size(), " features, but the training part has ",
+                  features.size());
+    for (std::size_t i = 0; i < features.size(); ++i)
+      ADJOINT_CHECK(table.feature_names[i] == features[i], name, ": feature ", i, " is '",
+                    table.feature_names[i], "', but in the training part '", features[i], "'");
+  }
+  const auto columns = static_cast<std::int64_t>(table.feature_names.size());
+  Dataset data{.name = name,
+               .count = table.rows,
+               .type = DType::float32,
+               .sample = {columns},
+               .features = std::move(table.features),
+               .feature_names = std::move(table.feature_names),
+               .outputs = std::ssize(table.targets) / std::max<std::int64_t>(table.rows, 1),
+               .targets = std::move(table.targets)};
+  if (!table.labels.empty()) {
+    std::vector<std::int32_t> class_of;
+    std::unordered_map<std::string, std::int32_t> index;
+    for (const std::string& text : classes)
+      index.emplace(text, static_cast<std::int32_t>(index.size()));
+    for (std::size_t i = 0; i < table.label_texts.size(); ++i) {
+      const auto found = index.find(table.label_texts[i]);
+      ADJOINT_CHECK(found != index.end(), name, ": line ", table.label_lines[i],
+                    ": unknown label '", table.label_texts[i], "'; the classes are ",
+                    first_few(classes));
+      class_of.push_back(found->second);
+    }
+    data.classes = static_cast<std::int32_t>(classes.size());
+    data.class_names = classes;
+    data.labels = std::move(table.labels);
+    for (std::int32_t& label : data.labels) label = class_of[static_cast<std::size_t>(label)];
+  }
+  check_dataset(data);
+  return data;
+}
+
+Dataset array_dataset(const std::string& name, const NpyArray& input, const NpyArray* target,
+                      const ArrayOptions& options) {
+  Dataset data{.name = name};
+  set_input(data, input, options.drop_missing);
+  if (target != nullptr) {
+    ADJOINT_CHECK(!target->dims.empty() && target->dims[0] == data.count, name, ": ", data.count,
+                  " samples, but targets of ", target->describe());
+    if (options.labels) {
+      set_labels(data, *target, options.classes);
+    } else {
+      data.targets = to_floats(*target, name + ", targets", options.drop_missing);
+      data.outputs = std::ssize(data.targets) / data.count;
+      ADJOINT_CHECK(data.outputs > 0, name, ": targets of ", target->describe(),
+                    " hold no numbers");
+    }
+  }
+  if (options.drop_missing) drop_rows(data);
+  check_dataset(data);
+  return data;
+}
+
+}  // namespace adjoint
