@@ -1,7 +1,5 @@
 #include "core/train/evaluator.h"
 
-#include <vector>
-
 #include "core/base/error.h"
 #include "kernels/accumulate_totals.h"
 
@@ -12,9 +10,30 @@ void gather_batch(Loader& loader, const Model& model) {
   loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
 }
 
-Evaluator::Evaluator(Model& model, Loader& loader) : model_(model), loader_(loader) {
-  workspace_ = model.graph->context().memory().allocate(
-      sizeof(StepWorkspace) + sizeof(std::uint64_t), "evaluation");
+Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target)
+    : model_(model), loader_(loader), target_(target) {
+  const auto outputs = static_cast<std::size_t>(model.outputs);
+  ADJOINT_CHECK(target.deviation.empty() || target.deviation.size() == outputs,
+                "evaluator: expected what ", outputs, " targets were normalised by, got ",
+                target.deviation.size(), " deviations");
+  Memory& memory = model.graph->context().memory();
+  workspace_ = memory.allocate(sizeof(StepWorkspace) + sizeof(std::uint64_t), "evaluation");
+  if (outputs > 0) errors_ = memory.allocate(outputs * sizeof(RegressionSums), "evaluation");
+}
+
+// Ratios of squares are the same in any unit; absolute errors are taken back to theirs.
+void Evaluator::read_errors(Evaluation& found) {
+  std::vector<RegressionSums> sums(static_cast<std::size_t>(model_.outputs));
+  Stream& stream = model_.graph->context().stream();
+  copy_to_host(stream, sums.data(), errors_.data(), sums.size() * sizeof(sums[0]));
+  stream.synchronize();
+  const auto count = static_cast<double>(found.count);
+  for (std::size_t j = 0; j < sums.size(); ++j) {
+    const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
+    const double distance = sums[j].target_squared - sums[j].target * sums[j].target / count;
+    found.absolute_errors.push_back(unit * sums[j].absolute / count);
+    found.r_squared.push_back(1 - sums[j].squared / distance);
+  }
 }
 
 Evaluation Evaluator::run() {
@@ -24,6 +43,7 @@ Evaluation Evaluator::run() {
   const bool was_training = context.training();
   context.set_training(false);
   fill_bytes(stream, workspace_.data(), 0, workspace_.bytes());
+  if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
   auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
   loader_.begin_epoch(0);
   while (const std::int64_t size = loader_.next_size()) {
@@ -34,6 +54,9 @@ Evaluation Evaluator::run() {
       graph.forward();
       accumulate_totals(stream, graph.tensor(model_.totals), workspace,
                         reinterpret_cast<std::uint64_t*>(workspace + 1));
+      if (model_.outputs > 0)
+        regression_errors(stream, graph.tensor(model_.prediction), graph.tensor(*model_.target),
+                          static_cast<RegressionSums*>(errors_.data()));
     });
     loader_.batch_queued();
   }
@@ -42,9 +65,13 @@ Evaluation Evaluator::run() {
   copy_to_host(stream, totals, workspace->totals, sizeof(totals));
   stream.synchronize();
   verify_labels(model_, loader_, 0);
-  return {.loss = totals[0] / totals[1],
-          .accuracy = totals[2] / totals[1],
-          .count = model_.classes > 0 ? static_cast<std::int64_t>(totals[1]) : loader_.count()};
+  Evaluation found{.loss = totals[0] / totals[1], .count = loader_.count()};
+  if (model_.classes > 0) {
+    found.accuracy = totals[2] / totals[1];
+    found.count = static_cast<std::int64_t>(totals[1]);
+  }
+  if (model_.outputs > 0) read_errors(found);
+  return found;
 }
 
 // Only after something was found does anybody look which sample it was: the epoch is gathered

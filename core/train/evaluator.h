@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/data/loader.h"
+#include "core/data/statistics.h"
 #include "core/train/model.h"
 #include "core/train/replay.h"
+#include "kernels/regression_errors.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -14,6 +17,14 @@ struct Evaluation {
   double loss = 0;      ///< mean over what counts
   double accuracy = 0;  ///< of classes: of the samples that count, in [0, 1]
   std::int64_t count = 0;
+
+  // Of numbers to predict, one for each output; empty without.
+
+  /// Mean of |prediction - target|, in the units of the data before they were normalised.
+  std::vector<double> absolute_errors = {};
+  /// 1 - sum of squared errors / sum of squared distances from the mean: 1 where all is right, 0
+  /// for a model that knows the mean alone, NaN where targets do not vary.
+  std::vector<double> r_squared = {};
 };
 
 /// Puts on the stream what fills the model's inputs with the loader's next batch.
@@ -21,15 +32,20 @@ void gather_batch(Loader& loader, const Model& model);
 
 class Evaluator {
  public:
-  /// Both must outlive it. The loader must not shuffle.
-  Evaluator(Model& model, Loader& loader);
+  /// Both must outlive it. The loader must not shuffle. `target` is what targets were normalised
+  /// by.
+  Evaluator(Model& model, Loader& loader, const Normalisation& target = {});
   /// Waits. Leaves the context in the mode (training or not) it was in.
   Evaluation run();
 
  private:
+  void read_errors(Evaluation& found);
+
   Model& model_;
   Loader& loader_;
+  Normalisation target_;
   Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
+  Buffer errors_;     // RegressionSums of each output
   ReplayCache<std::int64_t> batches_;
 };
 

@@ -121,7 +121,7 @@ void Trainer::read_metrics(std::int64_t epoch) {
   latest_.steps = options_.steps;
   latest_.seconds = seconds_since(begin_);
   latest_.loss = sums.loss / sums.valid;
-  latest_.accuracy = sums.correct / sums.valid;
+  latest_.accuracy = model_.classes > 0 ? sums.correct / sums.valid : 0.0;
   latest_.learning_rate = records.back().learning_rate;
   latest_.gradient_norm = records.back().gradient_norm;
   latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
@@ -147,10 +147,11 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
                 " were skipped because gradients were not finite; lower [optim] lr, or set "
                 "clip_norm = 1");
   EpochReport report{.epoch = epoch, .step = latest_.step, .epoch_seconds = seconds};
-  report.train = {
-      .loss = sums.loss / sums.valid,
-      .accuracy = sums.correct / sums.valid,
-      .count = model_.classes > 0 ? static_cast<std::int64_t>(sums.valid) : epoch_samples_};
+  report.train = {.loss = sums.loss / sums.valid, .count = epoch_samples_};
+  if (model_.classes > 0) {
+    report.train.accuracy = sums.correct / sums.valid;
+    report.train.count = static_cast<std::int64_t>(sums.valid);
+  }
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.best = true;

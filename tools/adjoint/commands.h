@@ -33,7 +33,7 @@ int run_bench(const BenchCommand& command);
 Recipe read_choice(const RecipeChoice& choice);
 /// "host, AMD EPYC ..., 2 workers", for first lines.
 std::string device_line();
-/// "accuracy 98.12 %" or, without classes, "loss 0.0123".
+/// "accuracy 98.12 %"; of numbers, "R2 0.9512, mean absolute error 1.234"; else "loss 0.0123".
 std::string result_text(const Model& model, const Evaluation& found);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

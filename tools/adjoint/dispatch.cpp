@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "tools/adjoint/commands.h"
+#include "tools/adjoint/table.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -48,12 +49,14 @@ std::string device_line() {
 }
 
 std::string result_text(const Model& model, const Evaluation& found) {
-  char text[64];
-  if (model.classes > 0)
-    std::snprintf(text, sizeof(text), "accuracy %.2f %%", 100 * found.accuracy);
-  else
-    std::snprintf(text, sizeof(text), "loss %.4f", found.loss);
-  return text;
+  if (model.classes > 0) return formatted("accuracy %.2f %%", 100 * found.accuracy);
+  if (model.outputs == 0) return formatted("loss %.4f", found.loss);
+  double mean = 0;
+  for (const double r_squared : found.r_squared) mean += r_squared / double(model.outputs);
+  const std::string text = formatted("R2 %.4f", mean);
+  // Errors of several outputs are in units of their own.
+  if (model.outputs > 1) return str(text, " (mean of ", model.outputs, " outputs)");
+  return str(text, ", mean absolute error ", formatted("%.4g", found.absolute_errors[0]));
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

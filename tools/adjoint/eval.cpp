@@ -25,10 +25,10 @@ int run_eval(const EvalCommand& command) {
   options.batch = loader.batch();
   Model model = build_model(context, recipe, options);
   load_model(folder.model(), *model.graph);
-  const Evaluation found = Evaluator(model, loader).run();
+  const Evaluation found = Evaluator(model, loader, statistics.target).run();
   std::printf("%s: %s on %lld samples", name.c_str(), result_text(model, found).c_str(),
               static_cast<long long>(found.count));
-  if (model.classes > 0) std::printf(", loss %.4f", found.loss);
+  if (model.classes > 0 || model.outputs > 0) std::printf(", loss %.4f", found.loss);
   std::printf("\n");
   return 0;
 }

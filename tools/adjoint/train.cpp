@@ -122,6 +122,7 @@ class TrainRun {
     say(str("run     ", folder_->path().string()));
   }
 
+  bool reconstructs() const { return model_.classes == 0 && model_.outputs == 0; }
   bool classifies() const { return model_.classes > 0; }
   std::optional<double> accuracy(double value) const {
     return classifies() ? std::optional(value) : std::nullopt;
@@ -135,7 +136,8 @@ class TrainRun {
 
   void train() {
     catch_interrupts();
-    if (validation_) evaluator_ = std::make_unique<Evaluator>(model_, *validation_);
+    if (validation_)
+      evaluator_ = std::make_unique<Evaluator>(model_, *validation_, statistics_.target);
     trainer_ = std::make_unique<Trainer>(
         model_, *optimizer_, *train_, evaluator_.get(),
         TrainerOptions{.steps = steps_,
@@ -227,7 +229,7 @@ class TrainRun {
 
   void report() {
     restore_snapshot(*model_.graph, trainer_->best());
-    const Evaluation test = Evaluator(model_, *test_).run();
+    const Evaluation test = Evaluator(model_, *test_, statistics_.target).run();
     const double seconds = trainer_->epochs().back().seconds;
     std::vector<std::string> lines;
     if (2 * latest_.skipped > latest_.step)
@@ -238,7 +240,7 @@ class TrainRun {
       lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
                           " updates; what was learned is saved"));
     lines.push_back(str("test ", result_text(model_, test), " on ", test.count, " unseen samples",
-                        classifies() ? ", loss " + fixed(test.loss, 4) : "", ", after ",
+                        reconstructs() ? "" : ", loss " + fixed(test.loss, 4), ", after ",
                         human_duration(seconds), " of training (model of epoch ",
                         trainer_->best_epoch(), ")"));
     for (const std::string& line : lines) {
