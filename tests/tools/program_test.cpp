@@ -132,6 +132,81 @@ TEST(Program, TrainsEvaluatesAndSaysWhatIsNext) {
   EXPECT_NE(text_of(run / "model.safetensors"), before);
 }
 
+// 300 rows of a file: y = 3 a - b, kind = the sign of a.
+std::string table_script(const ScratchFolder& scratch) {
+  return "awk 'BEGIN { print \"a,b,y,kind\"; for (i = 0; i < 300; ++i) { a = i % 13 - 6; b = i % "
+         "7; "
+         "print a \",\" b \",\" 3 * a - b \",\" (a < 0 ? \"low\" : \"high\") } }' > " +
+         (scratch / "t.csv").string();
+}
+
+const std::string kTableModel =
+    "[model]\nlayers = [{type = \"linear\", out = 16}, {type = \"relu\"}, {type = \"linear\", out "
+    "= OUT}]\n[optim]\nlr = 0.02\n[train]\nepochs = 30\nbatch = 32\n";
+
+std::string table_recipe(const std::string& keys, const std::string& loss, char outputs) {
+  std::string model = kTableModel;
+  model.replace(model.find("OUT"), 3, 1, outputs);
+  return "[data]\nname = \"csv\"\ntrain = \"t.csv\"\n" + keys + "[loss]\n" + loss + model;
+}
+
+TEST(Program, LearnsFromATable) {
+  const ScratchFolder scratch;
+  ASSERT_EQ(shell(table_script(scratch)).code, 0);
+  const auto run = [&](const std::string& name, const std::string& recipe) {
+    write_file_atomically(scratch / (name + ".toml"), std::string_view(recipe));
+    // Started elsewhere than the table lies.
+    const Outcome trained =
+        adjoint_with("train " + (scratch / (name + ".toml")).string() + " --data " +
+                     scratch.path().string() + " --device host --out " + (scratch / name).string());
+    EXPECT_EQ(trained.code, 0) << trained.text;
+    const Outcome evaluated = adjoint_with("eval " + (scratch / name).string() + " --device host");
+    EXPECT_EQ(evaluated.code, 0) << evaluated.text;
+    return std::pair(trained.text, evaluated.text);
+  };
+  const auto between = [](const std::string& text, const std::string& before, std::size_t size) {
+    const std::size_t at = text.rfind(before);
+    return at == std::string::npos ? text : text.substr(at + before.size(), size);
+  };
+  const auto [numbers, numbers_again] =
+      run("numbers", table_recipe("target = \"y\"\nignore = \"kind\"\n", "type = \"mse\"\n", '1'));
+  EXPECT_GT(std::stod(between(numbers, "test R2 ", 6)), 0.99) << numbers;
+  EXPECT_EQ(between(numbers_again, "R2 ", 30), between(numbers, "test R2 ", 30));
+  EXPECT_EQ(numbers.find("accuracy"), std::string::npos) << numbers;
+  EXPECT_NE(text_of(scratch / "numbers/metrics.csv").find(",,"), std::string::npos);
+
+  const auto [kinds, kinds_again] =
+      run("kinds",
+          table_recipe("target = \"kind\"\nignore = \"y\"\nsampling = \"balanced\"\n", "", '2'));
+  EXPECT_GT(std::stod(between(kinds, "test accuracy ", 5)), 95) << kinds;
+  EXPECT_EQ(between(kinds_again, "accuracy ", 5), between(kinds, "test accuracy ", 5));
+  EXPECT_NE(text_of(scratch / "kinds/recipe.toml").find("classes = [\"high\", \"low\"]"),
+            std::string::npos);
+
+  // What eval needs lies in the model's file.
+  ASSERT_EQ(shell("sed -i 's/^kind$/x/; s/,low/,medium/' " + (scratch / "t.csv").string()).code, 0);
+  expect_fails(1, "eval " + (scratch / "kinds").string() + " --device host",
+               {"unknown label 'medium'", "high, low"});
+  ASSERT_EQ(shell("rm " + (scratch / "t.csv").string()).code, 0);
+  expect_fails(1, "eval " + (scratch / "numbers").string() + " --device host", {"t.csv"});
+}
+
+TEST(Program, EveryRecipeIsSummarisedCheckedAndTimed) {
+  for (const std::string recipe : {"tabular", "regression", "autoencoder", "mnist_linear"}) {
+    const Outcome summary = adjoint_with("summary " + recipe + " --device host");
+    EXPECT_EQ(summary.code, 0) << summary.text;
+    EXPECT_NE(summary.text.find("captured step"), std::string::npos) << summary.text;
+    const Outcome timed = adjoint_with("bench " + recipe + " --device host --seconds 0.02");
+    EXPECT_EQ(timed.code, 0) << timed.text;
+    EXPECT_NE(timed.text.find("forward"), std::string::npos) << timed.text;
+  }
+  // Small enough to be checked element by element.
+  for (const std::string recipe : {"tabular", "regression"}) {
+    const Outcome checked = adjoint_with("gradcheck " + recipe + " --device host");
+    EXPECT_EQ(checked.code, 0) << checked.text;
+  }
+}
+
 TEST(Program, ByDefaultEachRunHasAFolderOfItsOwn) {
   const ScratchFolder scratch;
   const std::string train = "cd " + scratch.path().string() + " && $ADJOINT train digits" + kSmall;
