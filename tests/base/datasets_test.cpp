@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/expect_error.h"
+#include "base/npy_files.h"
 #include "base/scratch_folder.h"
 #include "core/base/files.h"
 
@@ -170,6 +171,60 @@ TEST(RecipeData, LabelsOfATableKeepTheirClassesInTheTestFile) {
                {"test.csv: line 2: unknown label 'medium'"});
   write_file_atomically(folder / "test.csv", std::string_view("id,b,a,kind,y\n1,2,3,high,4\n"));
   expect_error([&] { load_recipe_data(recipe, folder.path()); }, {"test.csv: feature 0 is 'b'"});
+}
+
+TEST(RecipeData, ArraysComeFromNumpysFiles) {
+  const ScratchFolder folder;
+  std::string pixels, labels;
+  for (int i = 0; i < 20; ++i) {
+    pixels.append(6, static_cast<char>(10 * i));
+    labels += static_cast<char>(i % 4);
+  }
+  const auto write = [&](const std::string& name, const std::string& type, const std::string& shape,
+                         const std::string& elements) {
+    write_file_atomically(
+        folder / name, test::zip_of("a.npy", test::npy(test::dictionary(type, shape), elements)));
+  };
+  write("x.npz", "|u1", "(20, 2, 3)", pixels);
+  write("y.npz", "|u1", "(20,)", labels);
+  write("x_test.npz", "|u1", "(2, 2, 3)", pixels.substr(0, 12));
+  write("y_test.npz", "|u1", "(2,)", labels.substr(0, 2));
+  DataRecipe recipe = parse_recipe(R"([data]
+name = "npy"
+train = "x.npz:a"
+train_target = "y.npz:a"
+test = "x_test.npz:a"
+test_target = "y_test.npz:a"
+validation = 0
+[model]
+layers = [{type = "relu"}])",
+                                   "r.toml")
+                          .data;
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(data.train.type, DType::uint8);
+  EXPECT_EQ(data.train.sample, (Shape{1, 2, 3}));
+  EXPECT_EQ(data.train.classes, 4);
+  EXPECT_EQ(data.test.classes, 4) << "though two are all that come";
+  EXPECT_EQ(data.test.image(1)[5], 10);
+  EXPECT_EQ(recipe.mean, pixel_statistics(data.train).mean);
+  EXPECT_EQ(load_test_data(recipe).images, data.test.images);
+
+  recipe.train = "y.npz:a";  // numbers of one column, and a part of them for tests
+  recipe.test = recipe.test_target = "";
+  recipe.task = Task::regression;
+  const RecipeData numbers = load_recipe_data(recipe);
+  EXPECT_EQ(numbers.train.type, DType::float32);
+  EXPECT_EQ(numbers.train.count, 16);
+  EXPECT_EQ(numbers.test.count, 4);
+  EXPECT_EQ(numbers.train.outputs, 1);
+  EXPECT_NEAR(mean(numbers.train.targets), 0, 1e-6);
+
+  write("y_test.npz", "|u1", "(3,)", labels.substr(0, 3));
+  recipe.task = Task::classification;
+  recipe.train = "x.npz:a";
+  recipe.test = "x_test.npz:a";
+  recipe.test_target = "y_test.npz:a";
+  expect_error([&] { load_recipe_data(recipe); }, {"x_test.npz", "2 samples", "uint8 [3]"});
 }
 
 TEST(RecipeData, TheInputMayBeTheTarget) {

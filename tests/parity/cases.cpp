@@ -9,6 +9,7 @@
 #include "kernels/column_sum.h"
 #include "kernels/gather.h"
 #include "kernels/initialize.h"
+#include "kernels/regression_errors.h"
 #include "optim/adamw.h"
 #include "optim/sgd.h"
 #include "support/backend.h"
@@ -197,6 +198,21 @@ std::vector<Result> run_gather(const std::string&) {
           result(context, "labels", batch_labels.tensor({kBatch}), DType::float32)};
 }
 
+std::vector<Result> run_regression_errors(const std::string&) {
+  Context context;
+  constexpr std::int64_t kRows = 3000, kOutputs = 3;
+  const DeviceVector<float> prediction(context, random_values<float>(kRows * kOutputs, 1)),
+      target(context, random_values<float>(kRows * kOutputs, 2));
+  const DeviceVector<RegressionSums> sums(context, std::vector<RegressionSums>(kOutputs));
+  regression_errors(context.stream(), prediction.tensor({kRows, kOutputs}),
+                    target.tensor({kRows, kOutputs}), sums.data());
+  Result found{.name = "sums", .tolerance = 1e-12};
+  for (const RegressionSums& of : sums.download())
+    found.values.insert(found.values.end(),
+                        {of.absolute, of.squared, of.target, of.target_squared});
+  return {found};
+}
+
 std::vector<Result> run_column_sum(const std::string&) {
   Context context;
   constexpr std::int64_t kRows = 3000, kCols = 77;
@@ -226,6 +242,7 @@ std::vector<Case> parity_cases() {
   cases.push_back({"initialize", run_initializers});
   cases.push_back({"gather", run_gather});
   cases.push_back({"column_sum", run_column_sum});
+  cases.push_back({"regression_errors", run_regression_errors});
   return cases;
 }
 
