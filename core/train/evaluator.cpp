@@ -5,6 +5,14 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+double counted_samples(const Model& model, double valid, double samples) {
+  return model.classes > 0 && !model.weighted ? valid : samples;
+}
+
+double accuracy_of(const Model& model, double correct, double valid, double samples) {
+  return model.classes > 0 ? correct / counted_samples(model, valid, samples) : 0.0;
+}
+
 void gather_batch(Loader& loader, const Model& model) {
   const Graph& graph = *model.graph;
   loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
@@ -65,11 +73,10 @@ Evaluation Evaluator::run() {
   copy_to_host(stream, totals, workspace->totals, sizeof(totals));
   stream.synchronize();
   verify_labels(model_, loader_, 0);
-  Evaluation found{.loss = totals[0] / totals[1], .count = loader_.count()};
-  if (model_.classes > 0) {
-    found.accuracy = totals[2] / totals[1];
-    found.count = static_cast<std::int64_t>(totals[1]);
-  }
+  const auto samples = static_cast<double>(loader_.count());
+  Evaluation found{.loss = totals[0] / totals[1],
+                   .accuracy = accuracy_of(model_, totals[2], totals[1], samples),
+                   .count = static_cast<std::int64_t>(counted_samples(model_, totals[1], samples))};
   if (model_.outputs > 0) read_errors(found);
   return found;
 }

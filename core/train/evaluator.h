@@ -27,6 +27,12 @@ struct Evaluation {
   std::vector<double> r_squared = {};
 };
 
+/// Samples behind totals of losses: what counts, `valid`, are they but where classes are weighed or
+/// there are none; then all `samples` are taken, also such of an ignored label.
+double counted_samples(const Model& model, double valid, double samples);
+/// Part of these that was predicted right; 0 without classes.
+double accuracy_of(const Model& model, double correct, double valid, double samples);
+
 /// Puts on the stream what fills the model's inputs with the loader's next batch.
 void gather_batch(Loader& loader, const Model& model);
 

@@ -38,6 +38,8 @@ struct Model {
   std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
   std::int64_t outputs = 0;        ///< numbers to predict
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
+  /// The loss weighs classes, and the second of its totals is a sum of weights.
+  bool weighted = false;
 };
 
 /// One layer of a recipe, by the registry; throws Error for a type or an option that is none.

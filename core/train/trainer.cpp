@@ -65,7 +65,6 @@ bool Trainer::run() {
 bool Trainer::run_epoch(std::int64_t epoch) {
   epoch_begin_ = Clock::now();
   epoch_sums_ = {};
-  epoch_samples_ = 0;
   loader_.begin_epoch(static_cast<std::uint64_t>(epoch));
   bool stopped = false;
   while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
@@ -99,34 +98,41 @@ void Trainer::read_metrics(std::int64_t epoch) {
   if (records.empty()) return;
   Sums sums;
   for (const StepRecord& record : records) {
+    const double samples = take_queued_samples();
     ++sums.updates;
     sums.skipped += record.skipped;
     if (record.skipped != 0) continue;  // its loss may be no number
     sums.loss += record.loss_sum;
     sums.valid += record.valid_count;
     sums.correct += record.correct_count;
+    sums.samples += samples;
   }
   epoch_sums_.loss += sums.loss;
   epoch_sums_.valid += sums.valid;
   epoch_sums_.correct += sums.correct;
+  epoch_sums_.samples += sums.samples;
   epoch_sums_.skipped += sums.skipped;
   epoch_sums_.updates += sums.updates;
-  for (std::int64_t i = 0; i < sums.updates && !queued_samples_.empty(); ++i) {
-    epoch_samples_ += queued_samples_.front();
-    samples_trained_ += static_cast<double>(queued_samples_.front());
-    queued_samples_.pop_front();
-  }
+  samples_trained_ += sums.samples;
   latest_.epoch = epoch;
   latest_.step += sums.updates;
   latest_.steps = options_.steps;
   latest_.seconds = seconds_since(begin_);
   latest_.loss = sums.loss / sums.valid;
-  latest_.accuracy = model_.classes > 0 ? sums.correct / sums.valid : 0.0;
+  latest_.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
   latest_.learning_rate = records.back().learning_rate;
   latest_.gradient_norm = records.back().gradient_norm;
   latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
   latest_.skipped += sums.skipped;
   if (options_.on_step) options_.on_step(latest_);
+}
+
+// Samples of the oldest update whose record has not been read; 0 for batches of the caller's own.
+double Trainer::take_queued_samples() {
+  if (queued_samples_.empty()) return 0;
+  const auto samples = static_cast<double>(queued_samples_.front());
+  queued_samples_.pop_front();
+  return samples;
 }
 
 // Of a classifier accuracy decides, losses among equals; without classes there are losses alone. A
@@ -147,11 +153,10 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
                 " were skipped because gradients were not finite; lower [optim] lr, or set "
                 "clip_norm = 1");
   EpochReport report{.epoch = epoch, .step = latest_.step, .epoch_seconds = seconds};
-  report.train = {.loss = sums.loss / sums.valid, .count = epoch_samples_};
-  if (model_.classes > 0) {
-    report.train.accuracy = sums.correct / sums.valid;
-    report.train.count = static_cast<std::int64_t>(sums.valid);
-  }
+  report.train = {
+      .loss = sums.loss / sums.valid,
+      .accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples),
+      .count = static_cast<std::int64_t>(counted_samples(model_, sums.valid, sums.samples))};
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.best = true;

@@ -93,6 +93,7 @@ class Trainer {
   void stay_near_the_device();
   void read_metrics(std::int64_t epoch);
   void finish_epoch(std::int64_t epoch, double seconds, bool complete);
+  double take_queued_samples();
   bool better(const Evaluation& found) const;
   double seconds_since(Clock::time_point begin) const;
 
@@ -109,13 +110,12 @@ class Trainer {
 
   // Sums over the records read in this epoch.
   struct Sums {
-    double loss = 0, valid = 0, correct = 0;
+    double loss = 0, valid = 0, correct = 0, samples = 0;
     std::int64_t updates = 0, skipped = 0;
   };
   Sums epoch_sums_;
   StepReport latest_;
   std::deque<std::int64_t> queued_samples_;  // of each update whose record has not been read
-  std::int64_t epoch_samples_ = 0;           // of those read in this epoch
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
   Clock::time_point begin_, epoch_begin_;
