@@ -142,9 +142,8 @@ std::size_t find_column(const std::vector<std::string>& names, const std::string
                   names.size(), ", counted from 0");
     return number;
   }
-  std::vector<std::string> known;
-  for (const std::string& name : names) known.push_back(shown(name));
-  if (known.size() > 20) known.resize(20);
+  std::vector<std::string> known(std::min<std::size_t>(names.size(), 20));
+  std::transform(names.begin(), names.begin() + std::ssize(known), known.begin(), shown);
   ADJOINT_FAIL(file, ": there is no column '", wanted, "'", did_you_mean(wanted, known));
 }
 

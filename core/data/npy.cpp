@@ -357,7 +357,8 @@ std::vector<std::int32_t> to_integers(const NpyArray& array, std::string_view na
     if constexpr (!std::is_floating_point_v<decltype(value)>) {
       ADJOINT_CHECK(std::in_range<std::int32_t>(value), name, ": ", place(array, i), " is ",
                     std::int64_t(value), "; expected a whole number of 32 bits");
-      values[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(value);
+      // Through 64 bits: signed char is a small number here, not a letter.
+      values[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(std::int64_t(value));
     }
   });
   return values;

@@ -10,7 +10,8 @@ Normalisation column_statistics(std::span<const float> values, std::int64_t colu
   ADJOINT_CHECK(columns > 0 && !values.empty() && std::ssize(values) % columns == 0,
                 "column statistics: expected rows of ", columns, " numbers, got ", values.size());
   const auto width = static_cast<std::size_t>(columns);
-  const double rows = static_cast<double>(values.size() / width);
+  const std::size_t count = values.size() / width;
+  const auto rows = static_cast<double>(count);
   Normalisation found{.mean = std::vector<double>(width), .deviation = std::vector<double>(width)};
   // Sums of distances from the first row: small beside the values where these are all alike.
   for (std::size_t row = 0; row < values.size(); row += width)
