@@ -156,7 +156,7 @@ ADJOINT_DEVICE LossPartial host_pointwise_loss(const F& f, const PointwiseLossOp
   }
   host_loss_gradient<false>(f, in, base, n, shared, in.dx, in.add_dx);
   host_loss_gradient<true>(f, in, base, n, shared, in.dtarget, in.add_dtarget);
-  return {.loss = double(sum), .correct = std::int32_t(right)};
+  return {double(sum), 0.0, std::int32_t(right), kNoRow};
 }
 
 }  // namespace detail
@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(kMapThreads, 4)
   const std::int64_t base = std::int64_t(blockIdx.x) * in.of_block;
   const int n = in.count - base < in.of_block ? int(in.count - base) : in.of_block;
   const A shared = in.out.factor();
-  LossPartial mine;
+  LossPartial mine = LossPartial::none();
   if (one_thread()) {
     for (int begin = 0; begin < n; begin += kHostLossPiece) {
       const int piece = n - begin < kHostLossPiece ? n - begin : kHostLossPiece;
