@@ -13,9 +13,8 @@
 // read where they are used (kernels/loss.cuh).
 #include "kernels/soft_cross_entropy.h"
 
-#include "kernels/loss.cuh"
+#include "kernels/loss_row.cuh"
 #include "kernels/math.h"
-#include "kernels/row.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -25,8 +24,8 @@ struct Operands {
   const T* logits;                     // [rows, classes]
   const T* targets;                    // [rows, classes], or null
   const std::int32_t* labels;          // [rows], or null
-  T* gradient;                         // [rows, classes], or null
-  T* dtargets;                         // [rows, classes], or null
+  GradientRows<T> gradient;            // [rows, classes]
+  GradientRows<T> dtargets;            // [rows, classes]
   const Accumulate<T>* class_weights;  // [classes], or null
   std::int32_t* status;                // [2]
   LossRows rows;
@@ -34,7 +33,6 @@ struct Operands {
   int classes;
   Accumulate<T> smoothing, weight;
   std::int32_t ignored_label;
-  bool add_gradient, add_dtargets;
 };
 
 /// The q of a row, from an element of targets and one of class weights (0 where there are none).
@@ -85,18 +83,6 @@ ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, std::int64_t row,
   return row_sum<A>(block, in.classes, above, x, Memory{targets}) == A(0);
 }
 
-template <class T, class Function, class Row, class... Operand>
-ADJOINT_DEVICE void write(const Block& block, int classes, T* to, bool add,
-                          const Function& gradient, const Row& x, const Operand&... operands) {
-  using A = Accumulate<T>;
-  if (add) {
-    const auto added = [&](int j, A x, A t, A c, A old) { return old + gradient(j, x, t, c); };
-    row_map(block, classes, to, added, x, operands..., Memory{static_cast<const T*>(to)});
-  } else {
-    row_map(block, classes, to, gradient, x, operands...);
-  }
-}
-
 /// Loss of one row and whether its prediction is right; writes the gradients.
 template <class T, int N, int P>
 ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
@@ -120,20 +106,15 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   const A log_z = log(z), loss = in.weight * (sums[0] * log_z - sums[1]);
   const bool correct = in.out.totals != nullptr && right(block, in, row, label, largest, x);
   const A seed = in.out.factor(in.weight * in.out.factor(), row);
-  if (in.gradient != nullptr) {
-    const A scale = seed * sums[0] / z;
-    const auto gradient = [&](int j, A x, A t, A c) {
-      return exp(x - largest) * scale - seed * target(j, t, c);
-    };
-    write(block, in.classes, in.gradient + base, in.add_gradient, gradient, x, targets, weights);
-  }
-  if (in.dtargets != nullptr) {
-    const A scale = seed * target.kept;
-    const auto gradient = [&](int, A x, A, A c) {
-      return scale * target.weight(c) * (log_z - (x - largest));
-    };
-    write(block, in.classes, in.dtargets + base, in.add_dtargets, gradient, x, targets, weights);
-  }
+  const A scale = seed * sums[0] / z, kept = seed * target.kept;
+  const auto gradient = [&](int j, A x, A t, A c) {
+    return exp(x - largest) * scale - seed * target(j, t, c);
+  };
+  write_gradient(block, in.classes, in.gradient, base, gradient, x, targets, weights);
+  const auto of_target = [&](int, A x, A, A c) {
+    return kept * target.weight(c) * (log_z - (x - largest));
+  };
+  write_gradient(block, in.classes, in.dtargets, base, of_target, x, targets, weights);
   return {loss, correct ? A(1) : A(0)};
 }
 
@@ -152,8 +133,8 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
     if (valid) {
       result = valid_row<T, N, P>(block, in, row, label);
       share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
-    } else if (in.gradient != nullptr && !in.add_gradient) {
-      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient[row * in.classes + j] = T(0.0f);
+    } else if (in.gradient.data != nullptr && !in.gradient.add) {
+      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.classes + j] = T(0.0f);
     }
     if (block.thread != 0) continue;
     if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
@@ -179,8 +160,6 @@ void check(const char* kernel, const SoftCrossEntropy& call, std::int64_t rows,
     check_operand(kernel, "status", call.status, {DType::int32, {2}});
     ADJOINT_CHECK(!call.dtargets.wanted(), kernel, ": labels have no gradient");
   }
-  if (call.gradient.wanted()) check_operand(kernel, "gradient", call.gradient.tensor, type);
-  if (call.dtargets.wanted()) check_operand(kernel, "dtargets", call.dtargets.tensor, type);
   if (call.class_weights.defined())
     check_operand(kernel, "class_weights", call.class_weights,
                   {accumulation_type(type.dtype), {classes}});
@@ -197,12 +176,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
       ": expected contiguous logits [rows, classes]");
   const std::int64_t rows = call.logits.shape()[0], classes = call.logits.shape()[1];
   check(kName, call, rows, classes);
-  const auto memory = [](const Gradient& gradient) {
-    return gradient.wanted() ? gradient.tensor : Tensor();
-  };
-  const Tensor gradient = memory(call.gradient), dtargets = memory(call.dtargets);
-  const bool aligned =
-      rows_aligned(classes, {call.logits, call.targets, gradient, dtargets, call.class_weights});
+  const bool aligned = rows_aligned(classes, {call.logits, call.targets, call.gradient.tensor,
+                                              call.dtargets.tensor, call.class_weights});
   dispatch_floating(call.logits.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
     const auto data = [](const Tensor& tensor) {
@@ -212,8 +187,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .logits = data(call.logits),
         .targets = data(call.targets),
         .labels = call.labels.defined() ? call.labels.data<std::int32_t>() : nullptr,
-        .gradient = data(gradient),
-        .dtargets = data(dtargets),
+        .gradient = gradient_rows<T>(kName, call.gradient, call.logits.type()),
+        .dtargets = gradient_rows<T>(kName, call.dtargets, call.logits.type()),
         .class_weights = call.class_weights.defined() ? call.class_weights.data<A>() : nullptr,
         .status = call.status.defined() ? call.status.data<std::int32_t>() : nullptr,
         .rows = loss_rows(kName, rows),
@@ -221,9 +196,7 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .classes = int(classes),
         .smoothing = A(call.label_smoothing),
         .weight = A(call.weight),
-        .ignored_label = call.ignored_label,
-        .add_gradient = call.gradient.accumulates(),
-        .add_dtargets = call.dtargets.accumulates()};
+        .ignored_label = call.ignored_label};
     dispatch_row<T, 2>(classes, aligned, [&]<int N, int P>(int threads) {
       launch<soft_cross_entropy_kernel<T, N, P>>(
           stream,

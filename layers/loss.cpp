@@ -36,6 +36,13 @@ LossOutput Loss::sums(const Tensor& totals) const {
           .scratch = scratch_.tensor()};
 }
 
+LossOutput Loss::Run::out_of_rows() const {
+  LossOutput rows = out;
+  for (Tensor* each : {&rows.losses, &rows.losses_dy})
+    if (each->defined()) *each = each->reshaped({each->count()});
+  return rows;
+}
+
 void Loss::forward(Context& context, const ForwardCall& call) {
   static const std::array<Gradient, 8> kUnwanted{};
   const bool each = reduction_ == Reduction::none;

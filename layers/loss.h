@@ -42,6 +42,9 @@ class Loss : public Layer {
     std::span<const Tensor> x;
     std::span<const Gradient> dx;
     LossOutput out;
+
+    /// `out` with losses and their gradient as one axis.
+    LossOutput out_of_rows() const;
   };
   virtual void run(Context& context, const Run& run) = 0;
 

@@ -50,9 +50,7 @@ void CrossEntropyLoss::build_for(Builder& builder, std::int64_t rows, const Tens
 void CrossEntropyLoss::run(Context& context, const Run& run) {
   const Tensor logits = run.x[0].as_matrix();
   const Gradient gradient = as_matrix(run.dx[0]);
-  LossOutput out = run.out;
-  for (Tensor* each : {&out.losses, &out.losses_dy})
-    if (each->defined()) *each = each->reshaped({each->count()});
+  const LossOutput out = run.out_of_rows();
   if (!is_floating(run.x[1].dtype()))
     return run_labels(context, logits, run.x[1].reshaped({run.x[1].count()}), gradient, out);
   soft_cross_entropy(context.stream(), {.logits = logits,
