@@ -12,9 +12,11 @@ inline constexpr std::int32_t kNoRow = std::numeric_limits<std::int32_t>::max();
 
 /// What a block leaves for the last one.
 struct LossPartial {
-  double loss = 0, count = 0;
-  std::int32_t correct = 0;
-  std::int32_t bad_row = kNoRow;  ///< lowest row with a label that is none
+  double loss, count;
+  std::int32_t correct;
+  std::int32_t bad_row;  ///< lowest row with a label that is none
+
+  static ADJOINT_DEVICE LossPartial none() { return {0, 0, 0, kNoRow}; }
 };
 
 static_assert(sizeof(LossPartial) == 3 * 8);  // loss_scratch() counts on it
@@ -68,10 +70,12 @@ ADJOINT_DEVICE void finish_loss(Block& block, const LossOperands<T>& out, const 
   }
   if (!block.any(last)) return;
   __threadfence();  // and the other blocks' partials after it
-  const LossPartial none;
-  LossPartial total = none;
-  ADJOINT_BLOCK_FOR(block, i, int(gridDim.x)) total = AddLossPartials{}(total, out.partials[i]);
-  total = block.reduce(total, none, AddLossPartials{});
+  LossPartial total = LossPartial::none();
+  // Not unrolled: registers that only this needs would be taken from all of the kernel's blocks.
+#pragma unroll 1
+  for (int i = block.thread; i < int(gridDim.x); i += block.threads)
+    total = AddLossPartials{}(total, out.partials[i]);
+  total = block.reduce(total, LossPartial::none(), AddLossPartials{});
   if (block.thread != 0) return;
   const A sums[3] = {A(total.loss), A(total.count), A(total.correct)};
   for (int i = 0; i < 3; ++i)
@@ -118,6 +122,30 @@ LossOperands<T> loss_operands(std::string_view kernel, const LossOutput& out, st
     operands.dy_each = out.losses_dy.data<T>();
   }
   return operands;
+}
+
+/// Rows that a block takes one after the other, for losses with a row, or a few, for each sample.
+struct LossRows {
+  std::int64_t rows;
+  int of_block;
+
+  ADJOINT_DEVICE std::int64_t begin() const { return std::int64_t(blockIdx.x) * of_block; }
+  ADJOINT_DEVICE std::int64_t end() const {
+    return begin() + of_block < rows ? begin() + of_block : rows;
+  }
+};
+
+inline LossRows loss_rows(std::string_view kernel, std::int64_t rows) {
+  ADJOINT_CHECK(rows < kNoRow, kernel, ": expected fewer than 2^31 rows, got ", rows);
+  return {rows, int(loss_pieces_per_block(rows))};
+}
+
+/// Notes the lowest row of the first call that met a bad label: status is {1 + row, label}.
+ADJOINT_DEVICE void note_bad_row(const LossPartial& total, std::int32_t* status,
+                                 const std::int32_t* labels) {
+  if (total.bad_row == kNoRow || status[0] != 0) return;
+  status[0] = 1 + total.bad_row;
+  status[1] = labels[total.bad_row];
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

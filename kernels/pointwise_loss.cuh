@@ -73,35 +73,35 @@ ADJOINT_DEVICE void pointwise_loss_pack(const F& f, const PointwiseLossOperands<
                                         std::int64_t i, Accumulate<T> shared,
                                         LossSum<Accumulate<T>>& sum) {
   using A = Accumulate<T>;
-  const auto x = convert<A>(load_pack<N>(in.x + i)), t = convert<A>(load_pack<N>(in.target + i));
-  Pack<A, N> loss, derivative, seed;
+  const auto x = load_pack<N>(in.x + i), t = load_pack<N>(in.target + i);
+  Pack<A, N> loss, derivative;
   ADJOINT_UNROLL
   for (int k = 0; k < N; ++k) {
-    const Dual<A> result = loss_and_derivative<false>(f, x[k], t[k]);
+    const Dual<A> result = loss_and_derivative<false>(f, A(x[k]), A(t[k]));
     loss[k] = result.value;
-    derivative[k] = result.derivative;
-    seed[k] = shared;
+    derivative[k] = result.derivative * shared;
     sum[0] += loss[k];
-    sum[1] += count_right(f, x[k], t[k]);
+    sum[1] += count_right(f, A(x[k]), A(t[k]));
   }
   if (in.out.losses != nullptr) store_pack<N>(in.out.losses + i, convert<T>(loss));
-  if (in.out.dy_each != nullptr) {
-    const auto each = convert<A>(load_pack<N>(in.out.dy_each + i));
-    ADJOINT_UNROLL
-    for (int k = 0; k < N; ++k) seed[k] *= each[k];
-  }
   const auto store = [&](T* to, bool add) {
-    Pack<A, N> gradient{};
-    if (add) gradient = convert<A>(load_pack<N>(to + i));
-    ADJOINT_UNROLL
-    for (int k = 0; k < N; ++k)
-      gradient[k] = add ? gradient[k] + derivative[k] * seed[k] : derivative[k] * seed[k];
-    store_pack<N>(to + i, convert<T>(gradient));
+    if (in.out.dy_each != nullptr) {
+      const auto each = load_pack<N>(in.out.dy_each + i);
+      ADJOINT_UNROLL
+      for (int k = 0; k < N; ++k) derivative[k] *= A(each[k]);
+    }
+    if (add) {
+      const auto old = load_pack<N>(to + i);
+      ADJOINT_UNROLL
+      for (int k = 0; k < N; ++k) derivative[k] = A(old[k]) + derivative[k];
+    }
+    store_pack<N>(to + i, convert<T>(derivative));
   };
   if (in.dx != nullptr) store(in.dx, in.add_dx);
   if (in.dtarget == nullptr) return;
   ADJOINT_UNROLL
-  for (int k = 0; k < N; ++k) derivative[k] = loss_and_derivative<true>(f, x[k], t[k]).derivative;
+  for (int k = 0; k < N; ++k)
+    derivative[k] = loss_and_derivative<true>(f, A(x[k]), A(t[k])).derivative * shared;
   store(in.dtarget, in.add_dtarget);
 }
 
@@ -156,20 +156,20 @@ ADJOINT_DEVICE LossPartial host_pointwise_loss(const F& f, const PointwiseLossOp
   }
   host_loss_gradient<false>(f, in, base, n, shared, in.dx, in.add_dx);
   host_loss_gradient<true>(f, in, base, n, shared, in.dtarget, in.add_dtarget);
-  return {.loss = double(sum), .correct = std::int32_t(right)};
+  return {double(sum), 0.0, std::int32_t(right), kNoRow};
 }
 
 }  // namespace detail
 
 template <class F, class T, int N>
-__global__ void __launch_bounds__(kMapThreads, 4)
+__global__ void __launch_bounds__(kMapThreads, 3)
     pointwise_loss_kernel(F f, PointwiseLossOperands<T> in) {
   using A = Accumulate<T>;
   Block block;
   const std::int64_t base = std::int64_t(blockIdx.x) * in.of_block;
   const int n = in.count - base < in.of_block ? int(in.count - base) : in.of_block;
   const A shared = in.out.factor();
-  LossPartial mine;
+  LossPartial mine = LossPartial::none();
   if (one_thread()) {
     for (int begin = 0; begin < n; begin += kHostLossPiece) {
       const int piece = n - begin < kHostLossPiece ? n - begin : kHostLossPiece;

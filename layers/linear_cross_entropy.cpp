@@ -45,11 +45,12 @@ void LinearCrossEntropy::build(Builder& builder) {
   if (chunk_rows_ == 0)
     chunk_rows_ = std::int64_t(kChunkBytes / (std::size_t(classes) * size_of(logits.dtype)));
   chunk_rows_ = std::clamp<std::int64_t>(chunk_rows_, 1, std::max<std::int64_t>(rows, 1));
-  loss_.build_for(builder, chunk_rows_);
+  loss_.build_for(builder, chunk_rows_, logits);
   logits_ = builder.scratch("logits", {logits.dtype, {chunk_rows_, classes}}, Phase::forward);
 }
 
 void LinearCrossEntropy::prepare(Context& context, const Signature& x) {
+  loss_.prepare(context, x);
   const Tensor whole = Tensor(nullptr, x[0].dtype, x[0].shape).as_matrix();
   const std::int64_t rows = whole.shape()[0], in = whole.shape()[1];
   for (std::int64_t count : {std::min(chunk_rows_, rows), rows % chunk_rows_}) {
@@ -72,7 +73,7 @@ void LinearCrossEntropy::forward(Context& context, const ForwardCall& call) {
     const Tensor logits = logits_.view({count, linear_.options().out});
     matmul(context, linear_forward(part, linear_.weight().value(), bias, logits));
     const Gradient in_place{logits, training ? GradientMode::overwrite : GradientMode::none};
-    loss_.run(context, logits, rows_of(labels, begin, count), in_place, call.y[0], begin > 0);
+    loss_.run_part(context, logits, rows_of(labels, begin, count), in_place, call.y[0], begin > 0);
     if (!training) continue;
     // The first chunk writes as told, those after it add.
     const auto added = [&](Gradient gradient) {
@@ -118,8 +119,13 @@ void rewrite_linear_losses(Program& program, const std::set<ValueId>& kept) {
     if (!entropy) continue;
     const ValueId logits = loss.inputs[0];
     const NodeId producer = program.values[std::size_t(logits)].producer;
-    if (producer < 0 || kept.contains(logits) ||
-        program.consumers()[std::size_t(logits)].size() != 1)
+    const auto consumers = program.consumers();
+    if (producer < 0 || kept.contains(logits) || consumers[std::size_t(logits)].size() != 1)
+      continue;
+    // The gradients are made in forward, against labels.
+    if (!entropy->traits().gradient_in_forward ||
+        !consumers[std::size_t(loss.outputs[0])].empty() ||
+        program.values[std::size_t(loss.inputs[1])].type.dtype != DType::int32)
       continue;
     const Node head = program.nodes[std::size_t(producer)];
     const auto* linear = dynamic_cast<const Linear*>(head.layer.get());

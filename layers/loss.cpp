@@ -24,6 +24,9 @@ Signature Loss::output(DType x, const Shape& samples) const {
 void Loss::build_sums(Builder& builder, std::int64_t most_pieces) {
   counter_ = builder.persistent("counter", {DType::int32, {1}});
   scratch_ = builder.scratch("partial totals", loss_scratch(most_pieces), Phase::forward);
+  if (reduction_ == Reduction::none)
+    unread_ = builder.scratch("totals", {accumulation_type(builder.inputs()[0].dtype), {3}},
+                              Phase::forward);
 }
 
 LossOutput Loss::sums(const Tensor& totals) const {
@@ -33,10 +36,18 @@ LossOutput Loss::sums(const Tensor& totals) const {
           .scratch = scratch_.tensor()};
 }
 
+LossOutput Loss::Run::out_of_rows() const {
+  LossOutput rows = out;
+  for (Tensor* each : {&rows.losses, &rows.losses_dy})
+    if (each->defined()) *each = each->reshaped({each->count()});
+  return rows;
+}
+
 void Loss::forward(Context& context, const ForwardCall& call) {
   static const std::array<Gradient, 8> kUnwanted{};
   const bool each = reduction_ == Reduction::none;
-  LossOutput out = each ? LossOutput{.losses = call.y[0]} : sums(call.y[0]);
+  LossOutput out = sums(each ? unread_.tensor() : call.y[0]);
+  if (each) out.losses = call.y[0];
   out.scale = context.loss_scale();
   const auto dx =
       traits().gradient_in_forward ? call.dx : std::span(kUnwanted).first(call.x.size());

@@ -36,11 +36,15 @@ class Loss : public Layer {
   Reduction reduction() const { return reduction_; }
 
  protected:
-  /// One run: `out` has either totals or losses, or neither; gradients are written where wanted.
+  /// One run: `out` has totals in forward and losses where they are the output, or what gradients
+  /// are multiplied by; gradients are written where wanted.
   struct Run {
     std::span<const Tensor> x;
     std::span<const Gradient> dx;
     LossOutput out;
+
+    /// `out` with losses and their gradient as one axis.
+    LossOutput out_of_rows() const;
   };
   virtual void run(Context& context, const Run& run) = 0;
 
@@ -55,6 +59,7 @@ class Loss : public Layer {
   Reduction reduction_;
   bool deferred_ = false;
   Slot counter_, scratch_;
+  Slot unread_;  ///< totals where losses are the output: kernels note bad labels with them
 };
 
 /// Base of concrete losses: supplies twin() as a copy.

@@ -2,6 +2,12 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+PointwiseLoss::PointwiseLoss(Operations operations, const Form& form)
+    : LossOf(form.reduction), operations_(std::move(operations)), form_(form) {
+  ADJOINT_CHECK(!form.of_batch || form.reduction == Reduction::mean, kind(),
+                ": the mean over the batch is a mean; expected Reduction::mean");
+}
+
 Signature PointwiseLoss::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 2 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1, kind(),
                 ": expected a floating prediction and its target, got ", x.size(), " inputs");

@@ -26,30 +26,28 @@ PointwiseLoss::Operations pointwise_loss(const std::string& kind, const F& funct
 }
 
 /// One case of a pointwise loss. `target` says what targets are drawn from.
-template <class F>
-LayerCase pointwise_loss_case(const std::string& name, const F& function,
-                              const PointwiseLoss::Form& form, CheckInput target = {}) {
-  const std::string kind = name.substr(0, name.find('/'));
+inline LayerCase pointwise_loss_case(const std::string& name,
+                                     const PointwiseLoss::Operations& operations,
+                                     const PointwiseLoss::Form& form, CheckInput target = {}) {
   const CheckInput x{{DType::float32, {5, 7}}};
   target.type = x.type;
-  return {name,
-          [=] { return std::make_shared<PointwiseLoss>(pointwise_loss(kind, function), form); },
-          {x, target}};
+  return {name, [=] { return std::make_shared<PointwiseLoss>(operations, form); }, {x, target}};
 }
 
 /// Enters a functor without options as a loss.
 template <class F>
 bool register_pointwise_loss(const std::string& kind, const F& function) {
+  const PointwiseLoss::Operations operations = pointwise_loss(kind, function);
   const auto make = [=](Options& options) {
-    return std::make_shared<PointwiseLoss>(pointwise_loss(kind, function),
+    return std::make_shared<PointwiseLoss>(operations,
                                            PointwiseLoss::Form{reduction_option(options)});
   };
   return register_layer(
       {.kind = kind,
        .make = make,
-       .cases = {pointwise_loss_case(kind, function, {}),
-                 pointwise_loss_case(kind + "/sum", function, {Reduction::sum}),
-                 pointwise_loss_case(kind + "/none", function, {Reduction::none})}});
+       .cases = {pointwise_loss_case(kind, operations, {}),
+                 pointwise_loss_case(kind + "/sum", operations, {Reduction::sum}),
+                 pointwise_loss_case(kind + "/none", operations, {Reduction::none})}});
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

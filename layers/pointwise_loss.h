@@ -25,8 +25,7 @@ class PointwiseLoss : public LossOf<PointwiseLoss> {
     /// Totals count entries of the leading axis instead of elements: PyTorch's "batchmean".
     bool of_batch = false;
   };
-  explicit PointwiseLoss(Operations operations, const Form& form)
-      : LossOf(form.reduction), operations_(std::move(operations)), form_(form) {}
+  PointwiseLoss(Operations operations, const Form& form);
 
   std::string kind() const override { return operations_.kind; }
   Signature infer(const Signature& x) const override;

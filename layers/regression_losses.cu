@@ -1,9 +1,17 @@
 #include "layers/regression_losses.h"
 
+#include <cmath>
+
 #include "layers/pointwise_loss.cuh"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
+
+/// |d|, with derivative 0 at 0; NaN stays.
+template <class T>
+ADJOINT_HD T magnitude(T d) {
+  return select(d > T(0.0f), d, select(d < T(0.0f), -d, T(0.0f) * d));
+}
 
 struct SquaredError {
   template <class T>
@@ -12,15 +20,85 @@ struct SquaredError {
   }
 };
 
+struct AbsoluteError {
+  template <class T>
+  ADJOINT_HD T operator()(T x, T t) const {
+    return magnitude(x - t);
+  }
+};
+
+/// A parabola up to `bend`, a line beyond, both times a factor.
+struct BentError {
+  double bend, factor;
+
+  template <class T>
+  ADJOINT_HD T operator()(T x, T t) const {
+    const T d = magnitude(x - t), b = T(bend), half = T(0.5f);
+    return T(factor) * select(d <= b, half * d * d, b * (d - half * b));
+  }
+};
+
+using Operations = PointwiseLoss::Operations;
+
+Operations huber_operations(double delta) {
+  ADJOINT_CHECK(delta > 0 && std::isfinite(delta), "huber: expected a delta above 0, got ", delta);
+  return pointwise_loss("huber", BentError{delta, 1.0});
+}
+
+Operations smooth_l1_operations(double beta) {
+  ADJOINT_CHECK(beta >= 0 && std::isfinite(beta), "smooth_l1: expected a beta of 0 or more, got ",
+                beta);
+  if (beta == 0) return pointwise_loss("smooth_l1", AbsoluteError{});
+  return pointwise_loss("smooth_l1", BentError{beta, 1.0 / beta});
+}
+
+Value apply(const Operations& operations, Reduction reduction, const Value& x,
+            const Value& target) {
+  return x.graph().apply(PointwiseLoss(operations, {reduction}), {x, target});
+}
+
 }  // namespace
 
 Value mse(const Value& x, const Value& target, Reduction reduction) {
-  return x.graph().apply(PointwiseLoss(pointwise_loss("mse", SquaredError{}), {reduction}),
-                         {x, target});
+  return apply(pointwise_loss("mse", SquaredError{}), reduction, x, target);
+}
+
+Value l1(const Value& x, const Value& target, Reduction reduction) {
+  return apply(pointwise_loss("l1", AbsoluteError{}), reduction, x, target);
+}
+
+Value huber(const Value& x, const Value& target, const HuberOptions& options) {
+  return apply(huber_operations(options.delta), options.reduction, x, target);
+}
+
+Value smooth_l1(const Value& x, const Value& target, const SmoothL1Options& options) {
+  return apply(smooth_l1_operations(options.beta), options.reduction, x, target);
 }
 
 namespace {
+
 const bool kMse = register_pointwise_loss("mse", SquaredError{});
+const bool kL1 = register_pointwise_loss("l1", AbsoluteError{});
+
+// Enters a loss with one number as its option.
+bool register_bent(const std::string& kind, const std::string& option,
+                   Operations (*operations)(double), double other) {
+  return register_layer(
+      {.kind = kind,
+       .make =
+           [=](Options& options) {
+             const double bend = options.number(option, 1.0);
+             return std::make_shared<PointwiseLoss>(operations(bend),
+                                                    PointwiseLoss::Form{reduction_option(options)});
+           },
+       .cases = {pointwise_loss_case(kind, operations(1.0), {}),
+                 pointwise_loss_case(kind + "/other " + option, operations(other), {}),
+                 pointwise_loss_case(kind + "/sum", operations(1.0), {Reduction::sum}),
+                 pointwise_loss_case(kind + "/none", operations(1.0), {Reduction::none})}});
+}
+const bool kHuber = register_bent("huber", "delta", huber_operations, 0.4);
+const bool kSmoothL1 = register_bent("smooth_l1", "beta", smooth_l1_operations, 0.4);
+
 }  // namespace
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -50,6 +50,16 @@ TYPED_TEST(InitializeTest, HasTheMomentsOfItsDistribution) {
   EXPECT_GE(truncated.largest, 3.9);
 }
 
+TYPED_TEST(InitializeTest, FillsWithWhatLiesOnTheDevice) {
+  const DeviceVector<float> value(this->context, std::vector<float>{0.375f});
+  for (std::size_t n : {0, 1, 4096, 5000})
+    for_each_variant([&](const Variant& variant) {
+      const DeviceVector<TypeParam> x(this->context, n, variant.offset);
+      fill(this->context.stream(), x.tensor({std::int64_t(n)}), value.data());
+      EXPECT_EQ(to_double(x.download()), std::vector<double>(n, 0.375));
+    });
+}
+
 TYPED_TEST(InitializeTest, DependsOnSeedAndPlaceAlone) {
   const auto draw = [&](std::size_t n, std::uint64_t seed, std::uint64_t place) {
     const DeviceVector<TypeParam> x(this->context, n);

@@ -1,6 +1,9 @@
 // Losses over elements at chosen points: what their fixtures (fixtures_test.cpp) do not reach.
 #include "layers/pointwise_loss.h"
 
+#include "core/base/options.h"
+#include "core/graph/registry.h"
+#include "layers/probability_losses.h"
 #include "layers/regression_losses.h"
 #include "support/backend.h"
 #include "support/model.h"
@@ -48,6 +51,77 @@ TEST_F(PointwiseLossTest, AValueMayBeItsOwnTarget) {
   model.compile({.losses = {mse(x, x)}});
   model.step();
   EXPECT_EQ(model.gradient(x), Numbers(10, 0.0f));
+}
+
+// Losses and their derivatives in x of single elements.
+std::pair<Numbers, Numbers> each(const std::function<Value(Value, Value)>& loss, const Numbers& x,
+                                 const Numbers& target) {
+  TestModel model;
+  const Shape shape{1, std::int64_t(x.size())};
+  const Value a = model.input(shape, true), b = model.input(shape, true), y = loss(a, b);
+  model.compile({.outputs = {y}, .seeds = {y}});
+  upload(model.context, model.graph.tensor(a), x);
+  upload(model.context, model.graph.tensor(b), target);
+  upload(model.context, model.graph.gradient(y), Numbers(x.size(), 1));
+  model.step();
+  return {model.read(y), model.gradient(a)};
+}
+
+TEST_F(PointwiseLossTest, HasNoSlopeWhereItHasAKink) {
+  constexpr auto none = Reduction::none;
+  const Numbers x = {1, 3, -1, 1e30f}, t = {1, 1, 1, 0};
+  const auto [loss, slope] = each([](Value a, Value b) { return l1(a, b, none); }, x, t);
+  EXPECT_EQ(loss, (Numbers{0, 2, 2, 1e30f}));
+  EXPECT_EQ(slope, (Numbers{0, 1, -1, 1}));
+  const auto [bent, bent_slope] =
+      each([](Value a, Value b) { return huber(a, b, {.delta = 2, .reduction = none}); }, x, t);
+  EXPECT_EQ(bent, (Numbers{0, 2, 2, 2e30f}));
+  EXPECT_EQ(bent_slope, (Numbers{0, 2, -2, 2}));
+  const auto [zero, zero_slope] =
+      each([](Value a, Value b) { return smooth_l1(a, b, {.beta = 0, .reduction = none}); }, x, t);
+  EXPECT_EQ(zero, loss);
+  EXPECT_EQ(zero_slope, slope);
+  const auto [broken, broken_slope] =
+      each([](Value a, Value b) { return huber(a, b, {.reduction = none}); }, {NAN}, {0});
+  EXPECT_TRUE(std::isnan(broken[0])) << "NaN must not look like no error";
+}
+
+TEST_F(PointwiseLossTest, BinaryCrossEntropyStandsLargeLogits) {
+  const BinaryCrossEntropyOptions options{.pos_weight = 3, .reduction = Reduction::none};
+  const auto [loss, slope] = each([&](Value a, Value b) { return bce_with_logits(a, b, options); },
+                                  {1e4f, 1e4f, -1e4f, -1e4f, 0, 0}, {1, 0, 1, 0, 1, 0});
+  // torch.nn.functional.binary_cross_entropy_with_logits(x, t, pos_weight=3, reduction="none")
+  expect_near(Numbers{loss[1], loss[2]}, {1e4f, 3e4f}, 1e-6);
+  expect_near(Numbers{loss[0], loss[3], loss[4], loss[5]}, {0, 0, 2.07944154f, 0.693147181f}, 1e-6);
+  expect_near(slope, {0, 1, -3, 0, -1.5f, 0.5f}, 1e-6);
+}
+
+TEST_F(PointwiseLossTest, DivergenceOfNothingIsNothing) {
+  const auto [loss, slope] =
+      each([](Value a, Value b) { return kl_divergence(a, b, {.reduction = Reduction::none}); },
+           {-1, -200, -INFINITY}, {0.5f, 0, 0});
+  expect_near(loss, {0.5f * (std::log(0.5f) + 1), 0, 0}, 1e-6);
+  EXPECT_EQ(slope, (Numbers{-0.5f, 0, 0}));
+}
+
+TEST_F(PointwiseLossTest, RecipesNameThemWithOptions) {
+  const auto make = [](const std::string& kind, const std::string& key, const OptionValue& value) {
+    Options options("[loss]");
+    options.set(key, value);
+    const std::shared_ptr<Layer> layer = registered_layer(kind).make(options);
+    options.finish();
+    return layer;
+  };
+  const Signature x(2, {DType::float32, {4, 3}});
+  EXPECT_EQ(make("mse", "reduction", "none")->infer(x)[0].shape, (Shape{4, 3}));
+  EXPECT_EQ(make("huber", "delta", 0.5)->infer(x)[0].shape, Shape{3});
+  EXPECT_EQ(make("kl_divergence", "reduction", "batchmean")->infer(x)[0].shape, Shape{3});
+  EXPECT_THROW(make("mse", "reduction", "average"), Error);
+  EXPECT_THROW(make("mse", "delta", 1.0), Error);
+  EXPECT_THROW(make("huber", "delta", -1.0), Error);
+  EXPECT_THROW(make("smooth_l1", "beta", -1.0), Error);
+  EXPECT_THROW(make("bce_with_logits", "pos_weight", -1.0), Error);
+  EXPECT_THROW(make("kl_divergence", "reduction", "mode"), Error);
 }
 
 TEST_F(PointwiseLossTest, RefusesWhatDoesNotFit) {

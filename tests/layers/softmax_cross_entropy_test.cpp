@@ -26,7 +26,7 @@ struct Loss {
 };
 
 TEST_F(CrossEntropyTest, AgreesWithPyTorchAndIsStableForLargeLogits) {
-  Loss loss({.label_smoothing = 0.1f}, {1, 2, 0.5f, -1, 0, 3, 10000, -10000, 0}, {1, 0, 0}, 3);
+  Loss loss({.label_smoothing = 0.1}, {1, 2, 0.5f, -1, 0, 3, 10000, -10000, 0}, {1, 0, 0}, 3);
   // torch.nn.functional.cross_entropy(x, labels, reduction="sum", label_smoothing=0.1), in float64.
   expect_near(loss.model.read(loss.totals), {1004.44692f, 3, 2}, 1e-6);
   expect_near(loss.model.gradient(loss.x),
@@ -96,12 +96,64 @@ TEST_F(CrossEntropyTest, EvaluationMakesNoGradient) {
   EXPECT_EQ(model.gradient(x), std::vector<float>(12, 5.0f));
 }
 
+TEST_F(CrossEntropyTest, SeedsItsGradientWithTheLossScale) {
+  for (std::int64_t classes : {3, 2100}) {  // the second as a part of linear_cross_entropy
+    TestModel model;
+    const Value x = model.input({4, 6}, true);
+    const Value loss = softmax_cross_entropy(linear(x, classes), model.labels({4}, 3));
+    model.compile({.losses = {loss}});
+    model.step();
+    const auto totals = model.read(loss);
+    auto scaled = model.gradient(x);
+    for (float& value : scaled) value *= 512;
+    upload(model.context, Tensor(model.context.loss_scale(), DType::float32, {1}),
+           std::vector<float>{512});
+    model.step();
+    EXPECT_EQ(model.read(loss), totals);
+    EXPECT_EQ(model.gradient(x), scaled) << "a power of two costs no digit";
+  }
+}
+
+TEST_F(CrossEntropyTest, LossesOfRowsAreTheirOwn) {
+  TestModel model;
+  const Value x = model.input({2, 3, 4}, true), label = model.labels({2, 3}, 4);
+  const Value losses = softmax_cross_entropy(x, label, {.reduction = Reduction::none});
+  EXPECT_EQ(losses.shape(), (Shape{2, 3}));
+  model.compile({.outputs = {losses}, .seeds = {losses}});
+  upload(model.context, model.graph.gradient(losses), std::vector<float>{0, 1, 0, 0, 0, 2});
+  upload(model.context, model.graph.tensor(label), std::vector<std::int32_t>{0, 1, 2, 9, 0, 1});
+  model.step();
+  const auto gradient = model.gradient(x);
+  for (std::size_t row : {0, 2, 3, 4})
+    for (std::size_t j = 0; j < 4; ++j) EXPECT_EQ(gradient[row * 4 + j], 0);
+  EXPECT_NE(gradient[4], 0);
+  EXPECT_NE(gradient[20], 0);
+  EXPECT_THROW(model.graph.verify(), Error) << "a label of 9 is noted without totals, too";
+}
+
+TEST_F(CrossEntropyTest, FewerRowsMayTakeMoreBlocks) {
+  // 1030 rows are two a block, 1024 one.
+  TestModel model;
+  const Value x = model.input({1030, 2}, true);
+  const Value loss = softmax_cross_entropy(x, model.labels({1030}, 2));
+  model.compile({.losses = {loss}});
+  model.graph.set_batch(1024);
+  model.step();
+  EXPECT_EQ(model.read(loss)[1], 1024);
+}
+
 TEST_F(CrossEntropyTest, RefusesWhatDoesNotFit) {
   const CrossEntropyLoss loss;
   EXPECT_THROW(loss.infer({{DType::float32, {4, 3}}, {DType::int32, {5}}}), Error);
   EXPECT_THROW(loss.infer({{DType::float32, {4, 3}}, {DType::float32, {4}}}), Error);
   EXPECT_THROW(loss.infer({{DType::float32, {4, 0}}, {DType::int32, {4}}}), Error);
-  EXPECT_THROW(CrossEntropyLoss({.label_smoothing = 1.5f}), Error);
+  EXPECT_THROW(loss.infer({{DType::float32, {4, 3}}, {DType::float32, {4, 2}}}), Error);
+  EXPECT_THROW(CrossEntropyLoss({.label_smoothing = 1.5}), Error);
+  EXPECT_THROW(CrossEntropyLoss({.class_weights = {1, -1}}), Error);
+  EXPECT_THROW(CrossEntropyLoss({.class_weights = {0, 0}}), Error);
+  EXPECT_THROW(CrossEntropyLoss({.class_weights = {1, 1}})
+                   .infer({{DType::float32, {4, 3}}, {DType::int32, {4}}}),
+               Error);
 }
 
 }  // namespace

@@ -1,0 +1,209 @@
+// For each row x of the logits [rows, classes] with targets t (1 for the label's class and 0 for
+// the others, where there are labels), class weights c and smoothing e:
+//
+//   q_j = c_j ((1 - e) t_j + e / classes)       Q = sum_j q_j
+//   z = sum_j exp(x_j - max x)                  log p_j = x_j - max x - log z
+//   loss = -sum_j q_j log p_j = Q log z - sum_j q_j (x_j - max x)
+//   dx_j = Q p_j - q_j                          dt_j = -c_j (1 - e) log p_j
+//
+// (as PyTorch defines cross_entropy with probabilities, weight and label_smoothing). Loss and
+// gradients are multiplied by a constant weight, the gradients by what LossOutput says.
+//
+// A block takes a range of rows, one after the other, the logits held in registers, the targets
+// read where they are used (kernels/loss.cuh).
+#include "kernels/soft_cross_entropy.h"
+
+#include "kernels/loss_row.cuh"
+#include "kernels/math.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+struct Operands {
+  const T* logits;                     // [rows, classes]
+  const T* targets;                    // [rows, classes], or null
+  const std::int32_t* labels;          // [rows], or null
+  GradientRows<T> gradient;            // [rows, classes]
+  GradientRows<T> dtargets;            // [rows, classes]
+  const Accumulate<T>* class_weights;  // [classes], or null
+  std::int32_t* status;                // [2]
+  LossRows rows;
+  LossOperands<T> out;
+  int classes;
+  Accumulate<T> smoothing, weight;
+  std::int32_t ignored_label;
+};
+
+/// The q of a row, from an element of targets and one of class weights (0 where there are none).
+template <class A>
+struct Target {
+  A kept, uniform, unweighted;  // 1 - e, e / classes, 1 without class weights
+  int label;                    // -1 without
+
+  ADJOINT_DEVICE A weight(A c) const { return c + unweighted; }
+  ADJOINT_DEVICE A operator()(int j, A t, A c) const {
+    return weight(c) * (kept * (t + (j == label ? A(1) : A(0))) + uniform);
+  }
+};
+
+struct Least {
+  static constexpr bool kSymmetric = true;
+  ADJOINT_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
+};
+
+/// The first class whose logit is `largest`.
+template <class A, class T, int N, int P>
+ADJOINT_DEVICE int first_largest(Block& block, int classes, A largest, const Row<T, N, P>& x) {
+  int first = classes;
+  if (one_thread()) {
+    for (first = 0; first < classes && A(x.element(first)) != largest;) ++first;
+    return first;
+  }
+  for_packs<N, P>(block, classes, [&](int p, int j) {
+    const auto values = convert<A>(x.template pack<N>(p, j));
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k)
+      if (values[k] == largest && j + k < first) first = j + k;
+  });
+  return block.reduce(first, classes, Least{});
+}
+
+/// Whether the prediction of a row is right.
+template <class T, int N, int P>
+ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, std::int64_t row, int label,
+                          Accumulate<T> largest, const Row<T, N, P>& x) {
+  using A = Accumulate<T>;
+  const int predicted = first_largest(block, in.classes, largest, x);
+  if (in.targets == nullptr || predicted >= in.classes) return predicted == label;
+  const T* const targets = in.targets + row * in.classes;
+  // How many classes are more likely than the one predicted.
+  const A chosen = A(targets[predicted]);
+  const auto above = [&](int, A, A t) { return t > chosen ? A(1) : A(0); };
+  return row_sum<A>(block, in.classes, above, x, Memory{targets}) == A(0);
+}
+
+/// Loss of one row and whether its prediction is right; writes the gradients.
+template <class T, int N, int P>
+ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
+                                                  std::int64_t row, int label) {
+  using A = Accumulate<T>;
+  const std::int64_t base = row * in.classes;
+  const Optional targets{in.targets == nullptr ? in.targets : in.targets + base};
+  const Optional weights{in.class_weights};
+  const Target<A> target{A(1) - in.smoothing, in.smoothing / A(in.classes),
+                         in.class_weights == nullptr ? A(1) : A(0), label};
+  Row<T, N, P> x;
+  x.load(block, in.logits + base, in.classes);
+  const A largest = row_max<A>(block, in.classes, x);
+  const auto exponential = [&](int, A x) { return exp(x - largest); };
+  const A z = row_sum<A>(block, in.classes, exponential, x);
+  const auto terms = [&](int j, A x, A t, A c) {
+    const A q = target(j, t, c);
+    return Values<A, 2>{q, q == A(0) ? A(0) : q * (x - largest)};
+  };
+  const Values<A, 2> sums = row_sums<A>(block, in.classes, terms, x, targets, weights);
+  const A log_z = log(z), loss = in.weight * (sums[0] * log_z - sums[1]);
+  const bool correct = in.out.totals != nullptr && right(block, in, row, label, largest, x);
+  const A seed = in.out.factor(in.weight * in.out.factor(), row);
+  const A scale = seed * sums[0] / z, kept = seed * target.kept;
+  const auto gradient = [&](int j, A x, A t, A c) {
+    return exp(x - largest) * scale - seed * target(j, t, c);
+  };
+  write_gradient(block, in.classes, in.gradient, base, gradient, x, targets, weights);
+  const auto of_target = [&](int, A x, A, A c) {
+    return kept * target.weight(c) * (log_z - (x - largest));
+  };
+  write_gradient(block, in.classes, in.dtargets, base, of_target, x, targets, weights);
+  return {loss, correct ? A(1) : A(0)};
+}
+
+template <class T, int N, int P>
+__global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(Operands<T> in) {
+  using A = Accumulate<T>;
+  Block block;
+  ADJOINT_SHARED(LossPartial, mine, [1]);  // of thread 0
+  if (block.thread == 0) mine[0] = LossPartial::none();
+  for (std::int64_t row = in.rows.begin(), end = in.rows.end(); row < end; ++row) {
+    const std::int32_t label = in.labels == nullptr ? -1 : in.labels[row];
+    const bool ignored = in.labels != nullptr && label == in.ignored_label;
+    const bool valid = in.labels == nullptr || (label >= 0 && label < in.classes && !ignored);
+    Values<A, 2> result{};
+    A share = 0;
+    if (valid) {
+      result = valid_row<T, N, P>(block, in, row, label);
+      share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
+    } else if (in.gradient.data != nullptr && !in.gradient.add) {
+      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.classes + j] = T(0.0f);
+    }
+    if (block.thread != 0) continue;
+    if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
+    mine[0].loss += double(result[0]);
+    mine[0].count += double(share);
+    mine[0].correct += result[1] != A(0);
+    if (!valid && !ignored && mine[0].bad_row == kNoRow) mine[0].bad_row = std::int32_t(row);
+  }
+  finish_loss(block, in.out, mine[0],
+              [&](const LossPartial& total) { note_bad_row(total, in.status, in.labels); });
+}
+
+void check(const char* kernel, const SoftCrossEntropy& call, std::int64_t rows,
+           std::int64_t classes) {
+  const TensorType& type = call.logits.type();
+  ADJOINT_CHECK(classes < kNoRow / 2, kernel, ": expected fewer than 2^30 classes, got ", classes);
+  ADJOINT_CHECK(call.targets.defined() != call.labels.defined(), kernel,
+                ": expected either targets or labels");
+  if (call.targets.defined()) {
+    check_operand(kernel, "targets", call.targets, type);
+  } else {
+    check_operand(kernel, "labels", call.labels, {DType::int32, {rows}});
+    check_operand(kernel, "status", call.status, {DType::int32, {2}});
+    ADJOINT_CHECK(!call.dtargets.wanted(), kernel, ": labels have no gradient");
+  }
+  if (call.class_weights.defined())
+    check_operand(kernel, "class_weights", call.class_weights,
+                  {accumulation_type(type.dtype), {classes}});
+  ADJOINT_CHECK(call.label_smoothing >= 0 && call.label_smoothing <= 1, kernel,
+                ": expected label_smoothing in [0, 1], got ", call.label_smoothing);
+}
+
+}  // namespace
+
+void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
+  constexpr const char* kName = "soft_cross_entropy";
+  ADJOINT_CHECK(
+      call.logits.defined() && call.logits.contiguous() && call.logits.shape().rank() == 2, kName,
+      ": expected contiguous logits [rows, classes]");
+  const std::int64_t rows = call.logits.shape()[0], classes = call.logits.shape()[1];
+  check(kName, call, rows, classes);
+  const bool aligned = rows_aligned(classes, {call.logits, call.targets, call.gradient.tensor,
+                                              call.dtargets.tensor, call.class_weights});
+  dispatch_floating(call.logits.dtype(), kName, [&]<class T>() {
+    using A = Accumulate<T>;
+    const auto data = [](const Tensor& tensor) {
+      return tensor.defined() ? tensor.data<T>() : nullptr;
+    };
+    const Operands<T> operands{
+        .logits = data(call.logits),
+        .targets = data(call.targets),
+        .labels = call.labels.defined() ? call.labels.data<std::int32_t>() : nullptr,
+        .gradient = gradient_rows<T>(kName, call.gradient, call.logits.type()),
+        .dtargets = gradient_rows<T>(kName, call.dtargets, call.logits.type()),
+        .class_weights = call.class_weights.defined() ? call.class_weights.data<A>() : nullptr,
+        .status = call.status.defined() ? call.status.data<std::int32_t>() : nullptr,
+        .rows = loss_rows(kName, rows),
+        .out = loss_operands<T>(kName, call.out, rows, {rows}),
+        .classes = int(classes),
+        .smoothing = A(call.label_smoothing),
+        .weight = A(call.weight),
+        .ignored_label = call.ignored_label};
+    dispatch_row<T, 2>(classes, aligned, [&]<int N, int P>(int threads) {
+      launch<soft_cross_entropy_kernel<T, N, P>>(
+          stream,
+          {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
+          operands);
+    });
+  });
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
