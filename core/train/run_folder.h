@@ -1,6 +1,6 @@
-// The folder of a run: the recipe as it was resolved, the metrics, the model, the last state and
-// the log. A new run never writes into an old one unless told to, and every file but the log is
-// replaced whole (core/base/files.h).
+// The folder of a run: the recipe as it was resolved, the metrics, the model, the last state, the
+// choice of engines for matrix products and the log. A new run never writes into an old one unless
+// told to, and every file but the log is replaced whole (core/base/files.h).
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ class RunFolder {
   std::filesystem::path metrics() const { return path_ / "metrics.csv"; }
   std::filesystem::path model() const { return path_ / "model.safetensors"; }
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path engines() const { return path_ / "engines.json"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
 
  private:

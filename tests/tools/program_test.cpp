@@ -102,8 +102,8 @@ TEST(Program, TrainsEvaluatesAndSaysWhatIsNext) {
   EXPECT_EQ(trained.text.find('\r'), std::string::npos);
   for (const std::string part : {"epoch 2/2", "test accuracy", "model.safetensors", "adjoint eval"})
     EXPECT_NE(trained.text.find(part), std::string::npos) << part << "\n" << trained.text;
-  for (const char* file :
-       {"recipe.toml", "metrics.csv", "model.safetensors", "last.safetensors", "log.txt"})
+  for (const char* file : {"recipe.toml", "metrics.csv", "model.safetensors", "last.safetensors",
+                           "engines.json", "log.txt"})
     EXPECT_TRUE(fs::exists(run / file)) << file;
   EXPECT_NE(text_of(run / "recipe.toml").find("train_count = 800"), std::string::npos);
 
@@ -281,6 +281,24 @@ TEST(Program, ShowsChecksAndTimesModels) {
   EXPECT_NE(text_of(json).find("\"median_ms\""), std::string::npos);
   EXPECT_EQ(adjoint_with("bench layer_norm --shape 64,256 --device host --seconds 0.02").code, 0);
   EXPECT_EQ(adjoint_with("devices").code, 0);
+}
+
+TEST(Program, TunesEnginesAndTakesTheChoicesAgain) {
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "engines.json").string();
+  const std::string layer = "bench linear --shape 64,32 --device host --seconds 0.01 ";
+  ASSERT_EQ(adjoint_with(layer + "--tune --engines " + file).code, 0);
+  EXPECT_NE(text_of(file).find("\"milliseconds\""), std::string::npos) << text_of(file);
+  EXPECT_EQ(adjoint_with(layer + "--engines " + file).code, 0);
+  const Outcome absent = adjoint_with(layer + "--engines " + file + "x");
+  EXPECT_EQ(absent.code, 1);
+  EXPECT_NE(absent.text.find("engines.jsonx"), std::string::npos) << absent.text;
+  write_file_atomically(file, std::string_view("{\"device\": \"Abacus\", \"matmul\": []}"));
+  const Outcome foreign = adjoint_with("train digits" + kSmall + "--engines " + file + " --out " +
+                                       (scratch / "run").string());
+  EXPECT_EQ(foreign.code, 1);
+  EXPECT_NE(foreign.text.find("made on another device"), std::string::npos) << foreign.text;
+  EXPECT_FALSE(fs::exists(scratch / "run")) << "a mistake leaves no folder";
 }
 
 }  // namespace

@@ -132,7 +132,7 @@ double update_bytes(const Graph& graph, const Optimizer& optimizer) {
 
 Report bench_recipe(const BenchCommand& command, const std::filesystem::path& path) {
   const Recipe recipe = read_recipe(path, command.set);
-  SyntheticRun run(recipe, command.tune);
+  SyntheticRun run(recipe, command.engines);
   Graph& graph = *run.model.graph;
   const double batch = double(recipe.train.batch);
   Report report{.subject = str(recipe.name, ", batch ", recipe.train.batch)};
@@ -153,6 +153,7 @@ Report bench_recipe(const BenchCommand& command, const std::filesystem::path& pa
   report.counted_ratio = ratio(graph.backward_multiply_adds(), graph.forward_multiply_adds());
   report.phases = {forward, backward, update, step};
   report.peak_memory = run.context.memory().use().peak;
+  keep_engines(run.context, command.engines);
   report.ceilings = measure_ceilings(run.context, command.seconds);
   return report;
 }
@@ -218,7 +219,7 @@ std::size_t parameter_bytes(const Graph& graph) {
 Report bench_layer(const BenchCommand& command) {
   const LayerCase layer_case = case_of_layer(command);
   Context context;
-  context.matmul_engines().set_tuning(command.tune);
+  choose_engines(context, command.engines);
   Graph graph(context);
   std::vector<Value> inputs;
   for (const CheckInput& input : layer_case.inputs)
@@ -266,6 +267,7 @@ Report bench_layer(const BenchCommand& command) {
     report.counted_ratio = ratio(graph.backward_multiply_adds(), graph.forward_multiply_adds());
   }
   report.peak_memory = context.memory().use().peak;
+  keep_engines(context, command.engines);
   report.ceilings = measure_ceilings(context, command.seconds);
   return report;
 }

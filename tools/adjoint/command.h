@@ -20,11 +20,19 @@ struct RecipeChoice {
   std::optional<std::int64_t> steps = {};
 };
 
+/// How engines for matrix products are chosen: by timing them, or as a file says
+/// (core/train/engine_choices.h), else the first deterministic choice.
+struct EngineChoice {
+  bool tune = false;
+  std::filesystem::path file = {};
+};
+
 struct TrainCommand {
   RecipeChoice choice;
   std::filesystem::path out = {};
   bool overwrite = false;
   bool quiet = false;
+  EngineChoice engines = {};
 };
 
 struct EvalCommand {
@@ -47,8 +55,8 @@ struct BenchCommand {
   std::vector<std::string> set = {};
   std::vector<std::int64_t> shape = {};
   std::filesystem::path json = {};
-  double seconds = 1.0;  ///< measured for each phase
-  bool tune = false;
+  double seconds = 1.0;       ///< measured for each phase
+  EngineChoice engines = {};  ///< its file is written when tuning, else read
 };
 
 struct DevicesCommand {};

@@ -2,6 +2,8 @@
 #include <cstdio>
 
 #include "core/base/error.h"
+#include "core/device/matmul.h"
+#include "core/train/engine_choices.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
@@ -38,6 +40,18 @@ Recipe read_choice(const RecipeChoice& choice) {
   if (choice.seed) overrides.push_back(str("train.seed=", *choice.seed));
   if (choice.steps) overrides.push_back(str("train.steps=", *choice.steps));
   return read_recipe(find_recipe(choice.recipe), overrides);
+}
+
+void choose_engines(Context& context, const EngineChoice& engines) {
+  context.matmul_engines().set_tuning(engines.tune);
+  if (engines.tune || engines.file.empty()) return;
+  ADJOINT_CHECK(restore_engine_choices(engines.file, context), engines.file.string(),
+                " was made on another device, whose choices say nothing of this one; make them "
+                "anew with --tune");
+}
+
+void keep_engines(Context& context, const EngineChoice& engines) {
+  if (engines.tune && !engines.file.empty()) save_engine_choices(engines.file, context);
 }
 
 std::string device_line() {

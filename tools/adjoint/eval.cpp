@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/train/datasets.h"
+#include "core/train/engine_choices.h"
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
 #include "core/train/run_folder.h"
@@ -15,6 +16,7 @@ int run_eval(const EvalCommand& command) {
   const RunFolder folder = RunFolder::open(command.run);
   const Recipe recipe = read_recipe(folder.recipe());
   Context context({.seed = recipe.train.seed});
+  if (std::filesystem::exists(folder.engines())) restore_engine_choices(folder.engines(), context);
   const DataStatistics statistics = load_statistics(folder.model());
   auto data =
       std::make_shared<const Dataset>(load_test_data(recipe.data, command.data, statistics));

@@ -30,6 +30,11 @@ void add_recipe(CLI::App& app, RecipeChoice& choice) {
   add_set(app, choice.set);
 }
 
+void add_engines(CLI::App& app, EngineChoice& engines, const char* file) {
+  app.add_flag("--tune", engines.tune, "choose engines for matrix products by timing them");
+  app.add_option("--engines", engines.file, file)->type_name("FILE");
+}
+
 void add_train(CLI::App& app, TrainCommand& command) {
   add_recipe(app, command.choice);
   app.add_option("--data", command.choice.data, "folder of the data's files")->type_name("DIR");
@@ -40,6 +45,7 @@ void add_train(CLI::App& app, TrainCommand& command) {
   app.add_option("--steps", command.choice.steps, "updates to make instead of epochs (train.steps)")
       ->check(CLI::PositiveNumber);
   app.add_flag("--quiet", command.quiet, "only the closing lines");
+  add_engines(app, command.engines, "engines.json of a run or of bench --tune, to choose alike");
   app.footer(
       "Example:\n  adjoint train digits --set optim.lr=3e-4 --set train.epochs=4 --seed 2\n"
       "Ctrl-C ends the run and saves what was learned.");
@@ -78,9 +84,10 @@ void add_bench(CLI::App& app, BenchCommand& command) {
   app.add_option("--seconds", command.seconds, "how long each phase is measured")
       ->check(CLI::Range(0.01, 600.0))
       ->capture_default_str();
-  app.add_flag("--tune", command.tune, "choose engines for matrix products by timing them");
+  add_engines(app, command.engines, "where --tune writes its choices; without it, choices to take");
   app.footer(
       "Examples:\n  adjoint bench mnist_mlp --json bench.json\n"
+      "  adjoint bench mnist_mlp --tune --engines engines.json\n"
       "  adjoint bench layer_norm --shape 4096,1024");
 }
 

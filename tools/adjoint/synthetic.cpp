@@ -34,9 +34,9 @@ std::shared_ptr<const Dataset> noise(const Dataset& outline, std::int64_t count)
 
 }  // namespace
 
-SyntheticRun::SyntheticRun(Recipe recipe, bool tune)
+SyntheticRun::SyntheticRun(Recipe recipe, const EngineChoice& engines)
     : context({.seed = recipe.train.seed}), accumulate_(recipe.optim.accumulate) {
-  context.matmul_engines().set_tuning(tune);
+  choose_engines(context, engines);
   const Dataset outline = data_outline(recipe.data);
   resolve_class_weights(recipe.loss, outline);
   ModelOptions options = model_options(outline);

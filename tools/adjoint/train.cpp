@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/train/datasets.h"
+#include "core/train/engine_choices.h"
 #include "core/train/run_folder.h"
 #include "core/train/trainer.h"
 #include "tools/adjoint/commands.h"
@@ -54,6 +55,7 @@ class TrainRun {
         context_({.seed = recipe_.train.seed}) {}
 
   int run() {
+    choose_engines(context_, command_.engines);
     // Before the data, where these are known: mistakes in a recipe should not have to wait for
     // them.
     if (outline_is_known(recipe_.data) && !balances_classes(recipe_.loss)) {
@@ -147,6 +149,7 @@ class TrainRun {
                        .on_epoch = [this](const EpochReport& epoch) { on_epoch(epoch); }});
     completed_ = trainer_->run();
     progress_.finish();
+    save_engine_choices(folder_->engines(), context_);
     save_last();
   }
 
@@ -261,6 +264,7 @@ class TrainRun {
                "  metrics.csv         loss ", classifies() ? "and accuracy, " : "",
                "step by step\n", "  model.safetensors   the model, as it was best\n",
                "  last.safetensors    the model and the optimizer, as they ended\n",
+               "  engines.json        which engine multiplied which matrices\n",
                "  log.txt             what was said here\n",
                "what to try next\n",  //
                "  adjoint eval ", folder, data, "\n", "  adjoint train ", recipe, data,
