@@ -35,4 +35,138 @@ struct GeluExact {
   }
 };
 
+/// x where positive, else slope x (Maas et al. 2013). With a slope of 0 or more the output tells
+/// which.
+struct LeakyRelu {
+  double slope;
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return select(x > T(0.0f), x, T(slope) * x);
+  }
+  template <class T>
+  ADJOINT_HD T derivative_from_y(T y) const {
+    return select(y > T(0.0f), T(1.0f), T(slope));
+  }
+};
+
+/// x where positive, else alpha (e^x - 1) (Clevert et al. 2016).
+struct Elu {
+  double alpha;
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return select(x > T(0.0f), x, T(alpha) * expm1(minimum(x, T(0.0f))));
+  }
+};
+
+/// scale ELU(x) with the constants that keep mean 0 and variance 1 (Klambauer et al. 2017).
+struct Selu {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return T(1.0507009873554805) * Elu{1.6732632423543772}(x);
+  }
+};
+
+/// x sigmoid(x) (Elfwing et al. 2018; swish of Ramachandran et al. 2017).
+struct Silu {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return x * sigmoid(x);
+  }
+};
+
+/// x tanh(log(1 + e^x)) (Misra 2020). With n = e^x (e^x + 2) that is x n / (n + 2), which neither
+/// cancels nor, cut off where the quotient is 1 in float64, overflows.
+struct MishFunction {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    const T e = exp(minimum(x, T(20.0f)));
+    const T n = e * (e + T(2.0f));
+    return x * (n / (n + T(2.0f)));
+  }
+};
+
+struct TanhFunction {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return tanh(x);
+  }
+  template <class T>
+  ADJOINT_HD T derivative_from_y(T y) const {
+    return T(1.0f) - y * y;
+  }
+};
+
+struct SigmoidFunction {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return sigmoid(x);
+  }
+  template <class T>
+  ADJOINT_HD T derivative_from_y(T y) const {
+    return y * (T(1.0f) - y);
+  }
+};
+
+/// log(1 + e^(beta x)) / beta, and x where beta x exceeds the threshold (Dugas et al. 2001; the
+/// threshold is PyTorch's). As max(z, 0) + log1p(e^-|z|) it is finite for any threshold.
+struct SoftplusFunction {
+  double beta, threshold;
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    const T z = T(beta) * x;
+    const T smooth = maximum(z, T(0.0f)) + log1p(exp(select(z > T(0.0f), -z, z)));
+    return select(z > T(threshold), x, smooth / T(beta));
+  }
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    const T z = T(beta) * x;
+    return select(z > T(threshold), T(1.0f), sigmoid(z));
+  }
+};
+
+/// x between two bounds.
+struct HardTanhFunction {
+  double low, high;
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return minimum(maximum(x, T(low)), T(high));
+  }
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    return select(x > T(low) && x < T(high), T(1.0f), T(0.0f));
+  }
+};
+
+/// min(max(x, 0), 6) (Krizhevsky 2010). All types hold 0 and 6, so the output tells which is met.
+struct Relu6 {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return minimum(maximum(x, T(0.0f)), T(6.0f));
+  }
+  template <class T>
+  ADJOINT_HD T derivative_from_y(T y) const {
+    return select(y > T(0.0f) && y < T(6.0f), T(1.0f), T(0.0f));
+  }
+};
+
+/// min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
+struct HardSigmoidFunction {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return Relu6{}(x + T(3.0f)) * T(1.0 / 6.0);
+  }
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    return select(x > T(-3.0f) && x < T(3.0f), T(1.0 / 6.0), T(0.0f));
+  }
+};
+
+/// x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
+struct HardSwishFunction {
+  template <class T>
+  ADJOINT_HD T operator()(T x) const {
+    return x * HardSigmoidFunction{}(x);
+  }
+};
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -70,6 +70,17 @@ ADJOINT_HD Dual<T> erf(Dual<T> x) {
 }
 
 template <class T>
+ADJOINT_HD Dual<T> expm1(Dual<T> x) {
+  const T e = expm1(x.value);
+  return {e, (e + T(1)) * x.derivative};
+}
+
+template <class T>
+ADJOINT_HD Dual<T> log1p(Dual<T> x) {
+  return {log1p(x.value), x.derivative / (T(1) + x.value)};
+}
+
+template <class T>
 ADJOINT_HD Dual<T> sqrt(Dual<T> x) {
   const T root = sqrt(x.value);
   return {root, x.derivative / (root + root)};
@@ -102,13 +113,18 @@ template <class T>
 ADJOINT_HD T select(bool condition, T a, T b) {
   return condition ? a : b;
 }
+/// Member by member: a choice between structures is a branch, which stops the host's vectoriser.
+template <class T>
+ADJOINT_HD Dual<T> select(bool condition, Dual<T> a, Dual<T> b) {
+  return {condition ? a.value : b.value, condition ? a.derivative : b.derivative};
+}
 template <class T>
 ADJOINT_HD T maximum(T a, T b) {
-  return b > a ? b : a;
+  return select(b > a, b, a);
 }
 template <class T>
 ADJOINT_HD T minimum(T a, T b) {
-  return b < a ? b : a;
+  return select(b < a, b, a);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

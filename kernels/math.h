@@ -70,15 +70,58 @@ inline float erf(float x) {
   return x != x ? x : result;
 }
 
+/// e^x - 1 = 2^n (e^r - 1) + (2^n - 1), |r| <= ln 2 / 2, computed at half its size so that 2^n is
+/// finite wherever the result is. -1 below -30.
+inline float expm1(float x) {
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -30.0f ? -30.0f : x;
+  const float shifted = __builtin_fmaf(x, 1.44269504f, 12582912.0f);
+  const float n = shifted - 12582912.0f;
+  float r = __builtin_fmaf(n, -0.693145752f, x);
+  r = __builtin_fmaf(n, -1.42860677e-6f, r);
+  const float tail =
+      horner(r, 0.166666663f, 4.16664827e-2f, 8.33341961e-3f, 1.39332445e-3f, 1.98241291e-4f);
+  const float e = __builtin_fmaf(r * r, __builtin_fmaf(r, tail, 0.5f), r);
+  const std::int32_t whole = __builtin_bit_cast(std::int32_t, shifted) - 0x4b400000;
+  const float half = __builtin_bit_cast(float, (whole + 126) << 23);  // 2^(n - 1)
+  return 2.0f * __builtin_fmaf(half, e, half - 0.5f);
+}
+
+/// log(1 + x) = k ln 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)), with what rounding 1 + x lost
+/// put back.
+inline float log1p(float x) {
+  const float u = 1.0f + x;
+  // The exponent of u / sqrt(1/2) is that of u, rounded so that the rest lies around 1.
+  const std::int32_t bits = __builtin_bit_cast(std::int32_t, u) - 0x3f3504f3;
+  const std::int32_t exponent = bits >> 23;
+  const float k = float(exponent);
+  const float reduced = __builtin_bit_cast(float, (bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  const float f = exponent == 0 ? x : reduced;
+  const float lost = exponent == 0 ? 0.0f : (x - (u - 1.0f)) / u;
+  const float tail =
+      horner(f, 0.333333126f, -0.250000096f, 0.200021187f, -0.16667996f, 0.142195521f,
+             -0.124055883f, 0.118881638f, -0.116756568f, 6.74664336e-2f);
+  const float square = f * f;
+  const float small = __builtin_fmaf(square, __builtin_fmaf(f, tail, -0.5f),
+                                     __builtin_fmaf(k, 1.42860677e-6f, lost));
+  const float result = __builtin_fmaf(k, 0.693145752f, f + small);
+  const float limit = x > 3.4e38f ? x : x == -1.0f ? -__builtin_inff() : __builtin_nanf("");
+  return x > -1.0f && x <= 3.4e38f ? result : limit;
+}
+
 }  // namespace polynomial
 
 inline float exp(float x) { return polynomial::exp(x); }
 inline float tanh(float x) { return polynomial::tanh(x); }
 inline float erf(float x) { return polynomial::erf(x); }
+inline float expm1(float x) { return polynomial::expm1(x); }
+inline float log1p(float x) { return polynomial::log1p(x); }
 #else
 ADJOINT_HD float exp(float x) { return ::expf(x); }
 ADJOINT_HD float tanh(float x) { return ::tanhf(x); }
 ADJOINT_HD float erf(float x) { return ::erff(x); }
+ADJOINT_HD float expm1(float x) { return ::expm1f(x); }
+ADJOINT_HD float log1p(float x) { return ::log1pf(x); }
 #endif
 
 ADJOINT_HD float log(float x) { return ::logf(x); }
@@ -87,6 +130,8 @@ ADJOINT_HD float pow(float x, float y) { return ::powf(x, y); }
 ADJOINT_HD double exp(double x) { return ::exp(x); }
 ADJOINT_HD double tanh(double x) { return ::tanh(x); }
 ADJOINT_HD double erf(double x) { return ::erf(x); }
+ADJOINT_HD double expm1(double x) { return ::expm1(x); }
+ADJOINT_HD double log1p(double x) { return ::log1p(x); }
 ADJOINT_HD double log(double x) { return ::log(x); }
 ADJOINT_HD double sqrt(double x) { return ::sqrt(x); }
 ADJOINT_HD double pow(double x, double y) { return ::pow(x, y); }

@@ -5,8 +5,8 @@
 //
 // On the GPU a block takes a chunk of the elements, a thread kPacksPerThread packs of it. In a
 // block of one thread, the host's, the chunk is a plain loop for the vectoriser. The first `head`
-// elements, up to the first 16-byte boundary, and the last ones that fill no pack go one by one;
-// where operands are aligned differently, the launcher chooses N = 1.
+// elements, up to the first 16-byte boundary, and the last ones that fill no pack go one by one,
+// and so do all where operands are aligned differently: a branch of one kernel, not a second one.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +68,7 @@ ADJOINT_DEVICE Pack<To, N> convert(const Pack<From, N>& from) {
 struct MapShape {
   std::int64_t count = 0;
   int head = 0;
+  bool in_packs = true;  ///< whether all operands lie on 16 bytes behind the head
 };
 
 inline constexpr int kMapThreads = 256;
@@ -111,13 +112,13 @@ ADJOINT_DEVICE void map_host(std::int64_t base, int n, Out* out, const Function&
   for (int i = 0; i < n; ++i) out[i] = function(base + i, Accumulate<In>(in[i])...);
 }
 
-/// Packs [first, n) of a chunk, one thread's share. All loads stand before all stores: they may
+/// The n elements of a chunk, one thread's share. All loads stand before all stores: they may
 /// alias, and the compiler could not move them up itself.
 template <int N, class Out, class Function, class... In>
-ADJOINT_DEVICE void map_gpu_packs(std::int64_t base, int n, Out* out, const Function& function,
-                                  const In*... in) {
+ADJOINT_DEVICE void map_gpu_packs(std::int64_t base, int n, bool in_packs, Out* out,
+                                  const Function& function, const In*... in) {
   const int thread = int(threadIdx.x), threads = int(blockDim.x);
-  if (n == kChunk<N> && threads == kMapThreads) {
+  if (in_packs && n == kChunk<N> && threads == kMapThreads) {
     Pack<Out, N> result[kPacksPerThread];
     ADJOINT_UNROLL
     for (int p = 0; p < kPacksPerThread; ++p) {
@@ -130,7 +131,7 @@ ADJOINT_DEVICE void map_gpu_packs(std::int64_t base, int n, Out* out, const Func
       store_pack<N>(out + (p * kMapThreads + thread) * N, result[p]);
     return;
   }
-  const int whole = n / N * N;
+  const int whole = in_packs ? n / N * N : 0;
   for (int i = thread * N; i < whole; i += threads * N)
     store_pack<N>(out + i, convert<Out>(function(
                                base + i, convert<Accumulate<In>>(load_pack<N>(in + i))...)));
@@ -173,7 +174,7 @@ ADJOINT_DEVICE void map_packs(const MapShape& shape, Out* out, const Function& f
   if (one_thread())
     detail::map_host_packs(base, n, out + base, function, (in + base)...);
   else
-    detail::map_gpu_packs<N>(base, n, out + base, function, (in + base)...);
+    detail::map_gpu_packs<N>(base, n, shape.in_packs, out + base, function, (in + base)...);
 }
 
 /// out[i] = function(i, in[i]...) for all i: `float operator()(std::int64_t i, float...)`.
@@ -222,22 +223,16 @@ inline constexpr int kMapPack = [] {
   return widest;
 }();
 
-/// Calls function.template operator()<N>(shape, LaunchShape) with the N that the operands allow.
+/// Calls function.template operator()<N>(shape, LaunchShape).
 /// `aligned_groups`: elements must be in packs by their index (head 0), as random numbers are.
 template <int N, class Function>
 void dispatch_map(std::int64_t count, std::initializer_list<Tensor> operands,
                   const Function& function, bool aligned_groups = false) {
-  if constexpr (N > 1) {
-    const int head = map_head(N, operands);
-    if (head == 0 || (head > 0 && head <= count && !aligned_groups)) {
-      const MapShape shape{count, head};
-      return function.template operator()<N>(
-          shape, LaunchShape{.grid = map_blocks<N>(shape), .block = preferred_block(kMapThreads)});
-    }
-  }
-  const MapShape shape{count, 0};
-  function.template operator()<1>(
-      shape, LaunchShape{.grid = map_blocks<1>(shape), .block = preferred_block(kMapThreads)});
+  const int head = map_head(N, operands);
+  const bool in_packs = head == 0 || (head > 0 && head <= count && !aligned_groups);
+  const MapShape shape{count, in_packs ? head : 0, in_packs};
+  function.template operator()<N>(
+      shape, LaunchShape{.grid = map_blocks<N>(shape), .block = preferred_block(kMapThreads)});
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -16,6 +16,7 @@
 #include "core/device/kernel.h"
 #include "core/tensor/gradient.h"
 #include "kernels/dual.h"
+#include "kernels/kernel_body.h"
 #include "kernels/pack.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -45,15 +46,21 @@ ADJOINT_DEVICE T pointwise_derivative(const F& f, T x_or_y) {
 }
 
 template <class F, class T, int N>
-__global__ void __launch_bounds__(kMapThreads, 4)
-    pointwise_forward_kernel(MapShape shape, F f, T* y, const T* x) {
+ADJOINT_KERNEL_BODY void pointwise_forward_body(const MapShape& shape, const F& f, T* y,
+                                                const T* x) {
   map<N>(
       shape, y, [&](std::int64_t, Accumulate<T> x) { return f(x); }, x);
 }
 
-template <class F, class T, int N, bool kAdd>
+template <class F, class T, int N>
 __global__ void __launch_bounds__(kMapThreads, 4)
-    pointwise_backward_kernel(MapShape shape, F f, T* dx, const T* x_or_y, const T* dy) {
+    pointwise_forward_kernel(MapShape shape, F f, T* y, const T* x) {
+  pointwise_forward_body<F, T, N>(shape, f, y, x);
+}
+
+template <class F, class T, int N, bool kAdd>
+ADJOINT_KERNEL_BODY void pointwise_backward_body(const MapShape& shape, const F& f, T* dx,
+                                                 const T* x_or_y, const T* dy) {
   using A = Accumulate<T>;
   if constexpr (kAdd)
     map<N>(
@@ -64,6 +71,12 @@ __global__ void __launch_bounds__(kMapThreads, 4)
     map<N>(
         shape, dx, [&](std::int64_t, A x, A dy) { return pointwise_derivative(f, x) * dy; }, x_or_y,
         dy);
+}
+
+template <class F, class T, int N, bool kAdd>
+__global__ void __launch_bounds__(kMapThreads, 4)
+    pointwise_backward_kernel(MapShape shape, F f, T* dx, const T* x_or_y, const T* dy) {
+  pointwise_backward_body<F, T, N, kAdd>(shape, f, dx, x_or_y, dy);
 }
 
 /// y = f(x). Throws Error if types or counts differ.

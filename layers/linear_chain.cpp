@@ -198,10 +198,10 @@ class Search {
   }
 
   LinearChain::Activation activation_kind(NodeId node) const {
-    const std::string kind = layer(node).kind();
-    return kind == "relu"   ? LinearChain::Activation::relu
-           : kind == "gelu" ? LinearChain::Activation::gelu
-                            : LinearChain::Activation::none;
+    const std::string function = layer(node).describe();  // "gelu(exact)" is another than "gelu"
+    return function == "relu"   ? LinearChain::Activation::relu
+           : function == "gelu" ? LinearChain::Activation::gelu
+                                : LinearChain::Activation::none;
   }
 
   // The node that alone reads what `node` makes, unless somebody outside reads it too; else -1.

@@ -14,6 +14,7 @@ class Pointwise : public Layer {
   /// What layers/pointwise.cuh makes of a functor.
   struct Operations {
     std::string kind;
+    std::string description;  ///< with its options: "leaky_relu(0.01)"; empty for just the kind
     bool backward_from_y = false;  ///< f' is computed from y rather than from x
     std::function<void(Stream&, const Tensor& y, const Tensor& x)> forward;
     std::function<void(Stream&, const Gradient& dx, const Tensor& x_or_y, const Tensor& dy)>
@@ -22,6 +23,9 @@ class Pointwise : public Layer {
   explicit Pointwise(Operations operations) : operations_(std::move(operations)) {}
 
   std::string kind() const override { return operations_.kind; }
+  std::string describe() const override {
+    return operations_.description.empty() ? kind() : operations_.description;
+  }
   std::shared_ptr<Layer> twin() const override { return std::make_shared<Pointwise>(*this); }
   Signature infer(const Signature& x) const override;
   Traits traits() const override;

@@ -1,6 +1,7 @@
 // The conversion pass: what is recorded in float32 computes in bfloat16, float16 or float64. Only
-// inputs need a cast: every layer computes in the type it is given, losses total in float32 or
-// wider, and parameters get copies in the compute type from the parameter store.
+// inputs need a cast: every layer computes in the type it is given (those that are given none are
+// told), losses total in float32 or wider, and parameters get copies in the compute type from the
+// parameter store.
 #include <algorithm>
 
 #include "core/graph/program.h"
@@ -48,7 +49,7 @@ void convert(Program& program, DType compute_type) {
                      .inputs = {input},
                      .outputs = {converted}});
   }
-  if (casts.empty()) return;
+  for (const Node& node : program.nodes) node.layer->set_compute_type(compute_type);
   program.nodes.insert(program.nodes.begin(), casts.begin(), casts.end());
   program.renumber_producers();
   for (const Node& node : program.nodes) {

@@ -29,6 +29,8 @@ struct LayerCase {
   std::string name;  ///< "linear/no bias"
   std::function<std::shared_ptr<Layer>()> make;
   std::vector<CheckInput> inputs;
+  /// The fewest entries of the leading axis that the layer can be trained with.
+  std::int64_t smallest_batch = 1;
 };
 
 struct GradientCheckOptions {

@@ -92,6 +92,9 @@ class Layer {
   /// traits() must not have gradient_in_forward, and backward makes the gradient from dy. The
   /// default throws Error: this loss's output cannot be read.
   virtual void defer_gradient();
+  /// Called once, before build(): the type that the graph computes in, for layers whose outputs'
+  /// type does not follow from their inputs'. infer() answers with it from then on.
+  virtual void set_compute_type(DType) {}
   virtual void build(Builder&) {}
   /// Chooses engines for inputs of exactly these types; once per batch shape, never during capture.
   virtual void prepare(Context&, const Signature&) {}

@@ -131,14 +131,79 @@ TEST(KernelMath, IsAccurateOnTheHost) {
   EXPECT_LE(units([](float x) { return exp(x); }, [](double x) { return std::exp(x); }, 87), 3.0);
   EXPECT_LE(units([](float x) { return tanh(x); }, [](double x) { return std::tanh(x); }, 12), 5.0);
   EXPECT_LE(units([](float x) { return erf(x); }, [](double x) { return std::erf(x); }, 5), 5.0);
+  EXPECT_LE(units([](float x) { return expm1(x); }, [](double x) { return std::expm1(x); }, 88),
+            4.0);
+  EXPECT_LE(units([](float x) { return expm1(x); }, [](double x) { return std::expm1(x); }, 1),
+            4.0);
+  const auto log1p_of = [](float x) { return log1p(x); };
+  const auto exact_log1p = [](double x) { return std::log1p(x); };
+  EXPECT_LE(units(log1p_of, exact_log1p, 0.99999), 4.0);
+  EXPECT_LE(units([&](float x) { return log1p_of(std::abs(x)); },
+                  [&](double x) { return exact_log1p(std::abs(x)); }, 1e4),
+            4.0);
+  EXPECT_LE(units([&](float x) { return log1p_of(1e-6f * x); },
+                  [&](double x) { return exact_log1p(double(1e-6f * float(x))); }, 1.0),
+            4.0);
   const float infinity = INFINITY;
   EXPECT_EQ(exp(-infinity), 0.0f);
   EXPECT_EQ(exp(infinity), infinity);
   EXPECT_EQ(exp(0.0f), 1.0f);
   EXPECT_TRUE(std::isnan(exp(NAN)) && std::isnan(tanh(NAN)) && std::isnan(erf(NAN)));
+  EXPECT_TRUE(std::isnan(expm1(NAN)) && std::isnan(log1p(NAN)) && std::isnan(log1p(-1.5f)));
+  EXPECT_EQ(expm1(-infinity), -1.0f);
+  EXPECT_EQ(expm1(infinity), infinity);
+  EXPECT_EQ(expm1(0.0f), 0.0f);
+  EXPECT_LE(std::abs(double(expm1(88.7f)) / std::expm1(double(88.7f)) - 1), 1e-6);
+  EXPECT_EQ(log1p(infinity), infinity);
+  EXPECT_EQ(log1p(-1.0f), -infinity);
+  EXPECT_EQ(log1p(0.0f), 0.0f);
   EXPECT_EQ(tanh(-infinity), -1.0f);
   EXPECT_EQ(erf(infinity), 1.0f);
   EXPECT_LE(std::abs(double(exp(-100.0f)) / std::exp(-100.0) - 1), 0.02);  // subnormal
+}
+
+/// f and f' in float32 against float64, from where nothing rounds to where all has saturated.
+template <class F>
+void expect_stable(const char* name, const F& f) {
+  SCOPED_TRACE(name);
+  double value_error = 0, derivative_error = 0;
+  const auto derivative = [&]<class T>(T x) {
+    if constexpr (kDerivativeFromY<F>)
+      return pointwise_derivative(f, f(x));
+    else
+      return pointwise_derivative(f, x);
+  };
+  const auto worse = [](double& worst, double got, double want) {
+    const double error = std::abs(got - want) / (1 + std::abs(want));
+    if (!(error <= worst)) worst = error;
+  };
+  for (double magnitude = 1e-8; magnitude <= 1e4; magnitude *= 1.003)
+    for (float x : {float(magnitude), -float(magnitude)}) {
+      worse(value_error, double(f(x)), f(double(x)));
+      worse(derivative_error, double(derivative(x)), derivative(double(x)));
+    }
+  EXPECT_LE(value_error, 4e-7);
+  EXPECT_LE(derivative_error, 1e-6);
+  EXPECT_TRUE(std::isnan(f(NAN)));
+}
+
+TEST(Activations, AreStableFarFromZero) {
+  expect_stable("relu", Relu{});
+  expect_stable("gelu tanh", GeluTanh{});
+  expect_stable("gelu exact", GeluExact{});
+  expect_stable("leaky relu", LeakyRelu{0.01});
+  expect_stable("elu", Elu{1.0});
+  expect_stable("selu", Selu{});
+  expect_stable("silu", Silu{});
+  expect_stable("mish", MishFunction{});
+  expect_stable("tanh", TanhFunction{});
+  expect_stable("sigmoid", SigmoidFunction{});
+  expect_stable("softplus", SoftplusFunction{1.0, 20.0});
+  expect_stable("softplus of any threshold", SoftplusFunction{0.5, 1e9});
+  expect_stable("hard tanh", HardTanhFunction{-1.0, 2.5});
+  expect_stable("relu6", Relu6{});
+  expect_stable("hard sigmoid", HardSigmoidFunction{});
+  expect_stable("hard swish", HardSwishFunction{});
 }
 
 TEST(Dual, DifferentiatesEachFunction) {
@@ -152,6 +217,7 @@ TEST(Dual, DifferentiatesEachFunction) {
     check([](D a) { return exp(a) / (a + 2.0) - a; }, x);
     check([](D a) { return log(a) * sqrt(a); }, x);
     check([](D a) { return tanh(a) + erf(a) * sigmoid(-a); }, x);
+    check([](D a) { return expm1(-a) * log1p(a * a); }, x);
     check([](D a) { return pow(a, 2.5) + pow(a, a); }, x);
     check([](D a) { return maximum(a, D(1.0)) * minimum(a * a, D(1.0)); }, x);
   }

@@ -9,6 +9,7 @@
 
 #include "core/device/transfer.h"
 #include "core/graph/registry.h"
+#include "core/train/model_file.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 
@@ -286,7 +287,7 @@ TEST_P(Contract, SmallerBatchesAreNormal) {
   const LayerCase& whole = GetParam();
   Harness harness(whole);
   const auto parameters = harness.parameters();
-  for (std::int64_t batch = harness.graph().max_batch(); batch >= 1; --batch) {
+  for (std::int64_t batch = harness.graph().max_batch(); batch >= whole.smallest_batch; --batch) {
     harness.graph().set_batch(batch);
     harness.write_inputs();
     harness.write_seeds();
@@ -333,6 +334,35 @@ TEST_P(Contract, ThreeReplaysEqualThreePlainSteps) {
   const CapturedWork work = stream.end_capture();
   for (int i = 0; i < 3; ++i) work.replay(stream);
   EXPECT_TRUE(same_bits(plain.results(), captured.results()));
+}
+
+std::vector<Numbers> states(Harness& harness) {
+  std::vector<Numbers> all;
+  for (const Slot& state : harness.graph().states())
+    all.push_back(download<float>(harness.context(), state.tensor()));
+  return all;
+}
+
+// Running state changes in training alone, is all that evaluation depends on beside the parameters,
+// and comes back from a snapshot.
+TEST_P(Contract, StateIsSavedAndLeftAloneInEvaluation) {
+  Harness trained(GetParam()), fresh(GetParam());
+  if (trained.graph().states().empty()) GTEST_SKIP() << "this layer has no state";
+  const auto initial = states(trained);
+  trained.step();
+  const auto after = states(trained);
+  EXPECT_FALSE(same_bits(initial, after)) << "training left the state as it was";
+  restore_snapshot(fresh.graph(), take_snapshot(trained.graph()));
+  EXPECT_TRUE(same_bits(states(fresh), after));
+  for (Harness* harness : {&trained, &fresh}) {
+    harness->context().set_training(false);
+    harness->graph().forward();
+    EXPECT_TRUE(same_bits(states(*harness), after)) << "evaluation changed the state";
+  }
+  for (std::size_t i = 0; i < trained.outputs().size(); ++i)
+    EXPECT_TRUE(same_bits(
+        {download<float>(trained.context(), trained.graph().tensor(trained.outputs()[i]))},
+        {download<float>(fresh.context(), fresh.graph().tensor(fresh.outputs()[i]))}));
 }
 
 TEST_P(Contract, ATwinSharesParametersAndNothingElse) {

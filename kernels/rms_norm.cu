@@ -1,0 +1,227 @@
+// RMS normalisation of each row of x [rows, cols]:
+//
+//   rrms = 1 / sqrt(sum_i x_i^2 / cols + epsilon)           y_i = x_i rrms weight_i
+//
+// and its gradients, with g_i = dy_i weight_i and xhat_i = x_i rrms:
+//
+//   dx_i (+)= rrms (g_i - xhat_i sum_j g_j xhat_j / cols)
+//   weight_grad_i (+)= sum over rows of dy_i xhat_i
+//
+// Rows are held in registers: forward reads x once, backward x and dy. A block of backward takes a
+// range of rows and keeps its sums for the weight in registers; a second kernel adds the blocks'
+// sums [blocks, cols] in order. The ranges depend on the shape alone, so results repeat bit for
+// bit.
+#include "kernels/rms_norm.h"
+
+#include "core/device/kernel.h"
+#include "kernels/column_sum.cuh"
+#include "kernels/kernel_body.h"
+#include "kernels/math.h"
+#include "kernels/row.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+constexpr const char* kName = "rms_norm";
+
+template <class T, int N, int P>
+ADJOINT_KERNEL_BODY void forward_body(T* y, Accumulate<T>* rrms, const T* x, const T* weight,
+                                      int cols, Accumulate<T> epsilon) {
+  using A = Accumulate<T>;
+  Block block;
+  const std::int64_t row = blockIdx.x, base = row * cols;
+  Row<T, N, P> input;
+  input.load(block, x + base, cols);
+  const A mean_square = row_sum<A>(
+                            block, cols, [](int, A x) { return x * x; }, input) /
+                        A(cols);
+  const A scale = A(1) / sqrt(mean_square + epsilon);
+  row_map(
+      block, cols, y + base, [scale](int, A x, A w) { return x * scale * w; }, input,
+      Memory{weight});
+  if (block.thread == 0) rrms[row] = scale;
+}
+
+template <class T, int N, int P>
+__global__ void __launch_bounds__(kRowThreads<P>)
+    rms_norm_forward_kernel(T* y, Accumulate<T>* rrms, const T* x, const T* weight, int cols,
+                            Accumulate<T> epsilon) {
+  forward_body<T, N, P>(y, rrms, x, weight, cols, epsilon);
+}
+
+/// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
+int rows_per_block(std::int64_t rows) {
+  constexpr std::int64_t kMostBlocks = 264, kFewestRows = 16;
+  const std::int64_t share = (rows + kMostBlocks - 1) / kMostBlocks;
+  return int(share < kFewestRows ? kFewestRows : share);
+}
+std::int64_t row_blocks(std::int64_t rows) {
+  return (rows + rows_per_block(rows) - 1) / rows_per_block(rows);
+}
+
+template <class T>
+struct BackwardOperands {
+  T* dx;                      // [rows, cols], or null
+  const T* old;               // dx to add to, or null
+  const T* x;                 // [rows, cols]
+  const T* dy;                // [rows, cols]
+  const T* weight;            // [cols]
+  const Accumulate<T>* rrms;  // [rows]
+  Accumulate<T>* partials;    // [blocks, cols], or null
+};
+
+template <int P>
+inline constexpr int kBackwardThreads = P == 1 ? 128 : 256;
+
+template <class T, int N, int P>
+ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64_t rows, int cols,
+                                       int rows_of_block) {
+  using A = Accumulate<T>;
+  Block block;
+  A* const partial =
+      in.partials == nullptr ? nullptr : in.partials + std::int64_t(blockIdx.x) * cols;
+  // This thread's sums for its columns: in registers, or in the scratch memory where rows are not
+  // in registers either. There each element has one thread, so no barrier is needed.
+  Pack<A, N> sums[P > 0 ? P : 1]{};
+  if (partial != nullptr && (P == 0 || one_thread()))
+    for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(partial + i, Pack<A, N>{}); });
+
+  const std::int64_t begin = std::int64_t(blockIdx.x) * rows_of_block;
+  const std::int64_t end = begin + rows_of_block < rows ? begin + rows_of_block : rows;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t base = row * cols;
+    const A scale = in.rrms[row];
+    Row<T, N, P> x, dy;
+    x.load(block, in.x + base, cols);
+    dy.load(block, in.dy + base, cols);
+    const Memory weight{in.weight};
+    const A product = row_sum<A>(
+        block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
+    const A mean = product / A(cols);
+    if (partial != nullptr && one_thread()) {
+      const T* const xs = in.x + base;
+      const T* const dys = in.dy + base;
+      ADJOINT_SIMD
+      for (int i = 0; i < cols; ++i) partial[i] += A(dys[i]) * (A(xs[i]) * scale);
+    } else if (partial != nullptr) {  // before dx, which may be dy
+      for_packs<N, P>(block, cols, [&](int p, int i) {
+        const auto xs = convert<A>(x.template pack<N>(p, i));
+        const auto dys = convert<A>(dy.template pack<N>(p, i));
+        auto sum = P > 0 ? sums[p] : load_pack<N>(partial + i);
+        ADJOINT_UNROLL
+        for (int k = 0; k < N; ++k) sum[k] += dys[k] * (xs[k] * scale);
+        if constexpr (P > 0)
+          sums[p] = sum;
+        else
+          store_pack<N>(partial + i, sum);
+      });
+    }
+    if (in.dx == nullptr) continue;
+    const Optional<T> old{in.old == nullptr ? nullptr : in.old + base};
+    row_map(
+        block, cols, in.dx + base,
+        [scale, mean](int, A x, A dy, A w, A old) {
+          return scale * (dy * w - x * scale * mean) + old;
+        },
+        x, dy, weight, old);
+  }
+
+  if constexpr (P > 0)
+    if (partial != nullptr && !one_thread())
+      for_packs<N, P>(block, cols, [&](int p, int i) { store_pack<N>(partial + i, sums[p]); });
+}
+
+template <class T, int N, int P>
+__global__ void __launch_bounds__(kBackwardThreads<P>)
+    rms_norm_backward_kernel(BackwardOperands<T> in, std::int64_t rows, int cols,
+                             int rows_of_block) {
+  backward_body<T, N, P>(in, rows, cols, rows_of_block);
+}
+
+template <class T, class A>
+__global__ void __launch_bounds__(kColumnSumThreads)
+    rms_norm_weight_kernel(T* weight_grad, const A* partials, std::int64_t blocks,
+                           std::int64_t cols, bool accumulate) {
+  Block block;
+  sum_columns<1>(block, partials, 0, blocks, cols,
+                 [&](std::int64_t i, A sum) { store_gradient(weight_grad, i, sum, accumulate); });
+}
+
+struct Extents {
+  std::int64_t rows, cols;
+};
+
+Extents check_rms_norm(const Tensor& x, const Tensor& weight, const Tensor& rrms) {
+  ADJOINT_CHECK(x.defined() && x.contiguous(), kName, ": expected a contiguous x");
+  const Tensor matrix = x.as_matrix();
+  const std::int64_t rows = matrix.shape()[0], cols = matrix.shape()[1];
+  ADJOINT_CHECK(cols < (std::int64_t{1} << 30), kName,
+                ": expected rows of fewer than 2^30 elements, got ", cols);
+  check_operand(kName, "weight", weight, {x.dtype(), {cols}});
+  check_operand(kName, "rrms", rrms, {accumulation_type(x.dtype()), {rows}});
+  return {rows, cols};
+}
+
+}  // namespace
+
+void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor weight,
+                      double epsilon) {
+  const auto [rows, cols] = check_rms_norm(x, weight, rrms);
+  check_operand(kName, "y", y, x.type());
+  if (x.count() == 0) return;
+  dispatch_floating(x.dtype(), kName, [&]<class T>() {
+    using A = Accumulate<T>;
+    dispatch_row<T, 4>(cols, rows_aligned(cols, {y, x, weight}), [&]<int N, int P>(int threads) {
+      launch<rms_norm_forward_kernel<T, N, P>>(
+          stream, {.grid = rows, .block = preferred_block(threads)}, y.data<T>(), rrms.data<A>(),
+          x.data<T>(), weight.data<T>(), int(cols), A(epsilon));
+    });
+  });
+}
+
+TensorType rms_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype) {
+  return {accumulation_type(dtype), Shape{row_blocks(rows), cols}};
+}
+
+void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
+  const Tensor& x = call.x;
+  const auto [rows, cols] = check_rms_norm(x, call.weight, call.rrms);
+  check_operand(kName, "dy", call.dy, x.type());
+  const Tensor dx = call.dx.wanted() ? call.dx.tensor : Tensor();
+  if (dx.defined()) check_operand(kName, "dx", dx, x.type());
+  const bool weighted = call.weight_grad.wanted();
+  if (weighted) {
+    check_operand(kName, "weight_grad", call.weight_grad.tensor, call.weight.type());
+    check_operand(kName, "scratch", call.scratch, rms_norm_scratch(rows, cols, x.dtype()));
+  }
+  if (!weighted && !dx.defined()) return;
+  const bool aligned =
+      rows_aligned(cols, {x, call.dy, call.weight, dx, weighted ? call.scratch : Tensor()});
+  dispatch_floating(x.dtype(), kName, [&]<class T>() {
+    using A = Accumulate<T>;
+    const BackwardOperands<T> operands{.dx = dx.defined() ? dx.data<T>() : nullptr,
+                                       .old = call.dx.accumulates() ? dx.data<T>() : nullptr,
+                                       .x = x.data<T>(),
+                                       .dy = call.dy.data<T>(),
+                                       .weight = call.weight.data<T>(),
+                                       .rrms = call.rrms.data<A>(),
+                                       .partials = weighted ? call.scratch.data<A>() : nullptr};
+    if (x.count() > 0)
+      dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
+        const int most = kBackwardThreads<P>;
+        launch<rms_norm_backward_kernel<T, N, P>>(
+            stream,
+            {.grid = row_blocks(rows), .block = preferred_block(threads < most ? threads : most)},
+            operands, rows, int(cols), rows_per_block(rows));
+      });
+    if (!weighted) return;
+    constexpr int kColumns = kColumnSumColumns<1>;
+    launch<rms_norm_weight_kernel<T, A>>(
+        stream,
+        {.grid = (cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
+        call.weight_grad.tensor.data<T>(), call.scratch.data<A>(), row_blocks(rows), cols,
+        call.weight_grad.accumulates());
+  });
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,40 @@
+// BatchNorm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted.
+#pragma once
+
+#include "core/graph/graph.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+struct BatchNormOptions {
+  std::int64_t channels = 0;  ///< 0 takes what comes
+  double epsilon = 1e-5;
+  /// Weight of each batch in the running statistics, in [0, 1].
+  double momentum = 0.1;
+  bool affine = true;  ///< learns weight and bias
+};
+
+/// Ioffe and Szegedy 2015: x [batch, channels, ...], normalised over the batch and all axes behind
+/// the channels; weight and bias [channels] start at 1 and 0. While training, running means and
+/// unbiased variances follow those of the batches; they are saved with the model and are what
+/// evaluation normalises by. A batch that gives a channel a single element cannot be trained with.
+class BatchNorm : public LayerOf<BatchNorm> {
+ public:
+  explicit BatchNorm(const BatchNormOptions& options = {});
+
+  std::string kind() const override { return "batch_norm"; }
+  std::string describe() const override;
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override { return {.backward_reads_x = true, .backward_in_place = true}; }
+  void build(Builder& builder) override;
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+
+ private:
+  BatchNormOptions options_;
+  Parameter weight_, bias_;
+  Slot running_mean_, running_variance_, mean_, rstd_, forward_scratch_, backward_scratch_;
+};
+
+Value batch_norm(const Value& x, const BatchNormOptions& options = {});
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,29 @@
+// Concat: several inputs one behind the other along an axis.
+#pragma once
+
+#include "core/graph/graph.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Inputs of one floating type and of shapes that differ in the axis alone; not along the batch.
+class Concat : public LayerOf<Concat> {
+ public:
+  /// axis: from 1, or from the back if negative.
+  explicit Concat(int axis) : axis_(axis) {}
+
+  std::string kind() const override { return "concat"; }
+  std::string describe() const override { return str("concat(axis ", axis_, ")"); }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override { return {.backward_reads_x = false}; }
+  void build(Builder& builder) override;
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+
+ private:
+  int axis_;
+  std::vector<std::int64_t> extents_;  // of the inputs along the axis
+};
+
+Value concat(const std::vector<Value>& x, int axis);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,16 @@
+// HardSigmoid: y = min(max(x + 3, 0), 6) / 6.
+#pragma once
+
+#include "layers/pointwise.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Howard et al. 2019 (MobileNetV3). The derivative at -3 and 3 is 0.
+class HardSigmoid : public Pointwise {
+ public:
+  HardSigmoid();
+};
+
+Value hard_sigmoid(const Value& x);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,16 @@
+// Sigmoid: y = 1 / (1 + e^-x).
+#pragma once
+
+#include "layers/pointwise.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// Backward reads y, so y may take the place of x.
+class Sigmoid : public Pointwise {
+ public:
+  Sigmoid();
+};
+
+Value sigmoid(const Value& x);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

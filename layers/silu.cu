@@ -1,0 +1,16 @@
+#include "layers/silu.h"
+
+#include "kernels/activation.h"
+#include "layers/pointwise.cuh"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+SiLU::SiLU() : Pointwise(pointwise("silu", Silu{})) {}
+
+Value silu(const Value& x) { return x.graph().apply(SiLU(), {x}); }
+
+namespace {
+const bool kRegistered = register_pointwise("silu", Silu{});
+}  // namespace
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,35 @@
+// Softmax over the last axis, or its logarithm.
+#pragma once
+
+#include "core/graph/graph.h"
+#include "kernels/softmax.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+/// x [..., classes] -> y of the same shape, whose rows add up to 1, or the logarithms of such rows.
+/// Backward reads y, so y may take the place of x.
+class Softmax : public LayerOf<Softmax> {
+ public:
+  explicit Softmax(SoftmaxForm form = SoftmaxForm::plain) : form_(form) {}
+
+  std::string kind() const override {
+    return form_ == SoftmaxForm::plain ? "softmax" : "log_softmax";
+  }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override {
+    return {.backward_reads_x = false,
+            .backward_reads_y = true,
+            .forward_in_place = true,
+            .backward_in_place = true};
+  }
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context& context, const BackwardCall& call) override;
+
+ private:
+  SoftmaxForm form_;
+};
+
+Value softmax(const Value& x);
+Value log_softmax(const Value& x);
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

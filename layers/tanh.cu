@@ -1,0 +1,16 @@
+#include "layers/tanh.h"
+
+#include "kernels/activation.h"
+#include "layers/pointwise.cuh"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+Tanh::Tanh() : Pointwise(pointwise("tanh", TanhFunction{})) {}
+
+Value tanh(const Value& x) { return x.graph().apply(Tanh(), {x}); }
+
+namespace {
+const bool kRegistered = register_pointwise("tanh", TanhFunction{});
+}  // namespace
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,74 @@
+// PReLU against a naive float64 reference: one slope, one a feature, one a channel.
+#include "kernels/prelu.h"
+
+#include "kernel_test.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+using PReLUTest = KernelTest<T>;
+TYPED_TEST_SUITE(PReLUTest, FloatingTypes);
+
+template <class T>
+void expect_prelu(Context& context, const ChannelShape& shape) {
+  using A = Accumulate<T>;
+  const double allowed = 2 * tolerance(kDTypeOf<T>);
+  const Shape extents{shape.samples, shape.channels, shape.inner}, channels{shape.channels};
+  for_each_variant([&](const Variant& variant) {
+    SCOPED_TRACE(str(extents));
+    Stream& stream = context.stream();
+    const auto n = std::size_t(extents.count()), m = std::size_t(shape.channels);
+    const auto x_values = random_values<T>(n, 1), dy_values = random_values<T>(n, 2);
+    const auto slope_values = random_values<T>(m, 3);
+    std::vector<double> want_y(n), want_dx(n), want_slope(m);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t c = i / std::size_t(shape.inner) % m;
+      const double x = to_double(x_values)[i], dy = to_double(dy_values)[i];
+      const double slope = x > 0 ? 1.0 : to_double(slope_values)[c];
+      want_y[i] = slope * x;
+      want_dx[i] = slope * dy;
+      if (x <= 0) want_slope[c] += dy * x;
+    }
+    const DeviceVector<T> x(context, x_values, variant.offset);
+    const DeviceVector<T> dy(context, dy_values, variant.offset);
+    const DeviceVector<T> y(context, n, variant.offset), dx(context, n, variant.offset);
+    const DeviceVector<T> slope(context, slope_values), slope_grad(context, m);
+    const DeviceVector<A> scratch(context, std::size_t(shape.partials().count()));
+    prelu_forward(stream, shape, y.tensor(extents), x.tensor(extents), slope.tensor(channels));
+    ADJOINT_EXPECT_CLOSE(y.download(), want_y, allowed);
+    const auto backward = [&](const Tensor& to, GradientMode mode) {
+      prelu_backward(stream, shape,
+                     {.dx = {to, mode},
+                      .slope_grad = {slope_grad.tensor(channels), mode},
+                      .x = x.tensor(extents),
+                      .dy = dy.tensor(extents),
+                      .slope = slope.tensor(channels),
+                      .scratch = scratch.tensor(shape.partials())});
+      return slope_grad.download();
+    };
+    const auto run = [&] { return backward(dx.tensor(extents), GradientMode::overwrite); };
+    EXPECT_TRUE(same_bits(with_workers(1, run), with_workers(2, run)));
+    ADJOINT_EXPECT_CLOSE(dx.download(), want_dx, allowed);
+    ADJOINT_EXPECT_CLOSE(slope_grad.download(), want_slope, 2 * allowed);
+    backward(dx.tensor(extents), GradientMode::accumulate);
+    for (double& value : want_dx) value *= 2;
+    ADJOINT_EXPECT_CLOSE(dx.download(), want_dx, allowed);
+    const auto added = slope_grad.download();
+    backward(dy.tensor(extents), GradientMode::overwrite);
+    for (double& value : want_dx) value /= 2;
+    ADJOINT_EXPECT_CLOSE(dy.download(), want_dx, allowed);
+    for (double& value : want_slope) value *= 2;
+    ADJOINT_EXPECT_CLOSE(added, want_slope, 4 * allowed);
+  });
+}
+
+TYPED_TEST(PReLUTest, MatchesReference) {
+  for (const ChannelShape& shape :
+       {ChannelShape{0, 3, 1}, ChannelShape{1, 1, 1}, ChannelShape{7, 1, 19},
+        ChannelShape{300, 40, 1}, ChannelShape{4, 3, 35}, ChannelShape{2, 1, 20000}})
+    expect_prelu<TypeParam>(this->context, shape);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND

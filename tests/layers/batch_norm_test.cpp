@@ -1,0 +1,66 @@
+#include "layers/batch_norm.h"
+
+#include "core/base/options.h"
+#include "core/graph/registry.h"
+#include "support/backend.h"
+#include "support/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+TEST(BatchNormTest, EvaluationUsesWhatTrainingLeft) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  const Value x = model.input({4, 2}, true);
+  const Value y = batch_norm(x, {.momentum = 0.5, .affine = false});
+  model.compile({.outputs = {y}, .seeds = {y}});
+  upload(model.context, model.graph.tensor(x), std::vector<float>{1, 2, 3, 2, 5, 6, 7, 6});
+  model.step();
+  const auto& states = model.graph.states();
+  ASSERT_EQ(states.size(), 2u);
+  EXPECT_EQ(states[0].name(), "batch_norm1.running_mean");
+  EXPECT_EQ(states[1].name(), "batch_norm1.running_variance");
+  // Batch means 4 and 4; unbiased variances 20/3 and 16/3; each half of the way from 0 and 1.
+  expect_near(download<float>(model.context, states[0].tensor()), {2, 2}, 1e-6);
+  expect_near(download<float>(model.context, states[1].tensor()), {23.0f / 6, 19.0f / 6}, 1e-6);
+  model.context.set_training(false);
+  upload(model.context, model.graph.gradient(y), std::vector<float>(8, 1.0f));
+  model.step();
+  const float first = 1 / std::sqrt(23.0f / 6 + 1e-5f), second = 1 / std::sqrt(19.0f / 6 + 1e-5f);
+  expect_near(model.read(y), {-first, 0, first, 0, 3 * first, 4 * second, 5 * first, 4 * second},
+              1e-6);
+  // Constants by then: the gradient is that of a line.
+  expect_near(model.gradient(x), {first, second, first, second, first, second, first, second},
+              1e-6);
+}
+
+TEST(BatchNormTest, ABatchOfOneCanBeEvaluatedButNotTrainedWith) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  const Value x = model.input({3, 2});
+  const Value y = batch_norm(x);
+  model.compile({.outputs = {y}});
+  model.graph.set_batch(1);
+  try {
+    model.graph.forward();
+    FAIL() << "trained with a batch of one";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("has no variance to train with"), std::string::npos)
+        << error.message();
+  }
+  model.context.set_training(false);
+  model.graph.forward();
+}
+
+TEST(BatchNormTest, RefusesBadOptionsAndInputs) {
+  EXPECT_THROW(BatchNorm({.epsilon = 0}), Error);
+  EXPECT_THROW(BatchNorm({.momentum = 1.5}), Error);
+  EXPECT_THROW(BatchNorm({.channels = 3}).infer({{DType::float32, {2, 4}}}), Error);
+  EXPECT_THROW(BatchNorm().infer({{DType::float32, {2}}}), Error);
+  Options options("layer 1");
+  options.set("momentum", -0.1);
+  EXPECT_THROW(registered_layer("batch_norm").make(options), Error);
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
