@@ -25,11 +25,17 @@ ADJOINT_DEVICE void sum_channels(Block& block, const ChannelShape& shape, std::i
       const std::int64_t base = (sample * shape.channels + channel) * inner;
       A first = 0, second = 0;
       if (one_thread()) {
-        ADJOINT_SIMD_SUM(first, second)
-        for (int i = 0; i < inner; ++i) {
-          const Values<A, 2> value = term(channel, base + i);
-          first += value[0];
-          second += value[1];
+        for (int piece = 0; piece < inner; piece += kHostPiece) {
+          const int last = piece + kHostPiece < inner ? piece + kHostPiece : inner;
+          A a = 0, b = 0;
+          ADJOINT_SIMD_SUM(a, b)
+          for (int i = piece; i < last; ++i) {
+            const Values<A, 2> value = term(channel, base + i);
+            a += value[0];
+            b += value[1];
+          }
+          first += a;
+          second += b;
         }
       } else {
         // Short runs would leave threads idle: sample by sample they take turns.

@@ -86,6 +86,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
   if (partial != nullptr && (P == 0 || one_thread()))
     for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(partial + i, Pack<A, N>{}); });
 
+  const A share = A(1) / A(cols);  // here: a division in the loop below would cost registers
   const std::int64_t begin = std::int64_t(blockIdx.x) * rows_of_block;
   const std::int64_t end = begin + rows_of_block < rows ? begin + rows_of_block : rows;
   for (std::int64_t row = begin; row < end; ++row) {
@@ -97,7 +98,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
     const Memory weight{in.weight};
     const A product = row_sum<A>(
         block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
-    const A mean = product / A(cols);
+    const A mean = product * share;
     if (partial != nullptr && one_thread()) {
       const T* const xs = in.x + base;
       const T* const dys = in.dy + base;

@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kName = "softmax";
 
-template <class T, int N, int P>
-ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols, bool logarithm) {
+template <class T, int N, int P, bool kLogarithm>
+ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols) {
   using A = Accumulate<T>;
   Block block;
   const std::int64_t base = std::int64_t(blockIdx.x) * cols;
@@ -26,7 +26,7 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols, bool logarithm
   const A largest = row_max<A>(block, cols, row);
   const A z = row_sum<A>(
       block, cols, [largest](int, A x) { return exp(x - largest); }, row);
-  if (logarithm) {
+  if constexpr (kLogarithm) {
     const A log_z = log(z);
     row_map(
         block, cols, y + base, [=](int, A x) { return x - largest - log_z; }, row);
@@ -37,18 +37,17 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols, bool logarithm
   }
 }
 
-template <class T, int N, int P>
-__global__ void __launch_bounds__(kRowThreads<P>)
-    softmax_forward_kernel(T* y, const T* x, int cols, bool logarithm) {
-  forward_body<T, N, P>(y, x, cols, logarithm);
+template <class T, int N, int P, bool kLogarithm>
+__global__ void __launch_bounds__(kRowThreads<P>, 1)
+    softmax_forward_kernel(T* y, const T* x, int cols) {
+  forward_body<T, N, P, kLogarithm>(y, x, cols);
 }
 
 template <int P>
 inline constexpr int kBackwardThreads = P == 1 ? 128 : 256;
 
-template <class T, int N, int P>
-ADJOINT_KERNEL_BODY void backward_body(T* dx, const T* old, const T* y, const T* dy, int cols,
-                                       bool logarithm) {
+template <class T, int N, int P, bool kLogarithm>
+ADJOINT_KERNEL_BODY void backward_body(T* dx, const T* old, const T* y, const T* dy, int cols) {
   using A = Accumulate<T>;
   Block block;
   const std::int64_t base = std::int64_t(blockIdx.x) * cols;
@@ -56,7 +55,7 @@ ADJOINT_KERNEL_BODY void backward_body(T* dx, const T* old, const T* y, const T*
   ys.load(block, y + base, cols);
   dys.load(block, dy + base, cols);
   const Optional<T> olds{old == nullptr ? nullptr : old + base};
-  if (logarithm) {
+  if constexpr (kLogarithm) {
     const A sum = row_sum<A>(
         block, cols, [](int, A dy) { return dy; }, dys);
     row_map(
@@ -71,11 +70,10 @@ ADJOINT_KERNEL_BODY void backward_body(T* dx, const T* old, const T* y, const T*
   }
 }
 
-template <class T, int N, int P>
-__global__ void __launch_bounds__(kBackwardThreads<P>)
-    softmax_backward_kernel(T* dx, const T* old, const T* y, const T* dy, int cols,
-                            bool logarithm) {
-  backward_body<T, N, P>(dx, old, y, dy, cols, logarithm);
+template <class T, int N, int P, bool kLogarithm>
+__global__ void __launch_bounds__(kBackwardThreads<P>, 1)
+    softmax_backward_kernel(T* dx, const T* old, const T* y, const T* dy, int cols) {
+  backward_body<T, N, P, kLogarithm>(dx, old, y, dy, cols);
 }
 
 Shape rows_of(const Tensor& tensor) {
@@ -86,17 +84,29 @@ Shape rows_of(const Tensor& tensor) {
   return rows;
 }
 
+/// Calls function.template operator()<kLogarithm>().
+template <class Function>
+void dispatch_form(SoftmaxForm form, const Function& function) {
+  if (form == SoftmaxForm::logarithm)
+    function.template operator()<true>();
+  else
+    function.template operator()<false>();
+}
+
 }  // namespace
 
 void softmax_forward(Stream& stream, SoftmaxForm form, Tensor y, Tensor x) {
   const Shape shape = rows_of(x);
   check_operand(kName, "y", y, x.type());
   if (x.count() == 0) return;
+  const bool aligned = rows_aligned(shape[1], {y, x});
   dispatch_floating(x.dtype(), kName, [&]<class T>() {
-    dispatch_row<T, 4>(shape[1], rows_aligned(shape[1], {y, x}), [&]<int N, int P>(int threads) {
-      launch<softmax_forward_kernel<T, N, P>>(
-          stream, {.grid = shape[0], .block = preferred_block(threads)}, y.data<T>(), x.data<T>(),
-          int(shape[1]), form == SoftmaxForm::logarithm);
+    dispatch_row<T, 2>(shape[1], aligned, [&]<int N, int P>(int threads) {
+      dispatch_form(form, [&]<bool kLogarithm>() {
+        launch<softmax_forward_kernel<T, N, P, kLogarithm>>(
+            stream, {.grid = shape[0], .block = preferred_block(threads)}, y.data<T>(), x.data<T>(),
+            int(shape[1]));
+      });
     });
   });
 }
@@ -107,16 +117,17 @@ void softmax_backward(Stream& stream, SoftmaxForm form, Gradient dx, Tensor y, T
   check_operand(kName, "dy", dy, y.type());
   check_operand(kName, "dx", dx.tensor, y.type());
   if (y.count() == 0) return;
+  const bool aligned = rows_aligned(shape[1], {dx.tensor, y, dy});
   dispatch_floating(y.dtype(), kName, [&]<class T>() {
-    dispatch_row<T, 2>(
-        shape[1], rows_aligned(shape[1], {dx.tensor, y, dy}), [&]<int N, int P>(int threads) {
-          const int most = kBackwardThreads<P>;
-          T* const to = dx.tensor.data<T>();
-          launch<softmax_backward_kernel<T, N, P>>(
-              stream, {.grid = shape[0], .block = preferred_block(threads < most ? threads : most)},
-              to, dx.accumulates() ? to : nullptr, y.data<T>(), dy.data<T>(), int(shape[1]),
-              form == SoftmaxForm::logarithm);
-        });
+    dispatch_row<T, 2>(shape[1], aligned, [&]<int N, int P>(int threads) {
+      const int most = kBackwardThreads<P>;
+      T* const to = dx.tensor.data<T>();
+      dispatch_form(form, [&]<bool kLogarithm>() {
+        launch<softmax_backward_kernel<T, N, P, kLogarithm>>(
+            stream, {.grid = shape[0], .block = preferred_block(threads < most ? threads : most)},
+            to, dx.accumulates() ? to : nullptr, y.data<T>(), dy.data<T>(), int(shape[1]));
+      });
+    });
   });
 }
 
