@@ -7,9 +7,6 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-ADJOINT_HD float log1p(float x) { return ::log1pf(x); }
-ADJOINT_HD double log1p(double x) { return ::log1p(x); }
-
 /// log(1 + e^x) without overflow.
 template <class T>
 ADJOINT_HD T softplus(T x) {
