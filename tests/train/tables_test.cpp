@@ -204,6 +204,30 @@ TEST_F(TablesTest, ErrorsAreInTheUnitsOfTheData) {
   expect_error([&] { Evaluator(run.model, loader, {{0, 0}, {1, 1}}); }, {"1 targets", "2"});
 }
 
+// 0 and 1 of a table, predicted as logits: nothing is normalised, and no error is measured.
+TEST_F(TablesTest, ProbabilitiesAreNotMeasuredAsNumbers) {
+  const ScratchFolder folder;
+  std::string csv = "a,b,y\n";
+  SampleRandom random(1, 0);
+  for (int i = 0; i < 1000; ++i) {
+    const double a = random.uniform(), b = random.uniform();
+    csv += str(a, ",", b, ",", a + b > 1 ? 1 : 0, "\n");
+  }
+  write_file_atomically(folder / "t.csv", std::string_view(csv));
+  TableRun run(
+      parse_recipe("[data]\nname = \"csv\"\ntrain = \"t.csv\"\ntarget = \"y\"\n[model]\nlayers "
+                   "= [{type = \"linear\", out = 1}]\n[loss]\ntype = "
+                   "\"bce_with_logits\"\n[optim]\nlr = 0.1\n[train]\nepochs = 5\nbatch = 32\n",
+                   "r.toml"),
+      folder.path());
+  EXPECT_TRUE(run.statistics.target.mean.empty());
+  const Evaluation found = run.run();
+  EXPECT_TRUE(found.r_squared.empty());
+  EXPECT_TRUE(found.absolute_errors.empty());
+  EXPECT_GT(found.accuracy, 0.95);
+  EXPECT_LE(found.accuracy, 1);
+}
+
 TEST_F(TablesTest, WithoutClassesTheSmallestLossIsTheBest) {
   // A rate at which it goes up and down.
   Recipe recipe = regression();
