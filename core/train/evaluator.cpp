@@ -10,6 +10,7 @@ double counted_samples(const Model& model, double valid, double samples) {
 }
 
 double accuracy_of(const Model& model, double correct, double valid, double samples) {
+  if (model.logits) return correct / valid;
   return model.classes > 0 ? correct / counted_samples(model, valid, samples) : 0.0;
 }
 
@@ -31,6 +32,7 @@ Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target)
 
 // Ratios of squares are the same in any unit; absolute errors are taken back to theirs.
 void Evaluator::read_errors(Evaluation& found) {
+  if (model_.logits) return;
   std::vector<RegressionSums> sums(static_cast<std::size_t>(model_.outputs));
   Stream& stream = model_.graph->context().stream();
   copy_to_host(stream, sums.data(), errors_.data(), sums.size() * sizeof(sums[0]));

@@ -15,10 +15,10 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 struct Evaluation {
   double loss = 0;      ///< mean over what counts
-  double accuracy = 0;  ///< of classes: of the samples that count, in [0, 1]
+  double accuracy = 0;  ///< of the samples that count, in [0, 1]; 0 where nothing is right or wrong
   std::int64_t count = 0;
 
-  // Of numbers to predict, one for each output; empty without.
+  // Of numbers to predict, one for each output; empty without, and where predictions are logits.
 
   /// Mean of |prediction - target|, in the units of the data before they were normalised.
   std::vector<double> absolute_errors = {};
@@ -30,7 +30,7 @@ struct Evaluation {
 /// Samples behind totals of losses: what counts, `valid`, are they but where classes are weighed or
 /// there are none; then all `samples` are taken, also such of an ignored label.
 double counted_samples(const Model& model, double valid, double samples);
-/// Part of these that was predicted right; 0 without classes.
+/// Part of these that was predicted right; of logits, of what the loss counts; else 0.
 double accuracy_of(const Model& model, double correct, double valid, double samples);
 
 /// Puts on the stream what fills the model's inputs with the loader's next batch.

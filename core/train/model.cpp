@@ -120,6 +120,7 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
     model.target = graph.input({batch}, DType::int32, {.name = "labels"});
   else if (options.outputs > 0)
     model.target = graph.input({batch, options.outputs}, DType::float32, {.name = "target"});
+  model.logits = options.outputs > 0 && is_of_probabilities(recipe.loss.type);
   Value x = model.input;
   for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
   check_prediction(recipe, x, options, batch);

@@ -40,6 +40,8 @@ struct Model {
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
   /// The loss weighs classes, and the second of its totals is a sum of weights.
   bool weighted = false;
+  /// Predictions are logits or logarithms of the numbers to predict, not like these.
+  bool logits = false;
 };
 
 /// One layer of a recipe, by the registry; throws Error for a type or an option that is none.

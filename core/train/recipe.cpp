@@ -123,7 +123,7 @@ DataRecipe read_data(Options& options, const std::string& loss) {
   if (images || data.name == "npy") read_pixel_statistics(options, data);
   if (!images) data.normalise = options.flag("normalise", data.normalise);
   if (!images && data.task == Task::regression)
-    data.normalise_target = options.flag("normalise_target", loss != "bce_with_logits");
+    data.normalise_target = options.flag("normalise_target", !is_of_probabilities(loss));
   data.balanced_sampling =
       options.choice("sampling", "shuffled", {"shuffled", "balanced"}) == "balanced";
   options.require(!data.balanced_sampling || data.task == Task::classification, "sampling",
@@ -343,6 +343,11 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
   const Bytes bytes = read_file(path);
   return parse_recipe({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
                       path.filename().string(), overrides);
+}
+
+bool is_of_probabilities(std::string_view loss_type) {
+  return loss_type == "bce_with_logits" || loss_type == "kl_divergence" ||
+         loss_type.ends_with("cross_entropy");
 }
 
 std::string to_toml(const Recipe& recipe) {

@@ -51,7 +51,7 @@ struct DataRecipe {
   /// Features and targets are given to the model with mean 0 and deviation 1, as measured on the
   /// training part. A model file holds by what (core/train/model_file.h).
   bool normalise = true;
-  /// Off for losses whose targets mean something as they are: 0 and 1 of bce_with_logits.
+  /// Off by default for losses of probabilities: 0 and 1 mean something as they are.
   bool normalise_target = true;
 
   // csv and npy: files, in `folder`. For npy each is FILE.npy or FILE.npz:ARRAY.
@@ -143,6 +143,10 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
 /// The same from text; `name` stands in messages.
 Recipe parse_recipe(std::string_view text, const std::string& name,
                     std::span<const std::string> overrides = {});
+
+/// Whether a loss of that type compares logits, or logarithms, with probabilities: its targets mean
+/// something as they are, and are not what predictions should equal.
+bool is_of_probabilities(std::string_view loss_type);
 
 /// The recipe as TOML with every default filled in; parse_recipe reads it to the same recipe.
 std::string to_toml(const Recipe& recipe);

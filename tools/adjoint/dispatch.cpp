@@ -64,7 +64,11 @@ std::string device_line() {
 
 std::string result_text(const Model& model, const Evaluation& found) {
   if (model.classes > 0) return formatted("accuracy %.2f %%", 100 * found.accuracy);
-  if (model.outputs == 0) return formatted("loss %.4f", found.loss);
+  if (found.r_squared.empty()) {
+    const std::string loss = formatted("loss %.4f", found.loss);
+    return found.accuracy > 0 ? str(loss, formatted(", accuracy %.2f %%", 100 * found.accuracy))
+                              : loss;
+  }
   double mean = 0;
   for (const double r_squared : found.r_squared) mean += r_squared / double(model.outputs);
   const std::string text = formatted("R2 %.4f", mean);

@@ -30,7 +30,7 @@ int run_eval(const EvalCommand& command) {
   const Evaluation found = Evaluator(model, loader, statistics.target).run();
   std::printf("%s: %s on %lld samples", name.c_str(), result_text(model, found).c_str(),
               static_cast<long long>(found.count));
-  if (model.classes > 0 || model.outputs > 0) std::printf(", loss %.4f", found.loss);
+  if (model.classes > 0 || !found.r_squared.empty()) std::printf(", loss %.4f", found.loss);
   std::printf("\n");
   return 0;
 }

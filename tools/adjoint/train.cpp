@@ -124,7 +124,6 @@ class TrainRun {
     say(str("run     ", folder_->path().string()));
   }
 
-  bool reconstructs() const { return model_.classes == 0 && model_.outputs == 0; }
   bool classifies() const { return model_.classes > 0; }
   std::optional<double> accuracy(double value) const {
     return classifies() ? std::optional(value) : std::nullopt;
@@ -242,10 +241,10 @@ class TrainRun {
     if (!completed_)
       lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
                           " updates; what was learned is saved"));
-    lines.push_back(str("test ", result_text(model_, test), " on ", test.count, " unseen samples",
-                        reconstructs() ? "" : ", loss " + fixed(test.loss, 4), ", after ",
-                        human_duration(seconds), " of training (model of epoch ",
-                        trainer_->best_epoch(), ")"));
+    lines.push_back(str(
+        "test ", result_text(model_, test), " on ", test.count, " unseen samples",
+        classifies() || !test.r_squared.empty() ? ", loss " + fixed(test.loss, 4) : "", ", after ",
+        human_duration(seconds), " of training (model of epoch ", trainer_->best_epoch(), ")"));
     for (const std::string& line : lines) {
       log_info(line);
       progress_.print(line);
