@@ -46,7 +46,7 @@ struct SlabArrays {
 /// A Step may say that it needs no gradient and changes no moment.
 template <class Step>
 concept ReadsMomentsOnly = requires {
-  requires Step::kReadsMomentsOnly;
+  typename Step::ReadsMomentsOnly;
 };
 
 /// Elements at once: 16 bytes of the narrowest array, see kSlabWidth.

@@ -18,7 +18,7 @@ struct LambCall {
 template <class T>
 struct LambStep {
   static constexpr int kMoments = 2;
-  static constexpr bool kReadsMomentsOnly = true;
+  using ReadsMomentsOnly = void;
   LambDirection<T> direction;
   T rate;
 
