@@ -51,9 +51,11 @@ function(adjoint_require_fixture name)
   endif()
 endfunction()
 
-# add_optimizer(NAME): optim/NAME.{h,cpp}, kernels/NAME.{h,cu} and both tests.
+# add_optimizer(NAME): optim/NAME.cu, a functor and its rule. Its options stand in the table of
+# optim/methods.h, over which tests/optim/methods_test.cpp goes; a test of its own is optional.
 function(add_optimizer name)
-  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/optim/${name}.cpp)
-  add_kernel(${name})
-  adjoint_mirror_test(optim ${name})
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/optim/${name}.cu)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/tests/optim/${name}_test.cpp)
+    adjoint_mirror_test(optim ${name})
+  endif()
 endfunction()

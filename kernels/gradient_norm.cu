@@ -19,7 +19,9 @@ namespace {
 struct StepArguments {
   const float* totals;
   Schedule schedule;
-  double clip_norm, loss_scale, beta1, beta2, largest_norm;
+  double clip_norm, loss_scale, beta1, beta2, momentum_fade, largest_norm;
+  LossScaling scaling;
+  float* device_scale;
   UpdateState* state;
   StepWorkspace* workspace;
   std::uint64_t* random_step;
@@ -28,7 +30,7 @@ struct StepArguments {
 };
 
 ADJOINT_DEVICE void write_record(const StepArguments& call, const UpdateState& state,
-                                 const double (&totals)[3]) {
+                                 const double (&totals)[3], float loss_scale) {
   const std::uint64_t records = call.workspace->records;
   call.workspace->records = records + 1;
   StepRecord& record = call.ring[records % call.ring_size];
@@ -42,10 +44,44 @@ ADJOINT_DEVICE void write_record(const StepArguments& call, const UpdateState& s
   record.learning_rate = state.learning_rate;
   record.gradient_norm = state.gradient_norm;
   record.skipped = state.finite == 0;
-  record.reserved = 0;
+  record.loss_scale = loss_scale;
   // The host may see the sequence number only after everything above.
   __threadfence_system();
   *const_cast<volatile std::uint64_t*>(&record.sequence) = records + 1;
+}
+
+/// The loss scale of the next step.
+ADJOINT_DEVICE float next_scale(const LossScaling& scaling, float scale, bool overflowed,
+                                std::uint32_t& good_steps) {
+  if (overflowed) {
+    good_steps = 0;
+    const double less = double(scale) * scaling.backoff;
+    return float(less > scaling.smallest ? less : scaling.smallest);
+  }
+  if (++good_steps < scaling.growth_interval) return scale;
+  good_steps = 0;
+  const double more = double(scale) * scaling.growth;
+  return float(more < scaling.largest ? more : scaling.largest);
+}
+
+/// What of the state moves only when an update is made.
+ADJOINT_DEVICE void count_update(const StepArguments& call, UpdateState& state) {
+  ++state.step;
+  double beta1 = call.beta1;
+  if (call.momentum_fade > 0) {
+    state.momentum_fade = call.momentum_fade * state.momentum_fade + (1 - call.momentum_fade);
+    beta1 *= 0.5 + 0.5 * state.momentum_fade;
+  }
+  state.bias_correction1 = beta1 * state.bias_correction1 + (1 - beta1);
+  state.bias_correction2 = call.beta2 * state.bias_correction2 + (1 - call.beta2);
+}
+
+ADJOINT_DEVICE double scheduled_rate(const Schedule& schedule, const UpdateState& state) {
+  const double rate = learning_rate(schedule, state.step);
+  if (schedule.kind != Schedule::Kind::plateau || state.rate_factor == 0) return rate;
+  const double reduced = rate * state.rate_factor;
+  const double least = schedule.final < rate ? schedule.final : rate;
+  return reduced > least ? reduced : least;
 }
 
 /// One thread, once a step.
@@ -58,28 +94,29 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
     workspace.totals[i] = 0;
   }
   UpdateState state = *call.state;
-  const double divisor = totals[1] * call.loss_scale;
+  const float scale = call.device_scale == nullptr ? 1.0f : *call.device_scale;
+  const double divisor = totals[1] * (call.loss_scale * double(scale));
   const double norm = std::sqrt(sum_of_squares) / divisor;
   const double clip = call.clip_norm > 0 && norm > call.clip_norm ? call.clip_norm / norm : 1.0;
   // Every comparison is false for NaN; without a valid sample there is no mean gradient.
-  const bool finite = totals[1] > 0 && norm < std::numeric_limits<double>::infinity() &&
-                      norm * clip <= call.largest_norm;
-  state.learning_rate = learning_rate(call.schedule, state.step);
+  const bool overflowed = totals[1] > 0 && !(norm < std::numeric_limits<double>::infinity());
+  const bool finite = totals[1] > 0 && !overflowed && norm * clip <= call.largest_norm;
+  state.learning_rate = scheduled_rate(call.schedule, state);
   state.gradient_norm = norm;
   state.gradient_scale = clip / divisor;
   state.finite = finite;
   if (finite) {
-    ++state.step;
-    state.bias_correction1 = call.beta1 * state.bias_correction1 + (1 - call.beta1);
-    state.bias_correction2 = call.beta2 * state.bias_correction2 + (1 - call.beta2);
+    count_update(call, state);
   } else {
     ++state.skipped;
   }
   state.first_factor = 1 / state.bias_correction1;
   state.second_factor = 1 / std::sqrt(state.bias_correction2);
+  if (call.scaling.dynamic && totals[1] > 0)
+    *call.device_scale = next_scale(call.scaling, scale, overflowed, state.good_steps);
   *call.state = state;
   ++*call.random_step;
-  write_record(call, state, totals);
+  write_record(call, state, totals, float(call.loss_scale * double(scale)));
 }
 
 /// Adds the squares of [0, length), length <= kSlabPiece, to one sum for each place in a pack: so
@@ -146,6 +183,8 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
   check_slab("gradient_norm", "gradient", call.gradient);
   check_totals("gradient_norm", call.totals);
   ADJOINT_CHECK(!call.ring.empty(), "gradient_norm: expected a ring of at least one record");
+  ADJOINT_CHECK(!call.scaling.dynamic || call.device_scale != nullptr,
+                "gradient_norm: expected the device's loss scale, for it to be dynamic");
   const std::int64_t count = call.gradient.count();
   const std::int64_t pieces = std::max<std::int64_t>(1, (count + kSlabPiece - 1) / kSlabPiece);
   const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
@@ -155,7 +194,10 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
                                 .loss_scale = call.loss_scale,
                                 .beta1 = call.beta1,
                                 .beta2 = call.beta2,
+                                .momentum_fade = call.momentum_fade,
                                 .largest_norm = call.largest_norm,
+                                .scaling = call.scaling,
+                                .device_scale = call.device_scale,
                                 .state = call.state,
                                 .workspace = call.workspace,
                                 .random_step = call.random_step,

@@ -31,9 +31,15 @@ struct GradientNorm {
 
   Schedule schedule;
   double clip_norm = 0;   ///< the mean gradient is scaled down to this norm; <= 0: never
-  double loss_scale = 1;  ///< what the loss was multiplied by before backward
-  double beta1 = 0;       ///< decay of the moving averages whose bias is to be corrected
+  double loss_scale = 1;  ///< what the gradient was multiplied by beside *device_scale
+  /// Device memory, Context::loss_scale(), which losses multiplied their gradients by; changed for
+  /// the next step as `scaling` says. Null: 1.
+  float* device_scale = nullptr;
+  LossScaling scaling = {};
+  double beta1 = 0;  ///< decay of the moving averages whose bias is to be corrected
   double beta2 = 0;
+  /// Where above 0, beta1 of update t is beta1 (1 - momentum_fade^t / 2): NAdam's.
+  double momentum_fade = 0;
   /// The step is skipped if the norm of the gradient as applied (after clipping) passes this: where
   /// its square would overflow in the optimizer's state and stay infinite for ever.
   double largest_norm = std::numeric_limits<double>::infinity();
@@ -45,7 +51,7 @@ struct GradientNorm {
 };
 
 /// Puts one kernel on the stream that leaves in *state all that the update needs. With S the sum of
-/// squares of the gradient, n the valid count and L the loss scale:
+/// squares of the gradient, n the valid count and L the loss scale (loss_scale x *device_scale):
 ///
 ///   norm   = sqrt(S) / (n L)
 ///   clip   = min(1, clip_norm / norm)
@@ -53,10 +59,11 @@ struct GradientNorm {
 ///   gradient_scale = clip / (n L),  learning_rate = learning_rate(schedule, step)
 ///
 /// then, if finite, step + 1 and the bias corrections, else skipped + 1; and it writes one record
-/// of the step. Squares are taken and added in double: that of a float is exact there and cannot
-/// overflow or vanish, so that no second pass or scaling is needed (cost: optim/README.md). For a
-/// float64 gradient a norm above 1e154 counts as infinite. Partial sums are added in an order fixed
-/// by count and block size. Throws Error if a tensor has the wrong type, shape or alignment.
+/// of the step. The loss scale shrinks where n > 0 and the norm is not finite. Squares are taken
+/// and added in double: that of a float is exact there and cannot overflow or vanish, so that no
+/// second pass or scaling is needed (cost: optim/README.md). For a float64 gradient a norm above
+/// 1e154 counts as infinite. Partial sums are added in an order fixed by count and block size.
+/// Throws Error if a tensor has the wrong type, shape or alignment.
 void gradient_norm(Stream& stream, const GradientNorm& call);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

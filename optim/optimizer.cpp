@@ -8,6 +8,11 @@
 
 #include "core/base/error.h"
 #include "kernels/accumulate_totals.h"
+#include "kernels/cast.h"
+#include "kernels/initialize.h"
+#include "kernels/observe_loss.h"
+#include "kernels/swap_slabs.h"
+#include "optim/parameter_groups.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -40,22 +45,53 @@ std::optional<StepRecord> read_record(std::uint64_t* place, std::uint64_t sequen
 
 }  // namespace
 
-Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const OptimizerOptions& options,
-                     const std::string& name)
-    : context_(context), slab_(slab), options_(options), name_(name) {
-  ADJOINT_CHECK(slab.master.defined(), name, ": expected parameters, got an empty slab; compile ",
-                "the graph first");
-  check_like_master(name, "gradient", slab.gradient, slab.master);
-  if (slab.compute.defined()) check_like_master(name, "compute copy", slab.compute, slab.master);
-  check_schedule(options.schedule);
-  ADJOINT_CHECK(options.clip_norm >= 0, name, ": expected clip_norm of 0 (none) or more, got ",
-                options.clip_norm);
-  ADJOINT_CHECK(std::isfinite(options.loss_scale) && options.loss_scale > 0, name,
-                ": expected a finite loss_scale above 0, got ", options.loss_scale);
+namespace {
 
-  buffers_.push_back(
-      context.memory().allocate(sizeof(UpdateState) + sizeof(StepWorkspace), name + " state"));
-  fill_bytes(context.stream(), buffers_.back().data(), 0, buffers_.back().bytes());
+UpdateRule checked_rule(const OptimizerMethod& method) {
+  check_method(method);
+  return std::visit([](const auto& options) { return update_rule(options); }, method);
+}
+
+/// Room for `count` values of type T at the start of `buffer` and on, 16-byte aligned.
+template <class T>
+T* take(std::byte*& next, std::size_t count) {
+  T* const taken = reinterpret_cast<T*>(next);
+  next += (count * sizeof(T) + 15) / 16 * 16;
+  return taken;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,
+                     const OptimizerOptions& options)
+    : Optimizer(context, slab, checked_rule(method), options) {}
+
+Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const UpdateRule& rule,
+                     const OptimizerOptions& options)
+    : context_(context),
+      slab_(slab),
+      rule_(rule),
+      options_(options),
+      schedule_(options.schedule ? *options.schedule : constant(rule.learning_rate)) {
+  check_slab_tensors();
+  check_options(rule.name, options);
+  allocate_state();
+  allocate_moments();
+  allocate_pieces();
+}
+
+void Optimizer::check_slab_tensors() const {
+  ADJOINT_CHECK(slab_.master.defined(), rule_.name, ": expected parameters, got an empty slab; ",
+                "compile the graph first");
+  check_like_master(rule_.name, "gradient", slab_.gradient, slab_.master);
+  if (slab_.compute.defined())
+    check_like_master(rule_.name, "compute copy", slab_.compute, slab_.master);
+}
+
+void Optimizer::allocate_state() {
+  buffers_.push_back(context_.memory().allocate(sizeof(UpdateState) + sizeof(StepWorkspace),
+                                                rule_.name + " state"));
+  fill_bytes(context_.stream(), buffers_.back().data(), 0, buffers_.back().bytes());
   update_state_ = static_cast<UpdateState*>(buffers_.back().data());
   workspace_ = reinterpret_cast<StepWorkspace*>(update_state_ + 1);
   ring_buffer_ = PinnedBuffer(kRingSize * sizeof(StepRecord));
@@ -63,26 +99,96 @@ Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const Optimize
       {"update_state", Tensor(update_state_, DType::uint8, {std::int64_t(sizeof(UpdateState))})});
 }
 
-Tensor Optimizer::add_moment(const std::string& name) {
+Tensor Optimizer::add_state(const std::string& name, const std::string& owner) {
   const TensorType type = slab_.master.type();
-  buffers_.push_back(context_.memory().allocate(type.bytes(), name_ + " moments"));
-  fill_bytes(context_.stream(), buffers_.back().data(), 0, buffers_.back().bytes());
+  buffers_.push_back(context_.memory().allocate(type.bytes(), owner));
   states_.push_back({name, Tensor(buffers_.back().data(), type.dtype, type.shape)});
   return states_.back().tensor;
 }
 
+void Optimizer::allocate_moments() {
+  Stream& stream = context_.stream();
+  update_ = {.master = slab_.master,
+             .gradient = slab_.gradient,
+             .compute = slab_.compute,
+             .clip_value = options_.clip_value,
+             .state = update_state_};
+  ADJOINT_CHECK(rule_.moments.size() <= kMaxMoments, rule_.name, ": expected at most ", kMaxMoments,
+                " moments, got ", rule_.moments.size());
+  for (std::size_t i = 0; i < rule_.moments.size(); ++i) {
+    const Moment& moment = rule_.moments[i];
+    if (!moment.kept) continue;
+    update_.moments[i] = add_state(moment.name, rule_.name + " moments");
+    initialize(stream, update_.moments[i], Initializer::constant(moment.initial), 0, 0);
+  }
+  if (options_.ema > 0) {
+    average_ = add_state("ema", rule_.name + " moving average");
+    copy_on_device(stream, average_.data(), slab_.master.data(), average_.bytes());
+    update_.average = average_;
+    update_.average_decay = options_.ema;
+  }
+  const auto scale = static_cast<float>(options_.loss_scale);
+  copy_to_device(stream, context_.loss_scale(), &scale, sizeof scale);
+  stream.synchronize();
+  if (options_.scaling.dynamic)
+    states_.push_back({"loss_scale", Tensor(context_.loss_scale(), DType::float32, {1})});
+}
+
+void Optimizer::allocate_pieces() {
+  const SlabPieces cut =
+      cut_slab(rule_.name, slab_, options_.groups, rule_.weight_decay, rule_.by_parameter);
+  const std::size_t pieces = cut.pieces.size(), parameters = cut.parameters.size();
+  std::size_t bytes = pieces * sizeof(SlabPiece) + 16;
+  if (rule_.by_parameter)
+    bytes += pieces * 2 * sizeof(double) +
+             parameters * (sizeof(PieceRange) + sizeof(unsigned) + sizeof(double)) + 64;
+  buffers_.push_back(context_.memory().allocate(bytes, rule_.name + " state"));
+  Stream& stream = context_.stream();
+  fill_bytes(stream, buffers_.back().data(), 0, buffers_.back().bytes());
+  auto* next = static_cast<std::byte*>(buffers_.back().data());
+  auto* const table = take<SlabPiece>(next, pieces);
+  copy_to_device(stream, table, cut.pieces.data(), pieces * sizeof(SlabPiece));
+  update_.pieces = table;
+  update_.piece_count = std::int64_t(pieces);
+  if (rule_.by_parameter) {
+    auto* const ranges = take<PieceRange>(next, parameters);
+    copy_to_device(stream, ranges, cut.parameters.data(), parameters * sizeof(PieceRange));
+    update_.norms = {.pieces = ranges,
+                     .partial_sums = take<double>(next, 2 * pieces),
+                     .arrived = take<unsigned>(next, parameters),
+                     .ratio = take<double>(next, parameters)};
+  }
+  stream.synchronize();  // the tables here go
+}
+
 void Optimizer::step(const Tensor& totals) {
   GradientNorm norm{.gradient = slab_.gradient, .totals = totals};
-  norm.schedule = options_.schedule;
+  norm.schedule = schedule_;
   norm.clip_norm = options_.clip_norm;
-  norm.loss_scale = options_.loss_scale;
+  norm.device_scale = context_.loss_scale();
+  norm.scaling = options_.scaling;
+  norm.beta1 = rule_.beta1;
+  norm.beta2 = rule_.beta2;
+  norm.momentum_fade = rule_.momentum_fade;
+  if (rule_.squares_gradient && slab_.master.dtype() == DType::float32) norm.largest_norm = 1.8e19;
   norm.state = update_state_;
   norm.workspace = workspace_;
   norm.random_step = context_.step();
   norm.ring = {static_cast<StepRecord*>(ring_buffer_.data()), kRingSize};
-  configure(norm);
   gradient_norm(context_.stream(), norm);
-  update(context_.stream());
+  rule_.update(context_.stream(), update_);
+}
+
+void Optimizer::observe(double validation_loss) {
+  if (schedule_.kind == Schedule::Kind::plateau)
+    observe_loss(context_.stream(), update_state_, schedule_, validation_loss);
+}
+
+void Optimizer::swap_average() {
+  ADJOINT_CHECK(has_average(), rule_.name,
+                ": no moving average is kept; set OptimizerOptions::ema");
+  swap_slabs(context_.stream(), slab_.master, average_);
+  if (slab_.compute.defined()) cast(context_.stream(), slab_.compute, slab_.master);
 }
 
 void Optimizer::accumulate(const Tensor& totals) {

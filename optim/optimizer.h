@@ -1,9 +1,8 @@
-// Optimizer: what SGD, AdamW and those to come share. One step is two kernels, whatever the number
-// of parameters:
+// Optimizer: updates all parameters of a model by one of the methods of optim/methods.h. One step
+// is two kernels (LAMB: three), whatever the number of parameters and of their groups:
 //
-//   gradient_norm   norm, clipping, learning rate, step counters, metrics (kernels/gradient_norm.h)
-//   update          every parameter, its moments and its 16-bit copy           (kernels/adamw.h,
-//   sgd.h)
+//   gradient_norm   norm, clipping, learning rate, loss scale, counters, metrics
+//   update          every parameter, its moments, its 16-bit copy and its moving average
 //
 // All that changes from step to step lies on the device, so a step can be captured once and
 // replayed, and none waits for the host. A gradient that is not finite changes no parameter and no
@@ -18,18 +17,10 @@
 #include "core/graph/parameter.h"
 #include "kernels/gradient_norm.h"
 #include "kernels/update_state.h"
-#include "optim/schedule.h"
+#include "optim/optimizer_options.h"
+#include "optim/update_rule.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
-
-struct OptimizerOptions {
-  Schedule schedule;
-  /// The norm of the mean gradient over all parameters is clipped to this (Pascanu et al. 2013);
-  /// 0: no clipping.
-  double clip_norm = 0;
-  /// What the loss was multiplied by before backward; divided out of the gradient.
-  double loss_scale = 1;
-};
 
 /// A part of the state as checkpoints keep it.
 struct OptimizerState {
@@ -42,21 +33,35 @@ class Optimizer {
   /// `totals` in what follows is a float32 [3] device tensor that the forward pass wrote: loss sum,
   /// valid count, correct count over the samples of a micro-step.
 
-  virtual ~Optimizer() = default;
+  /// Throws Error if the slab's tensors do not fit each other or an option is out of range.
+  Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,
+            const OptimizerOptions& options = {});
+  /// For methods that are not in the table.
+  Optimizer(Context& context, const ParameterSlab& slab, const UpdateRule& rule,
+            const OptimizerOptions& options = {});
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// The optimizer's name in reports and errors: "AdamW".
-  virtual std::string name() const = 0;
+  const std::string& name() const { return rule_.name; }
 
   /// Updates the parameters from the gradient in the slab, with the valid counts of `totals` and of
-  /// all micro-steps since the last step. Puts two kernels on the context's stream.
+  /// all micro-steps since the last step. Puts two kernels on the context's stream, LAMB three.
   void step(const Tensor& totals);
 
   /// With gradient accumulation: after every micro-step of an update but the last, which step()
   /// ends. Keeps its totals and lets the next micro-step draw new random numbers. Puts one kernel
   /// on the stream. So that all samples weigh alike, whatever their number in each micro-step.
   void accumulate(const Tensor& totals);
+
+  /// After a validation: its loss, for a plateau schedule; others take no notice. Puts one kernel
+  /// on the stream, outside of captured steps.
+  void observe(double validation_loss);
+
+  /// Exchanges the parameters and their moving average (OptimizerOptions::ema); again, and all is
+  /// as before. No step may come between. Puts one kernel on the stream, two with 16-bit copies.
+  void swap_average();
+  bool has_average() const { return average_.defined(); }
 
   /// Records of the steps finished since the last call, oldest first. Never blocks and never waits:
   /// records are read from memory that the device writes, kRingSize of them; what was not read by
@@ -66,41 +71,55 @@ class Optimizer {
   static constexpr std::size_t kRingSize = 1024;
 
   /// Everything that must be saved to go on as if never interrupted, beside the parameters and the
-  /// context's step. "update_state" is uint8 [sizeof(UpdateState)].
+  /// context's step: "update_state", uint8 [sizeof(UpdateState)]; the moments the method keeps;
+  /// "loss_scale", float32 [1], where it is dynamic; "ema", where an average is kept.
   const std::vector<OptimizerState>& state() const { return states_; }
 
   const OptimizerOptions& options() const { return options_; }
+  const Schedule& schedule() const { return schedule_; }
   /// On the device: for tests and reports.
   const UpdateState* update_state() const { return update_state_; }
 
- protected:
-  /// Throws Error if the slab's tensors do not fit each other or an option is out of range.
-  Optimizer(Context& context, const ParameterSlab& slab, const OptimizerOptions& options,
-            const std::string& name);
-
-  /// A moment: like the master parameters, zero at start, part of state(). `owner` of its memory is
-  /// "NAME moments". Called by constructors.
-  Tensor add_moment(const std::string& name);
-
-  /// What of GradientNorm depends on the kind of optimizer: betas and largest_norm.
-  virtual void configure(GradientNorm&) const {}
-  /// Puts the update on the stream, where *update_state() is that of this step.
-  virtual void update(Stream& stream) = 0;
-
-  const ParameterSlab& slab() const { return slab_; }
-
  private:
+  Tensor add_state(const std::string& name, const std::string& owner);
+  void check_slab_tensors() const;
+  void allocate_state();
+  void allocate_moments();
+  void allocate_pieces();
+
   Context& context_;
   ParameterSlab slab_;
+  UpdateRule rule_;
   OptimizerOptions options_;
-  std::string name_;
+  Schedule schedule_;
   std::vector<Buffer> buffers_;
   PinnedBuffer ring_buffer_;
   std::vector<OptimizerState> states_;
+  Tensor average_;
+  SlabUpdate update_;  ///< what does not change from step to step
   UpdateState* update_state_ = nullptr;
   StepWorkspace* workspace_ = nullptr;
   std::uint64_t read_ = 0;  ///< sequence number of the last record read
   std::uint64_t lost_ = 0;
 };
+
+/// Optimizers by name: AdamW optimizer(context, slab, {.weight_decay = 0.1}, {.clip_norm = 1}).
+template <class Method>
+class OptimizerOf : public Optimizer {
+ public:
+  OptimizerOf(Context& context, const ParameterSlab& slab, const Method& method = {},
+              const OptimizerOptions& options = {})
+      : Optimizer(context, slab, OptimizerMethod(method), options) {}
+};
+using AdamW = OptimizerOf<AdamWOptions>;
+using Sgd = OptimizerOf<SgdOptions>;
+using Adam = OptimizerOf<AdamOptions>;
+using NAdam = OptimizerOf<NAdamOptions>;
+using RAdam = OptimizerOf<RAdamOptions>;
+using RmsProp = OptimizerOf<RmsPropOptions>;
+using Adagrad = OptimizerOf<AdagradOptions>;
+using Adadelta = OptimizerOf<AdadeltaOptions>;
+using Lion = OptimizerOf<LionOptions>;
+using Lamb = OptimizerOf<LambOptions>;
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/tensor/gradient.h"
 #include "core/tensor/initializer.h"
@@ -61,6 +62,18 @@ class Parameter {
   std::shared_ptr<State> state_;
 };
 
+/// Where a parameter lies in its slab.
+struct ParameterRange {
+  std::string name;
+  Shape shape;
+  std::int64_t offset = 0;  ///< in elements, a multiple of kParameterAlignment
+  std::int64_t count() const { return shape.count(); }
+};
+
+/// Parameters begin at multiples of this many elements of their slab, so that every one is aligned
+/// for vector loads and matrix products in every type.
+inline constexpr std::int64_t kParameterAlignment = 64;
+
 /// All trainable parameters as flat ranges of equal length, gaps between parameters being zero in
 /// each. What optimizers see.
 struct ParameterSlab {
@@ -68,6 +81,8 @@ struct ParameterSlab {
   Tensor gradient;  ///< [count], unnormalised: summed over samples
   Tensor compute;   ///< 16-bit copy to refresh with each update; undefined where master is what
                     ///< layers use
+  /// In the order they lie; what none of them covers is padding.
+  std::vector<ParameterRange> parameters = {};
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

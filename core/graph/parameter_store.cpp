@@ -10,9 +10,7 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-// Parameters begin at multiples of this many elements, so that every one is aligned for vector
-// loads and matrix products in every type.
-constexpr std::int64_t kParameterAlignment = std::int64_t(kRegionAlignment / sizeof(float));
+static_assert(kParameterAlignment == std::int64_t(kRegionAlignment / sizeof(float)));
 
 std::int64_t aligned(std::int64_t count) {
   return (count + kParameterAlignment - 1) / kParameterAlignment * kParameterAlignment;
@@ -56,6 +54,11 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>
   std::vector<Parameter> trainable, frozen;
   for (const Parameter& parameter : parameters_)
     (parameter.trainable() ? trainable : frozen).push_back(parameter);
+  std::int64_t offset = 0;
+  for (const Parameter& parameter : trainable) {
+    learned_ranges_.push_back({parameter.name(), parameter.shape(), offset});
+    offset += aligned(parameter.count());
+  }
   learned_ = allocate(context, trainable, "parameters", compute_type);
   frozen_ = allocate(context, frozen, "frozen parameters", compute_type);
   gradient_ = zeroed(context, gradient_buffer_, compute_type, slab_count(trainable), "gradients");

@@ -22,7 +22,8 @@ class ParameterStore {
   /// Running state that is saved with the model.
   const std::vector<Slot>& states() const { return saved_states_; }
   ParameterSlab slab() const {
-    return {learned_.master, accumulated_.defined() ? accumulated_ : gradient_, learned_.compute};
+    return {learned_.master, accumulated_.defined() ? accumulated_ : gradient_, learned_.compute,
+            learned_ranges_};
   }
   /// What layers write, in the compute type; and the float32 sums over micro-steps, undefined where
   /// the former can hold them.
@@ -48,6 +49,7 @@ class ParameterStore {
   std::vector<Declarations::State> states_;
   std::vector<Slot> saved_states_;
   Slab learned_, frozen_;
+  std::vector<ParameterRange> learned_ranges_;
   Tensor gradient_, accumulated_;
   Buffer gradient_buffer_, accumulated_buffer_, state_buffer_;
 };

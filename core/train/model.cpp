@@ -1,13 +1,9 @@
 #include "core/train/model.h"
 
-#include <algorithm>
-
 #include "core/base/error.h"
 #include "core/graph/registry.h"
 #include "layers/flatten.h"
 #include "layers/softmax_cross_entropy.h"
-#include "optim/adamw.h"
-#include "optim/sgd.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -73,16 +69,6 @@ Value apply_loss(Graph& graph, const Recipe& recipe, const Value& prediction, co
   }
 }
 
-Schedule build_schedule(const Recipe& recipe, std::int64_t total_steps) {
-  const auto warmup = static_cast<std::uint64_t>(recipe.schedule.warmup_steps);
-  if (recipe.schedule.type == "constant")
-    return constant(recipe.optim.lr, {.warmup_steps = warmup});
-  // A run cut short, to try something, should not fail for its warm-up.
-  const auto total = static_cast<std::uint64_t>(total_steps);
-  return cosine(recipe.optim.lr, total,
-                {.warmup_steps = std::min(warmup, total - 1), .final = recipe.schedule.final_lr});
-}
-
 }  // namespace
 
 ModelOptions model_options(const Dataset& dataset) {
@@ -141,27 +127,6 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   ADJOINT_CHECK(!graph.parameters().empty(), recipe.name,
                 ": no layer of the model has parameters; there is nothing to learn");
   return model;
-}
-
-std::unique_ptr<Optimizer> build_optimizer(Context& context, const Recipe& recipe,
-                                           const Graph& graph, std::int64_t total_steps) {
-  const OptimizerRecipe& optim = recipe.optim;
-  const Schedule schedule = build_schedule(recipe, total_steps);
-  if (optim.type == "sgd") {
-    ADJOINT_CHECK(!optim.nesterov, "[optim] nesterov: not built yet; leave it out");
-    return std::make_unique<Sgd>(context, graph.slab(),
-                                 SgdOptions{.momentum = optim.momentum,
-                                            .weight_decay = optim.weight_decay,
-                                            .schedule = schedule,
-                                            .clip_norm = optim.clip_norm});
-  }
-  return std::make_unique<AdamW>(context, graph.slab(),
-                                 AdamWOptions{.beta1 = optim.betas[0],
-                                              .beta2 = optim.betas[1],
-                                              .epsilon = optim.epsilon,
-                                              .weight_decay = optim.weight_decay,
-                                              .schedule = schedule,
-                                              .clip_norm = optim.clip_norm});
 }
 
 std::int64_t updates_per_epoch(const Recipe& recipe, std::int64_t samples) {

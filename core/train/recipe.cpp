@@ -12,12 +12,10 @@ namespace adjoint {
 namespace {
 
 constexpr const char* kPositive = "a positive number";
-constexpr const char* kNotNegative = "a number of at least 0";
 constexpr const char* kUnitInterval = "a number from 0 to below 1";
 
 // Written so that NaN fails each.
 bool positive(double value) { return value > 0 && std::isfinite(value); }
-bool not_negative(double value) { return value >= 0 && std::isfinite(value); }
 bool in_unit_interval(double value) { return value >= 0 && value < 1; }
 
 // ---- reading
@@ -130,44 +128,6 @@ DataRecipe read_data(Options& options, const std::string& loss) {
                   "shuffled, for only classes can be balanced");
   options.finish();
   return data;
-}
-
-OptimizerRecipe read_optimizer(Options& options) {
-  OptimizerRecipe optim;
-  optim.type = options.choice("type", optim.type, {"adamw", "sgd"});
-  optim.lr = number(options, "lr", optim.lr, positive, kPositive);
-  if (optim.type == "adamw") {
-    const auto betas = options.numbers("betas", {optim.betas[0], optim.betas[1]});
-    options.require(betas.size() == 2 && std::ranges::all_of(betas, in_unit_interval), "betas",
-                    "two numbers from 0 to below 1");
-    optim.betas = {betas[0], betas[1]};
-    optim.epsilon = number(options, "epsilon", optim.epsilon, positive, kPositive);
-  } else {
-    optim.momentum = number(options, "momentum", optim.momentum, in_unit_interval, kUnitInterval);
-    optim.nesterov = options.flag("nesterov", optim.nesterov);
-    options.require(!optim.nesterov || optim.momentum > 0, "momentum",
-                    "a number above 0 for nesterov");
-    optim.weight_decay = 0;
-  }
-  optim.weight_decay =
-      number(options, "weight_decay", optim.weight_decay, not_negative, kNotNegative);
-  optim.clip_norm = number(options, "clip_norm", optim.clip_norm, not_negative, kNotNegative);
-  optim.accumulate = count(options, "accumulate", optim.accumulate, 1);
-  options.finish();
-  return optim;
-}
-
-ScheduleRecipe read_schedule(Options& options, double lr) {
-  ScheduleRecipe schedule;
-  schedule.type = options.choice("type", schedule.type, {"constant", "cosine"});
-  schedule.warmup_steps = count(options, "warmup_steps", schedule.warmup_steps, 0);
-  if (schedule.type == "cosine") {
-    schedule.final_lr = options.number("final_lr", schedule.final_lr);
-    options.require(schedule.final_lr >= 0 && schedule.final_lr <= lr, "final_lr",
-                    str("a number from 0 to optim.lr, ", lr));
-  }
-  options.finish();
-  return schedule;
 }
 
 TrainRecipe read_train(Options& options) {
@@ -293,26 +253,6 @@ std::string loss_text(const LayerRecipe& loss) {
   return out.text();
 }
 
-std::string optimizer_text(const OptimizerRecipe& optim) {
-  TomlWriter out("optim");
-  out.add("type", optim.type).add("lr", optim.lr);
-  if (optim.type == "adamw") {
-    out.add("betas", std::vector<double>{optim.betas[0], optim.betas[1]});
-    out.add("epsilon", optim.epsilon);
-  } else {
-    out.add("momentum", optim.momentum).add("nesterov", optim.nesterov);
-  }
-  out.add("weight_decay", optim.weight_decay).add("clip_norm", optim.clip_norm);
-  return out.add("accumulate", optim.accumulate).text();
-}
-
-std::string schedule_text(const ScheduleRecipe& schedule) {
-  TomlWriter out("schedule");
-  out.add("type", schedule.type).add("warmup_steps", schedule.warmup_steps);
-  if (schedule.type == "cosine") out.add("final_lr", schedule.final_lr);
-  return out.text();
-}
-
 std::string train_text(const TrainRecipe& train) {
   TomlWriter out("train");
   out.add_if("epochs", train.epochs).add_if("steps", train.steps).add("batch", train.batch);
@@ -333,7 +273,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
   for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
   recipe.loss = read_loss(tables.sections.at("loss"));
   recipe.data = read_data(tables.sections.at("data"), recipe.loss.type);
-  recipe.optim = read_optimizer(tables.sections.at("optim"));
+  recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
   recipe.train = read_train(tables.sections.at("train"));
   return recipe;

@@ -4,7 +4,6 @@
 // same.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,6 +14,7 @@
 
 #include "core/base/options.h"
 #include "core/tensor/dtype.h"
+#include "core/train/recipe_optim.h"
 
 namespace adjoint {
 
@@ -84,31 +84,6 @@ struct LayerRecipe {
   std::string type;
   /// The rest of the table. The layer asks for what it knows, then finish() reports what is left.
   Options options;
-};
-
-struct OptimizerRecipe {
-  /// "adamw" or "sgd".
-  std::string type = "adamw";
-  double lr = 1e-3;
-  /// adamw only: decay of the first and second moment, each in [0, 1).
-  std::array<double, 2> betas = {0.9, 0.999};
-  double epsilon = 1e-8;
-  /// sgd only.
-  double momentum = 0.9;
-  bool nesterov = false;
-  double weight_decay = 0.01;
-  /// Largest norm of all gradients together; 0: not clipped.
-  double clip_norm = 0;
-  /// Batches whose gradients are added before one update.
-  std::int64_t accumulate = 1;
-};
-
-struct ScheduleRecipe {
-  /// "constant" or "cosine", after `warmup_steps` of linear increase.
-  std::string type = "constant";
-  std::int64_t warmup_steps = 0;
-  /// cosine only: where it ends.
-  double final_lr = 0;
 };
 
 struct TrainRecipe {

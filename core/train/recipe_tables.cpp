@@ -169,6 +169,21 @@ std::vector<Options> layers_of(const toml::node& node) {
   return layers;
 }
 
+std::vector<Options> groups_of(const toml::node& node) {
+  constexpr const char* kExample = "such as {match = \"*.bias\", weight_decay = 0.0}";
+  const toml::array* list = node.as_array();
+  ADJOINT_CHECK(list != nullptr, prefix(node), "[optim] groups: expected a list of tables ",
+                kExample);
+  std::vector<Options> groups;
+  for (const toml::node& group : *list) {
+    const toml::table* table = group.as_table();
+    ADJOINT_CHECK(table != nullptr, prefix(group), "[optim] group ", groups.size(),
+                  ": expected a table ", kExample);
+    groups.push_back(options_of(*table, str("[optim] group ", groups.size())));
+  }
+  return groups;
+}
+
 toml::table parse_text(std::string_view text, const std::string& name) {
   try {
     return toml::parse(text, name);
@@ -211,6 +226,10 @@ RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
     if (section == "model" && table->contains("layers")) {
       tables.layers = layers_of(*table->get("layers"));
       table->erase("layers");
+    }
+    if (section == "optim" && table->contains("groups")) {
+      tables.groups = groups_of(*table->get("groups"));
+      table->erase("groups");
     }
     tables.sections.emplace(section, options_of(*table, str("[", section, "]")));
   }

@@ -17,6 +17,8 @@ struct RecipeTables {
   std::map<std::string, Options> sections;
   /// model.layers, each with its `type` still among the options.
   std::vector<Options> layers;
+  /// optim.groups.
+  std::vector<Options> groups;
 };
 
 /// Throws Error for what is not TOML, unknown sections, values of kinds no recipe has (dates,

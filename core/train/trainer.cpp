@@ -19,6 +19,9 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
   ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1,
                 "trainer: expected at least one step of at least one batch, got ", options.steps,
                 " of ", options.accumulate);
+  ADJOINT_CHECK(optimizer.schedule().kind != Schedule::Kind::plateau || validation != nullptr,
+                "trainer: a plateau schedule goes by the loss of validation samples, and there are "
+                "none; set [data] validation above 0");
   prepare();
 }
 
@@ -122,6 +125,7 @@ void Trainer::read_metrics(std::int64_t epoch) {
   latest_.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
   latest_.learning_rate = records.back().learning_rate;
   latest_.gradient_norm = records.back().gradient_norm;
+  latest_.loss_scale = double(records.back().loss_scale);
   latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
   latest_.skipped += sums.skipped;
   if (options_.on_step) options_.on_step(latest_);
@@ -160,9 +164,12 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.best = true;
+  // What is evaluated and kept as best is the moving average, where there is one.
+  if (optimizer_.has_average()) optimizer_.swap_average();
   if (validation_ != nullptr) {
     const Evaluation found = validation_->run();
     report.validation = found;
+    optimizer_.observe(found.loss);
     report.best = better(found);
     if (report.best) best_validation_ = found;
   }
@@ -170,6 +177,7 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
     best_ = take_snapshot(*model_.graph);
     best_epoch_ = epoch;
   }
+  if (optimizer_.has_average()) optimizer_.swap_average();
   report.seconds = seconds_since(begin_);
   reports_.push_back(report);
   if (options_.on_epoch) options_.on_epoch(report);

@@ -84,9 +84,10 @@ augmentation = "none"
   EXPECT_EQ(recipe.loss.options.number("label_smoothing"), 0.1);
   EXPECT_EQ(recipe.loss.options.integer("ignored_label"), -1);
   EXPECT_EQ(recipe.optim.lr, 1);
-  EXPECT_EQ(recipe.optim.momentum, 0.5);
-  EXPECT_TRUE(recipe.optim.nesterov);
-  EXPECT_EQ(recipe.optim.weight_decay, 1e-4);
+  const auto& sgd = std::get<SgdOptions>(recipe.optim.method);
+  EXPECT_EQ(sgd.momentum, 0.5);
+  EXPECT_TRUE(sgd.nesterov);
+  EXPECT_EQ(sgd.weight_decay, 1e-4);
   EXPECT_EQ(recipe.optim.clip_norm, 1);
   EXPECT_EQ(recipe.optim.accumulate, 4);
   EXPECT_EQ(recipe.schedule.type, "cosine");
@@ -134,7 +135,8 @@ TEST(Recipe, MisspeltNamesAreErrorsThatNameTheNearest) {
                                      "'optim'?"});
   expect_refused("[optim]\nbatas = [0.9, 0.9]", {"did you mean 'betas'?"});
   expect_refused("[optim]\ntype = \"sgd\"\nbetas = [0.9, 0.9]", {"line 5", "no key 'betas'"});
-  expect_refused("[optim]\ntype = \"adam\"", {"line 4", "unknown 'adam'; did you mean 'adamw'?"});
+  expect_refused("[optim]\ntype = \"adamww\"",
+                 {"line 4", "unknown 'adamww'; did you mean 'adamw'?"});
   expect_refused("[data]\nname = \"minst\"", {"unknown 'minst'; did you mean 'mnist'?"});
   expect_refused("[train]\nprecision = \"fp32\"", {"unknown 'fp32'"});
   expect_error([] { parse_recipe("[model]\nlayer = [{type = \"relu\"}]", "r.toml"); },
@@ -176,6 +178,95 @@ TEST(Recipe, ValuesOutOfRangeAreErrors) {
   expect_refused("[schedule]\ntype = \"cosine\"\nfinal_lr = 1", {"final_lr", "optim.lr"});
 }
 
+TEST(Recipe, EveryMethodReadsAndResolves) {
+  for (const OptimizerMethod& method : optimizer_methods()) {
+    const std::string type = method_type(method);
+    const Recipe recipe = parse(str("[optim]\ntype = \"", type, "\"\nweight_decay = 0.125\n"));
+    EXPECT_EQ(recipe.optim.type, type);
+    EXPECT_EQ(recipe.optim.method.index(), method.index());
+    std::visit(
+        [&](const auto& read, const auto& defaults) {
+          EXPECT_EQ(read.weight_decay, 0.125);
+          EXPECT_EQ(read.learning_rate, defaults.learning_rate);
+          EXPECT_EQ(read.learning_rate, recipe.optim.lr);
+        },
+        recipe.optim.method, method);
+    const std::string resolved = to_toml(recipe);
+    EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
+    expect_refused(str("[optim]\ntype = \"", type, "\"\nwieght_decay = 1"),
+                   {"line 5", "did you mean 'weight_decay'?"});
+    expect_refused(str("[optim]\ntype = \"", type, "\"\nweight_decay = -1"), {"line 5"});
+  }
+  expect_refused("[optim]\ntype = \"sgd\"\nmomentum = 0\nnesterov = true",
+                 {"momentum: expected a number above 0 for nesterov"});
+  expect_refused("[optim]\ntype = \"rmsprop\"\nalpha = 1.0", {"alpha"});
+}
+
+TEST(Recipe, EveryScheduleReadsAndResolves) {
+  const std::string schedules[] = {"type = \"constant\"",
+                                   "type = \"step\"\nperiod = 30\ngamma = 0.5",
+                                   "type = \"multi_step\"\nmilestones = [30, 60]",
+                                   "type = \"exponential\"\ngamma = 0.99",
+                                   "type = \"polynomial\"\npower = 2\nfinal_lr = 1e-5",
+                                   "type = \"cosine\"\nfinal_lr = 1e-5",
+                                   "type = \"cosine_restarts\"\ncycle = 10\ncycle_factor = 2",
+                                   "type = \"one_cycle\"\nrise = 0.2\nstart_divisor = 10",
+                                   "type = \"warmup_stable_decay\"\ndecay_steps = 20",
+                                   "type = \"plateau\"\npatience = 2\ngamma = 0.5"};
+  for (const std::string& schedule : schedules) {
+    const Recipe recipe = parse(str("[schedule]\n", schedule, "\nwarmup_steps = 5\n"));
+    const std::string resolved = to_toml(recipe);
+    EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved) << schedule;
+    for (const std::int64_t steps : {1, 2, 3, 100})  // cut short, it still is a schedule
+      EXPECT_NO_THROW(build_schedule(recipe.schedule, recipe.optim.lr, steps)) << schedule;
+    expect_refused(str("[schedule]\n", schedule, "\nwarmup_stps = 5"),
+                   {"did you mean 'warmup_steps'?"});
+  }
+  expect_refused("[schedule]\ntype = \"step\"", {"[schedule] has no period"});
+  expect_refused("[schedule]\ntype = \"exponential\"", {"[schedule] has no gamma"});
+  expect_refused("[schedule]\ntype = \"multi_step\"\nmilestones = [5, 4]", {"ascending"});
+  expect_refused("[schedule]\ntype = \"plateau\"\ngamma = 1.0", {"between 0 and 1"});
+  expect_refused("[schedule]\ntype = \"cosin\"", {"did you mean 'cosine'?"});
+  expect_refused("[schedule]\nperiod = 3", {"no key 'period'"});
+}
+
+TEST(Recipe, GroupsAreReadStrictly) {
+  const Recipe recipe = parse(R"([optim]
+clip_value = 0.5
+ema = 0.999
+loss_scale = 128
+groups = [
+  {match = "*.bias", weight_decay = 0.0},
+  {rank = 1, weight_decay = 0.0, lr_scale = 0.5},
+]
+)");
+  ASSERT_EQ(recipe.optim.groups.size(), 2u);
+  EXPECT_EQ(recipe.optim.groups[0].match, "*.bias");
+  EXPECT_EQ(recipe.optim.groups[0].weight_decay, 0.0);
+  EXPECT_EQ(recipe.optim.groups[0].lr_scale, 1);
+  EXPECT_EQ(recipe.optim.groups[1].match, "*");
+  EXPECT_EQ(recipe.optim.groups[1].rank, 1);
+  EXPECT_EQ(recipe.optim.ema, 0.999);
+  EXPECT_EQ(recipe.optim.clip_value, 0.5);
+  EXPECT_EQ(recipe.optim.loss_scale, 128.0);
+  const std::string resolved = to_toml(recipe);
+  EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
+  const std::string begin = "[optim]\ngroups = [\n{match = \"*.bias\", ";
+  expect_refused(begin + "wd = 0.0}]", {"line 5: [optim] group 0 has no key 'wd'"});
+  expect_refused(begin + "weight_deca = 0.0}]", {"did you mean 'weight_decay'?"});
+  expect_refused(begin + "lr_scale = -1}]", {"line 5: [optim] group 0 lr_scale"});
+  expect_refused(begin + "weight_decay = nan}]", {"weight_decay"});
+  expect_refused("[optim]\ngroups = [{lr_scale = 1}]", {"line 4", "group 0 has no match"});
+  expect_refused("[optim]\ngroups = [3]", {"line 4: [optim] group 0: expected a table"});
+  expect_refused("[optim]\ngroups = 3", {"line 4: [optim] groups: expected a list of tables"});
+  expect_refused("[optim]\nema = 1.0", {"ema"});
+  expect_refused("[optim]\nloss_scale = 0", {"loss_scale"});
+  EXPECT_EQ(parse("[optim]\ngroups = [{match = \"*\"}]", {"optim.groups.0.lr_scale=0.25"})
+                .optim.groups[0]
+                .lr_scale,
+            0.25);
+}
+
 TEST(Recipe, BrokenTomlNamesTheLine) {
   expect_refused("[optim\nlr = 1", {"r.toml, line 3: not TOML"});
   expect_refused("[optim]\nlr = 1\nlr = 2", {"r.toml, line 5: not TOML"});
@@ -200,7 +291,7 @@ TEST(Recipe, OverridesReplaceAndAdd) {
   EXPECT_EQ(recipe.train.epochs, 3);
   EXPECT_EQ(recipe.data.name, "mnist");
   EXPECT_EQ(recipe.data.folder, "/tmp/a-b.c");
-  EXPECT_EQ(recipe.optim.betas[1], 0.6);
+  EXPECT_EQ(std::get<AdamWOptions>(recipe.optim.method).beta2, 0.6);
   EXPECT_EQ(recipe.layers[0].options.integer("out"), 32);
   EXPECT_FALSE(recipe.layers[0].options.flag("bias"));
   EXPECT_EQ(parse("", {"optim.lr=1", "optim.lr=2"}).optim.lr, 2);

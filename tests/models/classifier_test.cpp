@@ -10,8 +10,7 @@
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/softmax_cross_entropy.h"
-#include "optim/adamw.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 #include "support/backend.h"
 #include "support/model.h"
 
@@ -32,7 +31,8 @@ struct Classifier {
     options.outputs = {logits};
     model.compile(options);
     optimizer = std::make_unique<AdamW>(model.context, model.graph.slab(),
-                                        AdamWOptions{.learning_rate = 3e-3, .clip_norm = 1.0});
+                                        AdamWOptions{.learning_rate = 3e-3},
+                                        OptimizerOptions{.clip_norm = 1.0});
   }
   void step() {
     model.step();

@@ -7,7 +7,7 @@
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "layers/softmax_cross_entropy.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 #include "support/backend.h"
 #include "support/model.h"
 #include "support/source_folder.h"

@@ -1,5 +1,3 @@
-#include "optim/adamw.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -17,6 +15,7 @@ using AdamWTest = SlabTest;
 struct NaiveAdamW {
   std::vector<double> p, m, v;
   AdamWOptions options;
+  OptimizerOptions common;
   int t = 0;
 
   template <class T>
@@ -24,8 +23,8 @@ struct NaiveAdamW {
     double norm = 0;
     for (T g : gradient) norm += double(g) * double(g);
     norm = std::sqrt(norm);
-    const double clip = options.clip_norm > 0 ? std::min(1.0, options.clip_norm / norm) : 1;
-    const double rate = learning_rate(*options.schedule, std::uint64_t(t));
+    const double clip = common.clip_norm > 0 ? std::min(1.0, common.clip_norm / norm) : 1;
+    const double rate = learning_rate(*common.schedule, std::uint64_t(t));
     ++t;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const double g = clip * double(gradient[i]);
@@ -43,16 +42,15 @@ void expect_hundred_steps(Context& context, double tolerance) {
   constexpr std::int64_t kCount = 1003;
   const std::vector<T> start = draw<T>(kCount, 11);
   Training<T> training(context, start);
-  const AdamWOptions options{.beta1 = 0.85,
-                             .beta2 = 0.98,
-                             .weight_decay = 0.05,
-                             .schedule = cosine(0.01, 90, {.warmup_steps = 10, .final = 1e-3}),
-                             .clip_norm = 15};
-  AdamW optimizer(context, training.slab(), options);
+  const AdamWOptions options{.beta1 = 0.85, .beta2 = 0.98, .weight_decay = 0.05};
+  const OptimizerOptions common{.schedule = cosine(0.01, 90, {.warmup_steps = 10, .final = 1e-3}),
+                                .clip_norm = 15};
+  AdamW optimizer(context, training.slab(), options, common);
   NaiveAdamW naive{.p = {start.begin(), start.end()},
                    .m = std::vector<double>(kCount),
                    .v = std::vector<double>(kCount),
-                   .options = options};
+                   .options = options,
+                   .common = common};
   for (unsigned step = 0; step < 100; ++step) {
     const std::vector<T> gradient = draw<T>(kCount, 100 + step);  // norm about 18
     training.set_gradient(gradient);
@@ -76,16 +74,13 @@ TEST_F(AdamWTest, AgreesWithPyTorch) {
   };
   expect_fixture<double>(context(), "adamw", 1e-13, plain);
   expect_fixture<float>(context(), "adamw_float32", 4e-6, plain);
-  expect_fixture<double>(context(), "adamw_cosine", 1e-12,
-                         [](Context& context, const ParameterSlab& slab) {
-                           return std::make_unique<AdamW>(
-                               context, slab,
-                               AdamWOptions{.beta1 = 0.8,
-                                            .beta2 = 0.95,
-                                            .epsilon = 1e-6,
-                                            .weight_decay = 0.1,
-                                            .schedule = cosine(0.05, 100, {.final = 0.005})});
-                         });
+  expect_fixture<double>(
+      context(), "adamw_cosine", 1e-12, [](Context& context, const ParameterSlab& slab) {
+        return std::make_unique<AdamW>(
+            context, slab,
+            AdamWOptions{.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6, .weight_decay = 0.1},
+            OptimizerOptions{.schedule = cosine(0.05, 100, {.final = 0.005})});
+      });
 }
 
 TEST_F(AdamWTest, ABadGradientIsSkippedCountedAndForgotten) {
@@ -129,7 +124,7 @@ TEST_F(AdamWTest, ABadGradientIsSkippedCountedAndForgotten) {
 
 TEST_F(AdamWTest, AHugeGradientIsClippedRatherThanSkipped) {
   Training<float> training(context(), {1, 1, 1});
-  AdamW optimizer(context(), training.slab(), {.clip_norm = 1});
+  AdamW optimizer(context(), training.slab(), {}, {.clip_norm = 1});
   training.gradient.upload({1e30f, 0, -1e30f});
   optimizer.step(training.totals_tensor());
   context().stream().synchronize();
@@ -147,6 +142,9 @@ TEST_F(AdamWTest, RefusesOptionsOutOfRange) {
   const auto refuse = [&](const AdamWOptions& options, const std::string& part) {
     test::expect_error([&] { AdamW(context(), training.slab(), options); }, {"AdamW", part});
   };
+  const auto refuse_common = [&](const OptimizerOptions& options, const std::string& part) {
+    test::expect_error([&] { AdamW(context(), training.slab(), {}, options); }, {"AdamW", part});
+  };
   const double nan = std::nan("");
   for (double beta : {-0.1, 1.0, nan}) {
     refuse({.beta1 = beta}, "beta1");
@@ -155,11 +153,11 @@ TEST_F(AdamWTest, RefusesOptionsOutOfRange) {
   for (double value : {-1e-9, nan, double(INFINITY)}) {
     refuse({.epsilon = value}, "epsilon");
     refuse({.weight_decay = value}, "weight_decay");
-    refuse({.loss_scale = value}, "loss_scale");
+    refuse_common({.loss_scale = value}, "loss_scale");
   }
-  refuse({.loss_scale = 0}, "loss_scale");
-  refuse({.clip_norm = -1}, "clip_norm");
-  refuse({.clip_norm = nan}, "clip_norm");
+  refuse_common({.loss_scale = 0}, "loss_scale");
+  refuse_common({.clip_norm = -1}, "clip_norm");
+  refuse_common({.clip_norm = nan}, "clip_norm");
   test::expect_error([&] { AdamW(context(), training.slab(), {.learning_rate = -1}); },
                      {"learning rate of 0 or more, got -1"});
   test::expect_error([&] { AdamW(context(), {}); }, {"AdamW: expected parameters"});

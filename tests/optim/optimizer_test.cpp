@@ -1,12 +1,8 @@
-#include "optim/optimizer.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/expect_error.h"
-#include "optim/adamw.h"
-#include "optim/sgd.h"
 #include "optim/training.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -17,9 +13,9 @@ using OptimizerTest = SlabTest;
 constexpr std::int64_t kCount = 9001;
 
 std::unique_ptr<Optimizer> make_optimizer(bool adamw, Context& context, const ParameterSlab& slab) {
-  const Schedule schedule = cosine(0.1, 20, {.warmup_steps = 5});
-  if (adamw) return std::make_unique<AdamW>(context, slab, AdamWOptions{.schedule = schedule});
-  return std::make_unique<Sgd>(context, slab, SgdOptions{.momentum = 0.9, .schedule = schedule});
+  const OptimizerOptions common{.schedule = cosine(0.1, 20, {.warmup_steps = 5})};
+  if (adamw) return std::make_unique<AdamW>(context, slab, AdamWOptions{}, common);
+  return std::make_unique<Sgd>(context, slab, SgdOptions{.momentum = 0.9}, common);
 }
 
 TEST_F(OptimizerTest, ThreeReplaysEqualThreeSteps) {
@@ -179,7 +175,7 @@ TEST_F(OptimizerTest, RepeatsBitForBit) {
   std::vector<float> results[2];
   for (auto& result : results) {
     Training<float> training(context(), draw<float>(100003, 1));
-    AdamW optimizer(context(), training.slab(), {.clip_norm = 0.5});
+    AdamW optimizer(context(), training.slab(), {}, {.clip_norm = 0.5});
     for (unsigned step = 0; step < 3; ++step) {
       training.set_gradient(draw<float>(100003, step));
       optimizer.step(training.totals_tensor());
@@ -211,6 +207,59 @@ TEST_F(OptimizerTest, RefusesSlabsThatDoNotFit) {
   slab = training.slab();
   slab.compute = training.totals_tensor();
   test::expect_error([&] { Sgd(context(), slab); }, {"SGD: expected a compute copy", "[4]", "[3]"});
+}
+
+/// validation_loss() of fixtures.py.
+double validation_loss(int step) { return 1.0 / (1 + step) + (step > 20 ? 0.02 * (step % 7) : 0); }
+
+TEST_F(OptimizerTest, APlateauFallsAsPyTorchsDoesAlsoInReplays) {
+  Training<double> training(context(), {1, 2});
+  Sgd optimizer(
+      context(), training.slab(), {},
+      {.schedule = plateau(
+           0.4, {.factor = 0.5, .patience = 3, .cooldown = 2, .threshold = 1e-2, .final = 0.003})});
+  training.set_gradient({0, 0});
+  context().stream().begin_capture();
+  optimizer.step(training.totals_tensor());
+  const CapturedWork work = context().stream().end_capture();
+  std::ifstream file(std::string(ADJOINT_SOURCE_DIR) + "/tests/optim/fixtures.txt");
+  std::string line, word;
+  std::istringstream words;
+  int count = 0;
+  while (word != "schedule_plateau" && std::getline(file, line)) {
+    words = std::istringstream(line);
+    words >> word >> count;
+  }
+  ASSERT_EQ(count, 120);
+  for (int step = 0; step < count; ++step) {
+    work.replay(context().stream());
+    optimizer.observe(validation_loss(step));
+    double expected = 0;
+    ASSERT_TRUE(words >> expected);
+    context().stream().synchronize();
+    EXPECT_DOUBLE_EQ(optimizer.read_metrics().at(0).learning_rate, expected) << step;
+  }
+}
+
+TEST_F(OptimizerTest, ObservingChangesNothingInOtherSchedules) {
+  Training<float> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab());
+  const DeviceCounters before = device_counters();
+  optimizer.observe(3);
+  EXPECT_EQ(device_counters().launches, before.launches);
+}
+
+TEST_F(OptimizerTest, WithoutAnAverageThereIsNoneToSwap) {
+  Training<float> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab());
+  EXPECT_FALSE(optimizer.has_average());
+  test::expect_error([&] { optimizer.swap_average(); }, {"SGD: no moving average is kept"});
+  for (double decay : {-0.1, 1.0, std::nan("")})
+    test::expect_error([&] { Sgd(context(), training.slab(), {}, {.ema = decay}); },
+                       {"SGD", "ema"});
+  for (double value : {-0.1, std::nan("")})
+    test::expect_error([&] { Sgd(context(), training.slab(), {}, {.clip_value = value}); },
+                       {"SGD", "clip_value"});
 }
 
 TEST_F(OptimizerTest, NoParametersAreNoTrouble) {

@@ -1,5 +1,3 @@
-#include "optim/sgd.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,8 +16,8 @@ void expect_hundred_steps(Context& context, double momentum, double tolerance) {
   const std::vector<T> start = draw<T>(kCount, 11);
   Training<T> training(context, start);
   const Schedule schedule = cosine(0.1, 90, {.warmup_steps = 10, .final = 1e-3});
-  Sgd optimizer(context, training.slab(),
-                {.momentum = momentum, .weight_decay = 0.05, .schedule = schedule});
+  Sgd optimizer(context, training.slab(), {.momentum = momentum, .weight_decay = 0.05},
+                {.schedule = schedule});
   std::vector<double> p(start.begin(), start.end()), v(p.size());
   for (unsigned step = 0; step < 100; ++step) {
     const std::vector<T> gradient = draw<T>(kCount, 100 + step);
@@ -44,18 +42,17 @@ TEST_F(SgdTest, AHundredStepsAgreeWithANaiveOne) {
 }
 
 TEST_F(SgdTest, AgreesWithPyTorch) {
-  const auto make = [](const SgdOptions& options) {
-    return [options](Context& context, const ParameterSlab& slab) {
-      return std::make_unique<Sgd>(context, slab, options);
+  const auto make = [](const SgdOptions& options, const OptimizerOptions& common = {}) {
+    return [options, common](Context& context, const ParameterSlab& slab) {
+      return std::make_unique<Sgd>(context, slab, options, common);
     };
   };
   const SgdOptions momentum{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.01};
-  SgdOptions warmup = momentum;
-  warmup.schedule = constant(0.05, {.warmup_steps = 10});
+  const OptimizerOptions warmup{.schedule = constant(0.05, {.warmup_steps = 10})};
   expect_fixture<double>(context(), "sgd", 1e-13, make({.learning_rate = 0.01}));
   expect_fixture<double>(context(), "sgd_momentum", 1e-12, make(momentum));
   expect_fixture<float>(context(), "sgd_momentum_float32", 5e-6, make(momentum));
-  expect_fixture<double>(context(), "sgd_warmup", 1e-12, make(warmup));
+  expect_fixture<double>(context(), "sgd_warmup", 1e-12, make(momentum, warmup));
 }
 
 TEST_F(SgdTest, KeepsNoVelocityWithoutMomentum) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "optim/optimizer.h"
+#include "optim/parameter_groups.h"
 #include "support/slab.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -40,6 +41,11 @@ struct Training {
   DeviceVector<T> master, gradient;
   DeviceVector<float> totals;
 };
+
+/// The pieces of a slab without groups.
+inline std::vector<SlabPiece> whole_slab(const Tensor& master, double weight_decay) {
+  return cut_slab("test", {master, Tensor(), Tensor()}, {}, weight_decay, false).pieces;
+}
 
 /// The formulas of fixtures.py.
 template <class T>

@@ -10,8 +10,7 @@
 #include "kernels/gather.h"
 #include "kernels/initialize.h"
 #include "kernels/regression_errors.h"
-#include "optim/adamw.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
@@ -142,8 +141,8 @@ std::vector<Result> run_optimizer(const MakeOptimizer& make) {
 std::vector<Result> run_adamw(const std::string&) {
   return run_optimizer([](Context& context, const ParameterSlab& slab) {
     return std::make_unique<AdamW>(
-        context, slab,
-        AdamWOptions{.schedule = cosine(0.05, 20, {.warmup_steps = 2}), .clip_norm = 3});
+        context, slab, AdamWOptions{},
+        OptimizerOptions{.schedule = cosine(0.05, 20, {.warmup_steps = 2}), .clip_norm = 3});
   });
 }
 

@@ -27,6 +27,58 @@ TEST_F(TrainerTest, Learns) {
   EXPECT_GT(epochs[2].validation->accuracy, 0.5);
 }
 
+TEST_F(TrainerTest, EvaluatesAndKeepsTheAverage) {
+  SmallRun run(small_recipe("[optim]\nlr = 0.01\nema = 0.9"));
+  run.trainer.run();
+  const Snapshot last = take_snapshot(*run.model.graph);
+  EXPECT_FALSE(same_bits(run.trainer.best(), last));
+  const EpochReport& best = run.trainer.epochs().at(std::size_t(run.trainer.best_epoch() - 1));
+  restore_snapshot(*run.model.graph, run.trainer.best());
+  EXPECT_EQ(run.evaluator.run().loss, best.validation->loss);
+  // Between epochs the parameters themselves went on: without an average they come out the same.
+  SmallRun plain(small_recipe("[optim]\nlr = 0.01"));
+  plain.trainer.run();
+  EXPECT_TRUE(same_bits(take_snapshot(*plain.model.graph), last));
+}
+
+TEST_F(TrainerTest, APlateauGoesByTheValidation) {
+  const Recipe recipe = small_recipe(
+      "[optim]\ntype = \"sgd\"\nlr = 1e-9\n[schedule]\ntype = \"plateau\"\npatience = 0\n"
+      "gamma = 0.5");
+  SmallRun run(recipe);
+  std::vector<double> rates;
+  Trainer trainer(run.model, *run.optimizer, run.loader, &run.evaluator,
+                  {.steps = 21, .on_epoch = [&](const EpochReport&) {
+                     UpdateState state{};
+                     copy_to_host(run.context.stream(), &state, run.optimizer->update_state(),
+                                  sizeof state);
+                     run.context.stream().synchronize();
+                     rates.push_back(state.rate_factor);
+                   }});
+  trainer.run();
+  EXPECT_EQ(rates, (std::vector<double>{0, 0.5, 0.25}));  // nothing is learned at such a rate
+  expect_error([&] { Trainer(run.model, *run.optimizer, run.loader, nullptr, {.steps = 1}); },
+               {"a plateau schedule goes by the loss of validation samples"});
+}
+
+TEST_F(TrainerTest, GroupsOfARecipeNameParameters) {
+  EXPECT_NO_THROW(SmallRun(small_recipe(
+      "[optim]\ngroups = [{match = \"*.bias\", weight_decay = 0.0}, {rank = 2, lr_scale = 0.5}]")));
+  expect_error([] { SmallRun(small_recipe("[optim]\ngroups = [{match = \"*.bias_\"}]")); },
+               {"small.toml: [optim]: AdamW: group match = \"*.bias_\"", ".bias (rank 1)",
+                ".weight (rank 2)"});
+}
+
+TEST_F(TrainerTest, EveryMethodTrains) {
+  for (const OptimizerMethod& method : optimizer_methods()) {
+    SmallRun run(small_recipe(str("[optim]\ntype = \"", method_type(method), "\"")), 1000);
+    run.trainer.run();
+    const auto& epochs = run.trainer.epochs();
+    EXPECT_LT(epochs[2].train.loss, epochs[0].train.loss) << method_type(method);
+    EXPECT_EQ(epochs[2].skipped, 0) << method_type(method);
+  }
+}
+
 TEST_F(TrainerTest, OneSeedGivesOneModel) {
   Snapshot models[3];
   for (int i = 0; i < 3; ++i) {

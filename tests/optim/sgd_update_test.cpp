@@ -1,16 +1,20 @@
-#include "kernels/sgd.h"
+// SGD's update alone, on a slab in the midst of training.
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 
 #include "base/expect_error.h"
-#include "support/slab.h"
+#include "optim/training.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-using SgdKernelTest = SlabTest;
+using SgdUpdateTest = SlabTest;
+
+void sgd(Stream& stream, const SlabUpdate& call, double momentum = 0.9) {
+  update_rule(SgdOptions{.momentum = momentum}).update(stream, call);
+}
 
 /// A slab in the midst of training.
 template <class T, class Gradient, class Compute = float16>
@@ -24,10 +28,11 @@ struct Slab {
                            .learning_rate = 0.02, .gradient_scale = 0.125, .finite = 1}}) {
     call.master = flat(master);
     call.gradient = flat(gradient);
-    if (momentum != 0) call.v = flat(v);
+    if (momentum != 0) call.moments[0] = flat(v);
+    pieces.emplace(context, whole_slab(call.master, 0.1));
+    call.pieces = pieces->data();
+    call.piece_count = std::int64_t(pieces->size());
     if (with_compute) call.compute = flat(compute);
-    call.momentum = momentum;
-    call.weight_decay = 0.1;
     call.state = state.data();
   }
 
@@ -36,7 +41,8 @@ struct Slab {
   DeviceVector<T> v;
   DeviceVector<Compute> compute;
   DeviceVector<UpdateState> state;
-  SgdUpdate call;
+  std::optional<DeviceVector<SlabPiece>> pieces;
+  SlabUpdate call;
 };
 
 template <class T, class Gradient, class Compute>
@@ -53,7 +59,7 @@ void expect_update(Context& context, std::int64_t count, bool with_compute, doub
       p[i] -= 0.02 * velocity;
       if (momentum != 0) v[i] = velocity;
     }
-    sgd(context.stream(), slab.call);
+    sgd(context.stream(), slab.call, momentum);
     SCOPED_TRACE(str(count, " elements, gradient ", name(kDTypeOf<Gradient>)));
     EXPECT_LE(relative_error(slab.master.download(), p), tolerance);
     EXPECT_LE(relative_error(slab.v.download(), v), tolerance);
@@ -66,7 +72,7 @@ void expect_update(Context& context, std::int64_t count, bool with_compute, doub
   }
 }
 
-TEST_F(SgdKernelTest, AgreesWithTheFormulasInDouble) {
+TEST_F(SgdUpdateTest, AgreesWithTheFormulasInDouble) {
   with_both_blocks([&] {
     for (std::int64_t count : kSlabSizes) {
       expect_update<float, float, float16>(context(), count, false, 3e-7);
@@ -79,7 +85,7 @@ TEST_F(SgdKernelTest, AgreesWithTheFormulasInDouble) {
   });
 }
 
-TEST_F(SgdKernelTest, TouchesNothingInASkippedStep) {
+TEST_F(SgdUpdateTest, TouchesNothingInASkippedStep) {
   Slab<float, float16, float16> slab(context(), 5003, true, 0.9);
   UpdateState state = slab.state.download()[0];
   state.finite = 0;
@@ -93,10 +99,10 @@ TEST_F(SgdKernelTest, TouchesNothingInASkippedStep) {
   EXPECT_EQ(std::memcmp(after.data(), compute.data(), after.size() * sizeof(float16)), 0);
 }
 
-TEST_F(SgdKernelTest, RefusesWhatDoesNotFit) {
+TEST_F(SgdUpdateTest, RefusesWhatDoesNotFit) {
   Slab<float, float> slab(context(), 16, false, 0.9);
-  SgdUpdate call = slab.call;
-  call.v = Tensor();
+  SlabUpdate call = slab.call;
+  call.moments[0] = Tensor();
   test::expect_error([&] { sgd(context().stream(), call); }, {"sgd: v", "got nothing"});
   call = slab.call;
   call.gradient = call.gradient.first(3);

@@ -1,4 +1,4 @@
-#include "kernels/adamw.h"
+// AdamW's update alone, on a slab in the midst of training.
 
 #include <gtest/gtest.h>
 
@@ -6,12 +6,16 @@
 #include <cstring>
 
 #include "base/expect_error.h"
-#include "support/slab.h"
+#include "optim/training.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-using AdamWKernelTest = SlabTest;
+using AdamWUpdateTest = SlabTest;
+
+void adamw(Stream& stream, const SlabUpdate& call) {
+  update_rule(AdamWOptions{.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}).update(stream, call);
+}
 
 /// A slab in the midst of training.
 template <class T, class Gradient, class Compute = float16>
@@ -32,13 +36,11 @@ struct Slab {
                                       .finite = 1}}) {
     call.master = flat(master);
     call.gradient = flat(gradient);
-    call.m = flat(m);
-    call.v = flat(v);
+    call.moments = {flat(m), flat(v), Tensor()};
+    pieces.emplace(context, whole_slab(call.master, 0.1));
+    call.pieces = pieces->data();
+    call.piece_count = std::int64_t(pieces->size());
     if (with_compute) call.compute = flat(compute);
-    call.beta1 = 0.8;
-    call.beta2 = 0.95;
-    call.epsilon = 1e-3;
-    call.weight_decay = 0.1;
     call.state = state.data();
   }
   static std::vector<T> squares(std::vector<T> values) {
@@ -52,7 +54,8 @@ struct Slab {
   DeviceVector<T> m, v;
   DeviceVector<Compute> compute;
   DeviceVector<UpdateState> state;
-  AdamWUpdate call;
+  std::optional<DeviceVector<SlabPiece>> pieces;
+  SlabUpdate call;
 };
 
 /// The formulas of the header, one element at a time, in double.
@@ -85,7 +88,7 @@ void expect_update(Context& context, std::int64_t count, bool with_compute, doub
   }
 }
 
-TEST_F(AdamWKernelTest, AgreesWithTheFormulasInDouble) {
+TEST_F(AdamWUpdateTest, AgreesWithTheFormulasInDouble) {
   with_both_blocks([&] {
     for (std::int64_t count : kSlabSizes) {
       expect_update<float, float, float16>(context(), count, false, 3e-7);
@@ -98,7 +101,7 @@ TEST_F(AdamWKernelTest, AgreesWithTheFormulasInDouble) {
   });
 }
 
-TEST_F(AdamWKernelTest, TouchesNothingInASkippedStep) {
+TEST_F(AdamWUpdateTest, TouchesNothingInASkippedStep) {
   Slab<float, bfloat16, bfloat16> slab(context(), 5003, true);
   UpdateState state = slab.state.download()[0];
   state.finite = 0;
@@ -113,7 +116,7 @@ TEST_F(AdamWKernelTest, TouchesNothingInASkippedStep) {
   EXPECT_TRUE(same_bits(slab.compute.download(), compute));
 }
 
-TEST_F(AdamWKernelTest, BlockSizeDoesNotMatter) {
+TEST_F(AdamWUpdateTest, BlockSizeDoesNotMatter) {
   Slab<float, float> one(context(), 9001, false), other(context(), 9001, false);
   adamw(context().stream(), one.call);
   {
@@ -128,19 +131,19 @@ TEST_F(AdamWKernelTest, BlockSizeDoesNotMatter) {
             1e-7);
 }
 
-TEST_F(AdamWKernelTest, RefusesWhatDoesNotFit) {
+TEST_F(AdamWUpdateTest, RefusesWhatDoesNotFit) {
   Slab<float, float, bfloat16> slab(context(), 16, true);
-  const auto refuse = [&](const AdamWUpdate& call, std::initializer_list<std::string> parts) {
+  const auto refuse = [&](const SlabUpdate& call, std::initializer_list<std::string> parts) {
     test::expect_error([&] { adamw(context().stream(), call); }, parts);
   };
-  AdamWUpdate call = slab.call;
-  call.m = call.m.first(15);
+  SlabUpdate call = slab.call;
+  call.moments[0] = call.moments[0].first(15);
   refuse(call, {"adamw: m", "float32 [16]", "float32 [15]"});
   call = slab.call;
   call.gradient = Tensor(slab.gradient.data(), DType::float16, {16});
   refuse(call, {"no update for float32 master parameters with float16 gradients and bfloat16"});
   call = slab.call;
-  call.v = Tensor();
+  call.moments[1] = Tensor();
   refuse(call, {"adamw: v", "got nothing"});
   call = slab.call;
   call.master = Tensor(slab.master.data() + 1, DType::float32, {15});

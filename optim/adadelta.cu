@@ -1,0 +1,33 @@
+// Adadelta: the formulas stand at AdadeltaOptions in optim/methods.h.
+#include "optim/slab_rule.cuh"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+struct AdadeltaStep {
+  static constexpr int kMoments = 2;
+  T rate, decay, rho, gain, epsilon;
+
+  ADJOINT_DEVICE AdadeltaStep(const AdadeltaOptions& o, const SlabStep& at)
+      : rate(T(at.rate)),
+        decay(T(at.weight_decay)),
+        rho(T(o.rho)),
+        gain(T(1 - o.rho)),
+        epsilon(T(o.epsilon)) {}
+  ADJOINT_DEVICE void operator()(T g, T& p, T& v, T& d) const {
+    const T total = g + decay * p;
+    v = rho * v + gain * total * total;
+    const T u = std::sqrt(d + epsilon) / std::sqrt(v + epsilon) * total;
+    d = rho * d + gain * u * u;
+    p -= rate * u;
+  }
+};
+
+}  // namespace
+
+UpdateRule update_rule(const AdadeltaOptions& o) {
+  return slab_rule<AdadeltaStep>(o, {.moments = {{"v"}, {"d"}}, .squares_gradient = true});
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,32 @@
+// Lion: the formulas stand at LionOptions in optim/methods.h.
+#include "optim/slab_rule.cuh"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+struct LionStep {
+  static constexpr int kMoments = 1;
+  T kept, rate, beta1, gain1, beta2, gain2;
+
+  ADJOINT_DEVICE LionStep(const LionOptions& o, const SlabStep& at)
+      : kept(T(1 - at.rate * at.weight_decay)),
+        rate(T(at.rate)),
+        beta1(T(o.beta1)),
+        gain1(T(1 - o.beta1)),
+        beta2(T(o.beta2)),
+        gain2(T(1 - o.beta2)) {}
+  ADJOINT_DEVICE void operator()(T g, T& p, T& m) const {
+    const T u = beta1 * m + gain1 * g;
+    p = p * kept - (u > 0 ? rate : u < 0 ? -rate : 0);
+    m = beta2 * m + gain2 * g;
+  }
+};
+
+}  // namespace
+
+UpdateRule update_rule(const LionOptions& o) {
+  return slab_rule<LionStep>(o, {.moments = {{"m"}}});
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,43 @@
+// What every optimizer can be told, whatever its method.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optim/schedule.h"
+
+namespace adjoint {
+
+/// Settings for some of the parameters: those that fit all that is given.
+struct ParameterGroup {
+  std::string match = "*";                  ///< glob over names: "*.bias", "layer_norm*"
+  std::optional<std::int64_t> rank = {};    ///< axes of the parameter: 1 for biases and norms
+  std::optional<double> weight_decay = {};  ///< instead of the method's
+  double lr_scale = 1;                      ///< times the learning rate, >= 0
+};
+
+struct OptimizerOptions {
+  /// Instead of the method's constant learning_rate.
+  std::optional<Schedule> schedule = {};
+  /// The norm of the mean gradient over all parameters is clipped to this (Pascanu et al. 2013);
+  /// 0: no clipping.
+  double clip_norm = 0;
+  /// After that, every element of it to [-clip_value, clip_value]; 0: no clipping.
+  double clip_value = 0;
+  /// What losses multiply their gradients by, at first; the optimizer writes it to
+  /// Context::loss_scale() and divides it out of the gradient.
+  double loss_scale = 1;
+  /// Whether and how it then changes: for float16.
+  LossScaling scaling = {};
+  /// The first group that a parameter belongs to counts.
+  std::vector<ParameterGroup> groups = {};
+  /// Decay of a moving average of the parameters, kept beside them, in [0, 1); 0: none.
+  double ema = 0;
+};
+
+/// Throws Error, beginning with `name`, if an option is out of range.
+void check_options(const std::string& name, const OptimizerOptions& options);
+
+}  // namespace adjoint

@@ -1,0 +1,32 @@
+// SGD: the formulas stand at SgdOptions in optim/methods.h. Without momentum no velocity is moved.
+#include "optim/slab_rule.cuh"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+template <class T>
+struct SgdStep {
+  static constexpr int kMoments = 1;
+  T rate, decay, momentum, taken;
+  bool nesterov;
+
+  ADJOINT_DEVICE SgdStep(const SgdOptions& o, const SlabStep& at)
+      : rate(T(at.rate)),
+        decay(T(at.weight_decay)),
+        momentum(T(o.momentum)),
+        taken(T(at.state.step == 1 ? 1 : 1 - o.dampening)),
+        nesterov(o.nesterov) {}
+  ADJOINT_DEVICE void operator()(T g, T& p, T& v) const {
+    const T total = g + decay * p;
+    v = momentum * v + taken * total;
+    p -= rate * (nesterov ? total + momentum * v : v);
+  }
+};
+
+}  // namespace
+
+UpdateRule update_rule(const SgdOptions& o) {
+  return slab_rule<SgdStep>(o, {.moments = {{"v", o.momentum != 0}}});
+}
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
