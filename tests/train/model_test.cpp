@@ -40,8 +40,8 @@ TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {
                   {"layer 1 (linear)", "[4, 12]", "[4, 10]", "10 classes"});
   expect_no_model(chain("{type = \"linear\", out = 10}"), {"[4, 10]", "flatten"});
   expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 10}",
-                        "[train]\nprecision = \"float16\""),
-                  {"float16", "float32 or bfloat16"});
+                        "[train]\nprecision = \"float64\""),
+                  {"float64", "float32, bfloat16 or float16"});
 }
 
 TEST_F(ModelTest, StartsAsTheRecipeSays) {
@@ -71,8 +71,8 @@ TEST_F(ModelTest, NamesTheOptionOfALossThatDoesNotFit) {
 }
 
 TEST_F(ModelTest, SavesAndLoads) {
-  // In bfloat16 the layers use copies of what is loaded.
-  for (const std::string precision : {"float32", "bfloat16"}) {
+  // In 16 bits the layers use copies of what is loaded.
+  for (const std::string precision : {"float32", "bfloat16", "float16"}) {
     const std::string setting = "precision = \"" + precision + "\"";
     const ScratchFolder scratch;
     SmallRun run(small_recipe(setting));
