@@ -207,6 +207,37 @@ TEST(Results, TablesArePredictedInTheirUnitsAndNames) {
   EXPECT_NE(refused.text.find("high"), std::string::npos) << refused.text;
 }
 
+// Targets of 0 and 1: what is predicted and measured are probabilities.
+TEST(Results, QuestionsWithTwoAnswersHaveAccuracyAndArea) {
+  const ScratchFolder scratch;
+  const std::string in_folder = "cd " + scratch.path().string() + " && ";
+  ASSERT_EQ(shell(in_folder +
+                  "awk 'BEGIN { print \"a,b,yes\"; for (i = 0; i < 300; ++i) { a = i % 13 - 6; b = "
+                  "i % 7; print a \",\" b \",\" (a > 0) } }' > t.csv")
+                .code,
+            0);
+  write_file_atomically(
+      scratch / "r.toml",
+      std::string_view("[data]\nname = \"csv\"\ntrain = \"t.csv\"\ntarget = \"yes\"\n[loss]\ntype "
+                       "= \"bce_with_logits\"\n[model]\nlayers = [{type = \"linear\", out = "
+                       "1}]\n[optim]\nlr = 0.1\n[train]\nepochs = 20\nbatch = 32\n"));
+  const Outcome trained =
+      shell(in_folder + "$ADJOINT train ./r.toml --device host --quiet --out run");
+  ASSERT_EQ(trained.code, 0) << trained.text;
+  expect_parts(shell(in_folder + "$ADJOINT eval run --device host"),
+               {"loss ", "yes", "accuracy", "AUC"});
+  const json report =
+      json::parse(shell(in_folder + "$ADJOINT eval run --device host --json -").text);
+  EXPECT_GT(report["binary"][0]["accuracy"].get<double>(), 0.9);
+  EXPECT_GT(report["binary"][0]["auc"].get<double>(), 0.98);
+  ASSERT_EQ(shell(in_folder + "printf 'a,b\\n6,1\\n-6,1\\n' > new.csv").code, 0);
+  const json found =
+      json::parse(shell(in_folder + "$ADJOINT predict run new.csv --device host --json -").text);
+  EXPECT_GT(found["predictions"][0]["values"]["yes"].get<double>(), 0.9);
+  EXPECT_LE(found["predictions"][0]["values"]["yes"].get<double>(), 1.0);
+  EXPECT_LT(found["predictions"][1]["values"]["yes"].get<double>(), 0.1);
+}
+
 TEST(Results, AnAutoencoderShowsWhatItMakes) {
   const ScratchFolder scratch;
   const fs::path run = scratch / "run", picture = run / "reconstructions.png";

@@ -9,6 +9,7 @@
 #include "core/train/engine_choices.h"
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
+#include "core/train/predictor.h"
 #include "core/train/reconstructions.h"
 #include "core/train/run_folder.h"
 #include "tools/adjoint/commands.h"
@@ -154,6 +155,49 @@ json json_of(const Evaluation& found, const Recipe& recipe) {
   return outputs;
 }
 
+// ---- of questions with two answers (bce_with_logits): each output is one, its target 0 or 1
+
+struct BinaryReport {
+  double accuracy = 0;  ///< of "the probability is above one half"
+  double area = 0;      ///< under the ROC curve
+};
+
+std::vector<BinaryReport> binary_reports(Context& context, const RunFolder& folder,
+                                         const Dataset& data) {
+  const std::vector<float> found = Predictor(context, folder).run(data);
+  const auto outputs = static_cast<std::size_t>(data.outputs);
+  std::vector<BinaryReport> reports;
+  for (std::size_t j = 0; j < outputs; ++j) {
+    std::vector<float> scores;
+    std::vector<bool> positive;
+    double right = 0;
+    for (std::size_t i = j; i < found.size(); i += outputs) {
+      scores.push_back(found[i]);
+      positive.push_back(data.targets[i] > 0.5f);
+      right += positive.back() ? found[i] > 0.5f : found[i] <= 0.5f;
+    }
+    reports.push_back({right / double(scores.size()), area_under_curve(scores, positive)});
+  }
+  return reports;
+}
+
+void print_binary(const std::vector<BinaryReport>& reports, const Recipe& recipe) {
+  Table table({"predicted", ">accuracy", ">AUC"});
+  for (std::size_t j = 0; j < reports.size(); ++j)
+    table.add({output_name(recipe, j, reports.size()), number("%.2f %%", 100 * reports[j].accuracy),
+               number("%.4f", reports[j].area)});
+  std::fputs(table.text().c_str(), stdout);
+}
+
+json json_of(const std::vector<BinaryReport>& reports, const Recipe& recipe) {
+  json outputs = json::array();
+  for (std::size_t j = 0; j < reports.size(); ++j)
+    outputs.push_back({{"name", output_name(recipe, j, reports.size())},
+                       {"accuracy", reports[j].accuracy},
+                       {"auc", reports[j].area}});
+  return outputs;
+}
+
 // ---- all of one evaluation
 
 class EvalRun {
@@ -183,6 +227,9 @@ class EvalRun {
     model_ = build_model(context_, recipe_, options);
     load_model(folder_.model(), *model_.graph);
     measure(loader);
+    // Targets as they are in the file, and so are the features.
+    if (model_.outputs > 0 && recipe_.loss.type == "bce_with_logits")
+      binary_ = binary_reports(context_, folder_, load_test_data(recipe_.data, command_.data));
     if (command_.json != "-") print();
     if (!command_.json.empty()) write_report(command_.json, report_json());
     if (drawn) draw(loader);
@@ -201,12 +248,17 @@ class EvalRun {
   }
 
   void print() const {
-    std::printf("%s: %s on %lld samples", name_.c_str(), result_text(model_, found_).c_str(),
-                static_cast<long long>(found_.count));
-    if (model_.classes > 0 || model_.outputs > 0) std::printf(", loss %.4f", found_.loss);
-    std::printf("\n");
+    const std::string loss = formatted("loss %.4f", found_.loss);
+    // Log-odds are no numbers near 0 and 1: no R2.
+    const std::string result = binary_.empty() ? result_text(model_, found_) : loss;
+    std::printf("%s: %s on %lld samples%s\n", name_.c_str(), result.c_str(),
+                static_cast<long long>(found_.count),
+                result == loss ? "" : str(", ", loss).c_str());
     if (model_.classes > 0) print_measures(classes_);
-    if (model_.outputs > 0) print_errors(found_, recipe_);
+    if (!binary_.empty())
+      print_binary(binary_, recipe_);
+    else if (model_.outputs > 0)
+      print_errors(found_, recipe_);
     if (!command_.confusion) return;
     if (model_.classes > 0)
       print_confusion(classes_, class_names_);
@@ -220,7 +272,10 @@ class EvalRun {
                 {"samples", found_.count},
                 {"loss", found_.loss}};
     if (model_.classes > 0) report["classification"] = json_of(classes_, class_names_);
-    if (model_.outputs > 0) report["regression"] = json_of(found_, recipe_);
+    if (!binary_.empty())
+      report["binary"] = json_of(binary_, recipe_);
+    else if (model_.outputs > 0)
+      report["regression"] = json_of(found_, recipe_);
     return report.dump(2, ' ', false, json::error_handler_t::replace);
   }
 
@@ -242,6 +297,7 @@ class EvalRun {
   Model model_;
   Evaluation found_;
   ClassificationReport classes_;
+  std::vector<BinaryReport> binary_;
 };
 
 }  // namespace
