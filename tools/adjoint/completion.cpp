@@ -100,7 +100,7 @@ std::string argument_flags(const CommandLine& line) {
       if (flag.argument != ArgumentKind::none)
         names.insert(names.end(), flag.names.begin(), flag.names.end());
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return join(names, "|");
 }
 

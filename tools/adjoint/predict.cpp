@@ -36,10 +36,10 @@ class PredictRun {
       try {
         predict(file);
       } catch (const Error& error) {
-        failures_.push_back({file, error.message()});
+        failures_.emplace_back(file, error.message());
       }
     }
-    if (command_.json != "-" && rows_.size() > 0) std::fputs(table_.text(0).c_str(), stdout);
+    if (command_.json != "-" && !rows_.empty()) std::fputs(table_.text(0).c_str(), stdout);
     if (!command_.json.empty()) write_report(command_.json, report_json());
     if (!inputs_.empty()) draw();
     std::fflush(stdout);
@@ -71,7 +71,7 @@ class PredictRun {
             str("the likeliest ", std::min<std::int64_t>(command_.top, outline().classes)));
     }
     for (std::int64_t j = 0; j < outline().outputs; ++j) all.push_back(str(">", output_name(j)));
-    if (reconstructs()) all.push_back(">mean squared error");
+    if (reconstructs()) all.emplace_back(">mean squared error");
     return all;
   }
 
