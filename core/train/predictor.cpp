@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/data/loader.h"
 #include "core/train/datasets.h"
+#include "core/train/engine_choices.h"
 #include "core/train/model_file.h"
 #include "core/train/samples.h"
 
@@ -38,6 +39,27 @@ std::vector<float> as_floats(const Bytes& bytes, DType type) {
   }
 }
 
+// What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
+// exponential, cross-entropies the softmax.
+void to_probabilities(std::vector<float>& values, std::size_t width, const std::string& loss) {
+  if (loss == "bce_with_logits" || loss == "kl_divergence") {
+    const double one = loss == "bce_with_logits" ? 1.0 : 0.0;
+    for (float& value : values)
+      value = static_cast<float>(1 / (one + std::exp(-static_cast<double>(value))));
+    return;
+  }
+  for (std::size_t begin = 0; begin < values.size(); begin += width)
+    std::ranges::copy(probabilities(std::span(values).subspan(begin, width)),
+                      values.begin() + static_cast<std::ptrdiff_t>(begin));
+}
+
+void to_units(std::vector<float>& values, const Normalisation& target) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t j = i % target.mean.size();
+    values[i] = static_cast<float>(values[i] * target.deviation[j] + target.mean[j]);
+  }
+}
+
 }  // namespace
 
 Predictor::Predictor(Context& context, const RunFolder& folder)
@@ -45,6 +67,7 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
       recipe_(read_recipe(folder.recipe())),
       statistics_(load_statistics(folder.model())),
       outline_(outline_of(folder, recipe_)) {
+  if (std::filesystem::exists(folder.engines())) restore_engine_choices(folder.engines(), context);
   ModelOptions options = model_options(outline_);
   options.loss = false;
   model_ = build_model(context, recipe_, options);
@@ -87,16 +110,10 @@ std::vector<float> Predictor::run(const Dataset& samples) {
   copy_to_host(stream, bytes.data(), all.data(), bytes.size());
   stream.synchronize();
   std::vector<float> values = as_floats(bytes, type);
-  const Normalisation& target = statistics_.target;
-  const bool odds = recipe_.loss.type == "bce_with_logits";
-  if (outline_.outputs == 0) return values;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t j = i % static_cast<std::size_t>(width_);
-    double value = values[i];
-    if (odds) value = 1 / (1 + std::exp(-value));
-    if (!target.mean.empty()) value = value * target.deviation.at(j) + target.mean.at(j);
-    values[i] = static_cast<float>(value);
-  }
+  if (model_.logits)
+    to_probabilities(values, static_cast<std::size_t>(width_), recipe_.loss.type);
+  else if (outline_.outputs > 0 && !statistics_.target.mean.empty())
+    to_units(values, statistics_.target);
   return values;
 }
 

@@ -27,8 +27,8 @@ class Predictor {
   std::int64_t width() const { return width_; }
 
   /// What the model makes of samples as read_samples() gives them, [count, width]: a score for each
-  /// class; numbers in the units of the data (of bce_with_logits probabilities); what the model
-  /// made again, in its own units. Waits, once.
+  /// class; numbers in the units of the data (where these are probabilities, and the model makes
+  /// logits, probabilities); what the model made again, in its own units. Waits, once.
   std::vector<float> run(const Dataset& samples);
 
  private:

@@ -103,6 +103,32 @@ TEST_F(PredictorTest, NumbersAreInTheUnitsOfTheData) {
   }
 }
 
+TEST_F(PredictorTest, LogitsBecomeTheProbabilitiesTheyStandFor) {
+  const ScratchFolder scratch;
+  std::string table = "a,b,p,q\n";
+  for (int i = 0; i < 40; ++i) table += str(i % 7, ",", i % 5, ",", i % 2, ",", 1 - i % 2, "\n");
+  write_file_atomically(scratch / "t.csv", std::string_view(table));
+  for (const std::string loss : {"bce_with_logits", "kl_divergence", "softmax_cross_entropy"}) {
+    SCOPED_TRACE(loss);
+    const Saved saved(
+        "[data]\nname = \"csv\"\ntask = \"regression\"\ntrain = \"t.csv\"\ntarget = "
+        "[\"p\", \"q\"]\nnormalise = false\nfolder = \"" +
+        scratch.path().string() + "\"\n[loss]\ntype = \"" + loss +
+        "\"\n[model]\nlayers = [{type = \"linear\", out = 2" + kEnd);
+    Context context;
+    const std::vector<float> found = Predictor(context, saved.folder()).run(saved.data.test);
+    ASSERT_EQ(found.size(), saved.predictions.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const double own = std::exp(double(saved.predictions[i]));
+      const double other = std::exp(double(saved.predictions[i ^ 1]));
+      const double want = loss == "bce_with_logits" ? own / (1 + own)
+                          : loss == "kl_divergence" ? own
+                                                    : own / (own + other);
+      EXPECT_NEAR(found[i], want, 1e-6 * (1 + want)) << i;
+    }
+  }
+}
+
 TEST_F(PredictorTest, ABrokenOutlineOrModelIsAnError) {
   const Saved saved(kDigits + kModel + "10" + kEnd);
   const RunFolder folder = saved.folder();

@@ -248,16 +248,14 @@ class EvalRun {
   }
 
   void print() const {
-    const std::string loss = formatted("loss %.4f", found_.loss);
-    // Log-odds are no numbers near 0 and 1: no R2.
-    const std::string result = binary_.empty() ? result_text(model_, found_) : loss;
-    std::printf("%s: %s on %lld samples%s\n", name_.c_str(), result.c_str(),
-                static_cast<long long>(found_.count),
-                result == loss ? "" : str(", ", loss).c_str());
+    std::printf("%s: %s on %lld samples", name_.c_str(), result_text(model_, found_).c_str(),
+                static_cast<long long>(found_.count));
+    if (model_.classes > 0 || !found_.r_squared.empty()) std::printf(", loss %.4f", found_.loss);
+    std::printf("\n");
     if (model_.classes > 0) print_measures(classes_);
     if (!binary_.empty())
       print_binary(binary_, recipe_);
-    else if (model_.outputs > 0)
+    else if (!found_.r_squared.empty())
       print_errors(found_, recipe_);
     if (!command_.confusion) return;
     if (model_.classes > 0)
@@ -274,7 +272,7 @@ class EvalRun {
     if (model_.classes > 0) report["classification"] = json_of(classes_, class_names_);
     if (!binary_.empty())
       report["binary"] = json_of(binary_, recipe_);
-    else if (model_.outputs > 0)
+    else if (!found_.r_squared.empty())
       report["regression"] = json_of(found_, recipe_);
     return report.dump(2, ' ', false, json::error_handler_t::replace);
   }

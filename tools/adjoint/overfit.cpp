@@ -95,7 +95,7 @@ class OverfitRun {
 
   // Where the result is not the loss itself.
   std::string loss_text(const Evaluation& found) const {
-    const bool itself = model_.classes == 0 && model_.outputs == 0;
+    const bool itself = model_.classes == 0 && found.r_squared.empty();
     return itself ? std::string() : formatted(", loss %.4g", found.loss);
   }
 

@@ -271,7 +271,7 @@ class TrainRun {
     stop_logging();
   }
 
-  bool draws() const { return reconstructs() && can_be_drawn(outline_); }
+  bool draws() const { return recipe_.data.task == Task::reconstruction && can_be_drawn(outline_); }
 
   // What a run leaves is of use only if it can be read.
   void read_back() {
