@@ -272,10 +272,9 @@ class TableBuilder {
   std::unordered_map<std::string, std::int32_t> label_index_;
 };
 
-}  // namespace
-
-CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
-                   const CsvOptions& options) {
+/// At the first row.
+CsvRows open_rows(std::span<const std::byte> file, std::string_view name,
+                  const CsvOptions& options) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   ADJOINT_CHECK(text.find('\0') == std::string_view::npos, name,
                 ": it holds zero bytes; expected CSV as text in UTF-8");
@@ -283,6 +282,19 @@ CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
                 name, ": a quote or a line end cannot separate cells");
   CsvRows rows(text, name, options.separator);
   ADJOINT_CHECK(rows.next(), name, ": the file is empty; expected a table");
+  return rows;
+}
+
+}  // namespace
+
+std::vector<std::string> csv_columns(std::span<const std::byte> file, std::string_view name,
+                                     const CsvOptions& options) {
+  return column_names(open_rows(file, name, options).cells(), options.header, name);
+}
+
+CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
+                   const CsvOptions& options) {
+  CsvRows rows = open_rows(file, name, options);
   TableBuilder table(
       assign_columns(column_names(rows.cells(), options.header, name), options, name), options,
       name);

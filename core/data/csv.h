@@ -45,6 +45,11 @@ struct CsvTable {
   std::vector<std::int32_t> labels = {};
 };
 
+/// The names of a table's columns (see CsvOptions::header), and nothing more of it. Throws like
+/// parse_csv.
+std::vector<std::string> csv_columns(std::span<const std::byte> file, std::string_view name,
+                                     const CsvOptions& options = {});
+
 /// Reads the whole file. Throws Error, naming file, line and column, for: no rows; rows of other
 /// lengths than the first; columns asked for that are not there; two columns of one name; cells
 /// that are no finite float32 number; missing cells (see CsvOptions); a quote that is not closed or

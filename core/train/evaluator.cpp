@@ -1,5 +1,7 @@
 #include "core/train/evaluator.h"
 
+#include <cmath>
+
 #include "core/base/error.h"
 #include "kernels/accumulate_totals.h"
 
@@ -19,8 +21,9 @@ void gather_batch(Loader& loader, const Model& model) {
   loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
 }
 
-Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target)
-    : model_(model), loader_(loader), target_(target) {
+Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target,
+                     ClassificationCounter* counter)
+    : model_(model), loader_(loader), target_(target), counter_(counter) {
   const auto outputs = static_cast<std::size_t>(model.outputs);
   ADJOINT_CHECK(target.deviation.empty() || target.deviation.size() == outputs,
                 "evaluator: expected what ", outputs, " targets were normalised by, got ",
@@ -42,6 +45,7 @@ void Evaluator::read_errors(Evaluation& found) {
     const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
     const double distance = sums[j].target_squared - sums[j].target * sums[j].target / count;
     found.absolute_errors.push_back(unit * sums[j].absolute / count);
+    found.squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
     found.r_squared.push_back(1 - sums[j].squared / distance);
   }
 }
@@ -54,6 +58,7 @@ Evaluation Evaluator::run() {
   context.set_training(false);
   fill_bytes(stream, workspace_.data(), 0, workspace_.bytes());
   if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
+  if (counter_ != nullptr) counter_->clear();
   auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
   loader_.begin_epoch(0);
   while (const std::int64_t size = loader_.next_size()) {
@@ -67,6 +72,8 @@ Evaluation Evaluator::run() {
       if (model_.outputs > 0)
         regression_errors(stream, graph.tensor(model_.prediction), graph.tensor(*model_.target),
                           static_cast<RegressionSums*>(errors_.data()));
+      if (counter_ != nullptr)
+        counter_->add(graph.tensor(model_.prediction), graph.tensor(*model_.target));
     });
     loader_.batch_queued();
   }

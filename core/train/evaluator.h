@@ -7,6 +7,7 @@
 
 #include "core/data/loader.h"
 #include "core/data/statistics.h"
+#include "core/train/metrics.h"
 #include "core/train/model.h"
 #include "core/train/replay.h"
 #include "kernels/regression_errors.h"
@@ -22,6 +23,8 @@ struct Evaluation {
 
   /// Mean of |prediction - target|, in the units of the data before they were normalised.
   std::vector<double> absolute_errors = {};
+  /// Root of the mean of (prediction - target)^2, likewise.
+  std::vector<double> squared_errors = {};
   /// 1 - sum of squared errors / sum of squared distances from the mean: 1 where all is right, 0
   /// for a model that knows the mean alone, NaN where targets do not vary.
   std::vector<double> r_squared = {};
@@ -39,8 +42,9 @@ void gather_batch(Loader& loader, const Model& model);
 class Evaluator {
  public:
   /// Both must outlive it. The loader must not shuffle. `target` is what targets were normalised
-  /// by.
-  Evaluator(Model& model, Loader& loader, const Normalisation& target = {});
+  /// by. `counter`, of a model that keeps its predictions, is cleared and told every batch.
+  Evaluator(Model& model, Loader& loader, const Normalisation& target = {},
+            ClassificationCounter* counter = nullptr);
   /// Waits. Leaves the context in the mode (training or not) it was in.
   Evaluation run();
 
@@ -50,6 +54,7 @@ class Evaluator {
   Model& model_;
   Loader& loader_;
   Normalisation target_;
+  ClassificationCounter* counter_;
   Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
   Buffer errors_;     // RegressionSums of each output
   ReplayCache<std::int64_t> batches_;

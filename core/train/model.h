@@ -20,6 +20,10 @@ struct ModelOptions {
   std::int64_t outputs = 0;
   /// Rewrites are left out, for comparisons.
   bool rewrite = true;
+  /// Predictions can be read where there are classes, too; training has no use for them.
+  bool keep_prediction = false;
+  /// No loss, no target: the model is to predict.
+  bool loss = true;
 };
 
 /// Of samples like those of a data set, which need not have any.
@@ -31,9 +35,10 @@ ModelOptions model_options(const Dataset& dataset);
 /// predicted right.
 struct Model {
   std::unique_ptr<Graph> graph;
-  Value input, totals;
+  Value input;
+  Value totals;  ///< with a loss
   std::optional<Value> target;
-  /// Kept to be read where there are no classes.
+  /// Kept to be read where there are no classes, or ModelOptions asked for it.
   Value prediction;
   std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
   std::int64_t outputs = 0;        ///< numbers to predict

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kFiles{"recipe.toml",      "metrics.csv",  "model.safetensors",
-                            "last.safetensors", "engines.json", "log.txt"};
+constexpr std::array kFiles{"recipe.toml",  "metrics.csv", "model.safetensors",  "last.safetensors",
+                            "engines.json", "log.txt",     "reconstructions.png"};
 
 bool holds_run(const fs::path& folder) {
   std::error_code ignored;

@@ -37,6 +37,8 @@ class RunFolder {
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
   std::filesystem::path engines() const { return path_ / "engines.json"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
+  /// Of autoencoders of images.
+  std::filesystem::path reconstructions() const { return path_ / "reconstructions.png"; }
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -16,8 +16,10 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/options_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recipe_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/png_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/run_folder_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/safetensors_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/samples_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)

@@ -9,6 +9,7 @@
 #include "kernels/column_sum.h"
 #include "kernels/gather.h"
 #include "kernels/initialize.h"
+#include "kernels/metrics.h"
 #include "kernels/regression_errors.h"
 #include "optim/optimizer.h"
 #include "support/backend.h"
@@ -212,6 +213,31 @@ std::vector<Result> run_regression_errors(const std::string&) {
   return {found};
 }
 
+std::vector<Result> run_classification_metrics(const std::string&) {
+  Context context;
+  constexpr std::int64_t kRows = 700, kClasses = 10;
+  const DeviceVector<float> scores(context, random_values<float>(kRows * kClasses, 1));
+  std::vector<std::int32_t> values(kRows);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::int32_t(i * i % kClasses);
+  const DeviceVector<std::int32_t> labels(context, values), kept(context, kRows);
+  // Samples, classes, ranks, confusion matrix.
+  const DeviceVector<MetricCount> counts(context, std::vector<MetricCount>(3 + 30 + 5 + 100));
+  const DeviceVector<float> margins(context, kRows * kClasses);
+  classification_metrics(context.stream(), scores.tensor({kRows, kClasses}), labels.tensor({kRows}),
+                         -100,
+                         {.samples = reinterpret_cast<SampleCounts*>(counts.data()),
+                          .classes = reinterpret_cast<ClassCounts*>(counts.data() + 3),
+                          .ranks = counts.data() + 33,
+                          .kept_ranks = 5,
+                          .confusion = counts.data() + 38,
+                          .kept_samples = kRows,
+                          .margins = margins.data(),
+                          .margin_labels = kept.data()});
+  Result found{.name = "counts", .tolerance = 0};
+  for (const MetricCount count : counts.download()) found.values.push_back(double(count));
+  return {found, result(context, "margins", margins.tensor({kRows, kClasses}), DType::float32)};
+}
+
 std::vector<Result> run_column_sum(const std::string&) {
   Context context;
   constexpr std::int64_t kRows = 3000, kCols = 77;
@@ -241,6 +267,7 @@ std::vector<Case> parity_cases() {
   cases.push_back({"initialize", run_initializers});
   cases.push_back({"gather", run_gather});
   cases.push_back({"column_sum", run_column_sum});
+  cases.push_back({"classification_metrics", run_classification_metrics});
   cases.push_back({"regression_errors", run_regression_errors});
   return cases;
 }

@@ -1,65 +1,22 @@
 // The program as its users meet it: exit codes, messages, files, Ctrl-C. Every case runs the
 // binary.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <cstdio>
-#include <filesystem>
-#include <string>
-
-#include "base/scratch_folder.h"
-#include "core/base/files.h"
+#include "tools/program.h"
 
 namespace adjoint {
 namespace {
 
-namespace fs = std::filesystem;
+using test::adjoint_with;
+using test::expect_fails;
+using test::kSmall;
+using test::Outcome;
 using test::ScratchFolder;
-
-struct Outcome {
-  int code = -1;
-  std::string text;  // standard output and standard error together
-};
-
-// Through the shell, with $ADJOINT for the program.
-Outcome shell(const std::string& script) {
-  const std::string whole =
-      "export ADJOINT='" ADJOINT_PROGRAM "'; unset NO_COLOR; exec 2>&1; " + script;
-  std::FILE* pipe = ::popen(whole.c_str(), "r");
-  if (pipe == nullptr) return {};
-  Outcome outcome;
-  char piece[4096];
-  while (const std::size_t size = std::fread(piece, 1, sizeof(piece), pipe))
-    outcome.text.append(piece, size);
-  const int status = ::pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
-}
-
-Outcome adjoint_with(const std::string& arguments) { return shell("$ADJOINT " + arguments); }
-
-void expect_fails(int code, const std::string& arguments,
-                  std::initializer_list<std::string> parts) {
-  const Outcome outcome = adjoint_with(arguments);
-  EXPECT_EQ(outcome.code, code) << arguments << "\n" << outcome.text;
-  for (const std::string& part : parts)
-    EXPECT_NE(outcome.text.find(part), std::string::npos) << "lacks " << part << "\n"
-                                                          << outcome.text;
-}
-
-// A second or less of training.
-const std::string kSmall =
-    " --device host --set data.train_count=800 --set data.test_count=200 "
-    "--set model.layers.1.out=32 --set model.layers.3.out=32 --set train.epochs=2 ";
-
-std::string text_of(const fs::path& path) {
-  const Bytes bytes = read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+using test::shell;
+using test::text_of;
+namespace fs = std::filesystem;
 
 TEST(Program, SaysHowItIsUsed) {
   for (const std::string command :
-       {"", "train", "eval", "summary", "gradcheck", "bench", "devices"}) {
+       {"", "train", "eval", "predict", "summary", "gradcheck", "bench", "devices", "completion"}) {
     const Outcome outcome = adjoint_with(command + " --help");
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.text.find("Example"), std::string::npos) << command << "\n" << outcome.text;
@@ -171,7 +128,7 @@ TEST(Program, LearnsFromATable) {
   const auto [numbers, numbers_again] =
       run("numbers", table_recipe("target = \"y\"\nignore = \"kind\"\n", "type = \"mse\"\n", '1'));
   EXPECT_GT(std::stod(between(numbers, "test R2 ", 6)), 0.99) << numbers;
-  EXPECT_EQ(between(numbers_again, "R2 ", 30), between(numbers, "test R2 ", 30));
+  EXPECT_EQ(between(numbers_again, ": R2 ", 30), between(numbers, "test R2 ", 30));
   EXPECT_EQ(numbers.find("accuracy"), std::string::npos) << numbers;
   EXPECT_NE(text_of(scratch / "numbers/metrics.csv").find(",,"), std::string::npos);
 
@@ -179,7 +136,7 @@ TEST(Program, LearnsFromATable) {
       run("kinds",
           table_recipe("target = \"kind\"\nignore = \"y\"\nsampling = \"balanced\"\n", "", '2'));
   EXPECT_GT(std::stod(between(kinds, "test accuracy ", 5)), 95) << kinds;
-  EXPECT_EQ(between(kinds_again, "accuracy ", 5), between(kinds, "test accuracy ", 5));
+  EXPECT_EQ(between(kinds_again, ": accuracy ", 5), between(kinds, "test accuracy ", 5));
   EXPECT_NE(text_of(scratch / "kinds/recipe.toml").find("classes = [\"high\", \"low\"]"),
             std::string::npos);
 

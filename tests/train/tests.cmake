@@ -2,7 +2,9 @@
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/engine_choices_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/metrics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/predictor_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/trainer_test.cpp)
 if(backend STREQUAL "host")

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -33,11 +34,25 @@ struct TrainCommand {
   bool overwrite = false;
   bool quiet = false;
   EngineChoice engines = {};
+  /// Can the model learn this many samples by heart? 0: an ordinary run.
+  std::int64_t overfit = 0;
+  /// One batch of each part, in a folder that is removed.
+  bool fast_dev_run = false;
 };
 
 struct EvalCommand {
   std::filesystem::path run;
   std::filesystem::path data = {};
+  bool confusion = false;
+  std::filesystem::path json = {};  ///< "-": standard output, and no tables
+};
+
+struct PredictCommand {
+  std::filesystem::path run;
+  std::vector<std::string> files = {};
+  bool invert = false;
+  std::int64_t top = 3;             ///< classes shown of each sample
+  std::filesystem::path json = {};  ///< as above
 };
 
 struct SummaryCommand {
@@ -59,11 +74,20 @@ struct BenchCommand {
   EngineChoice engines = {};  ///< its file is written when tuning, else read
 };
 
-struct DevicesCommand {};
+struct DevicesCommand {
+  bool measure = false;
+};
+
+/// What can be completed after `adjoint`; completion.h makes a shell's script of it.
+struct CommandLine;
+struct CompletionCommand {
+  std::string shell;
+  std::shared_ptr<const CommandLine> line = {};
+};
 
 struct Command {
-  std::variant<TrainCommand, EvalCommand, SummaryCommand, GradcheckCommand, BenchCommand,
-               DevicesCommand>
+  std::variant<TrainCommand, EvalCommand, PredictCommand, SummaryCommand, GradcheckCommand,
+               BenchCommand, DevicesCommand, CompletionCommand>
       action;
   std::string device = "auto";
 };
@@ -77,6 +101,8 @@ std::variant<Command, int> parse_command(int argc, const char* const* argv);
 std::filesystem::path find_recipe(const std::string& name);
 /// The same, empty where there is none.
 std::filesystem::path find_recipe_or_none(const std::string& name);
+/// Of those that come with the program, sorted.
+std::vector<std::string> recipe_names();
 
 /// One device, as every backend can say it.
 struct DeviceText {
@@ -84,6 +110,13 @@ struct DeviceText {
   std::size_t memory_bytes = 0;
   int compute_units = 0;
   std::string details;
+};
+
+/// What a device does at most, measured.
+struct DeviceCeilings {
+  double bytes_per_second = 0;  ///< read and written, of a copy
+  double float32_flops = 0;     ///< of a large matrix product
+  double bfloat16_flops = 0;
 };
 
 }  // namespace adjoint

@@ -22,12 +22,17 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 int run_command(const Command& command);
 std::vector<DeviceText> device_texts();
+/// Of the device at that place of device_texts(). Takes a second or two.
+DeviceCeilings device_ceilings(int device);
 
 int run_train(const TrainCommand& command);
+int run_overfit(const TrainCommand& command);
 int run_eval(const EvalCommand& command);
+int run_predict(const PredictCommand& command);
 int run_summary(const SummaryCommand& command);
 int run_gradcheck(const GradcheckCommand& command);
 int run_bench(const BenchCommand& command);
+int run_completion(const CompletionCommand& command);
 
 /// Reads the recipe with the command line's changes made.
 Recipe read_choice(const RecipeChoice& choice);
@@ -39,6 +44,12 @@ void keep_engines(Context& context, const EngineChoice& engines);
 std::string device_line();
 /// "accuracy 98.12 %"; of numbers, "R2 0.9512, mean absolute error 1.234"; else "loss 0.0123".
 std::string result_text(const Model& model, const Evaluation& found);
+/// The name of a class: its number, or what the data call it.
+std::string class_name(const std::vector<std::string>& names, std::int64_t index);
+/// The first `count` samples, or all.
+Dataset first_samples(const Dataset& data, std::int64_t count);
+/// Writes `text` and a line end to the file, all or not at all; "-" is standard output.
+void write_report(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND
 #endif

@@ -1,10 +1,16 @@
 // What the commands of one backend share.
+#include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 #include "core/base/error.h"
+#include "core/base/files.h"
 #include "core/device/matmul.h"
+#include "core/graph/registry.h"
 #include "core/train/engine_choices.h"
 #include "tools/adjoint/commands.h"
+#include "tools/adjoint/completion.h"
+#include "tools/adjoint/measure.h"
 #include "tools/adjoint/table.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -18,10 +24,12 @@ constexpr const char* kBackend = ADJOINT_TEXT_OF(ADJOINT_BACKEND);
 struct Dispatch {
   int operator()(const TrainCommand& command) const { return run_train(command); }
   int operator()(const EvalCommand& command) const { return run_eval(command); }
+  int operator()(const PredictCommand& command) const { return run_predict(command); }
   int operator()(const SummaryCommand& command) const { return run_summary(command); }
   int operator()(const GradcheckCommand& command) const { return run_gradcheck(command); }
   int operator()(const BenchCommand& command) const { return run_bench(command); }
   int operator()(const DevicesCommand&) const { return 0; }  // of all backends: in main.cpp
+  int operator()(const CompletionCommand& command) const { return run_completion(command); }
 };
 
 }  // namespace
@@ -33,6 +41,22 @@ std::vector<DeviceText> device_texts() {
   for (const DeviceInfo& device : devices())
     texts.push_back({device.name, device.memory_bytes, device.compute_units, device.details});
   return texts;
+}
+
+DeviceCeilings device_ceilings(int device) {
+  constexpr double kSeconds = 0.2;  // for each
+  Context context({.device = device});
+  const Ceilings ceilings = measure_ceilings(context, kSeconds);
+  return {ceilings.bytes_per_second, ceilings.flops,
+          product_flops(context, DType::bfloat16, kSeconds)};
+}
+
+int run_completion(const CompletionCommand& command) {
+  std::vector<std::string> layers;
+  for (const LayerEntry& entry : registered_layers()) layers.push_back(entry.kind);
+  std::fputs(completion_script(command.shell, *command.line, recipe_names(), layers).c_str(),
+             stdout);
+  return 0;
 }
 
 Recipe read_choice(const RecipeChoice& choice) {
@@ -60,6 +84,23 @@ std::string device_line() {
   const bool host = std::string(kBackend) == "host";
   return str(kBackend, ", ", all[0].name, ", ", all[0].compute_units,
              host ? " workers" : " multiprocessors");
+}
+
+std::string class_name(const std::vector<std::string>& names, std::int64_t index) {
+  return names.empty() ? std::to_string(index) : names.at(static_cast<std::size_t>(index));
+}
+
+Dataset first_samples(const Dataset& data, std::int64_t count) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(count, data.count)));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  return select(data, indices);
+}
+
+void write_report(const std::filesystem::path& path, const std::string& text) {
+  if (path == "-")
+    std::printf("%s\n", text.c_str());
+  else
+    write_file_atomically(path, std::string_view(text + "\n"));
 }
 
 std::string result_text(const Model& model, const Evaluation& found) {

@@ -14,11 +14,13 @@
 namespace adjoint::host {
 int run_command(const Command& command);
 std::vector<DeviceText> device_texts();
+DeviceCeilings device_ceilings(int device);
 }  // namespace adjoint::host
 #if defined(ADJOINT_WITH_CUDA)
 namespace adjoint::cuda {
 int run_command(const Command& command);
 std::vector<DeviceText> device_texts();
+DeviceCeilings device_ceilings(int device);
 }  // namespace adjoint::cuda
 #endif
 
@@ -27,34 +29,55 @@ namespace {
 
 #if defined(ADJOINT_WITH_CUDA)
 std::vector<DeviceText> gpus() { return cuda::device_texts(); }
+DeviceCeilings gpu_ceilings(int device) { return cuda::device_ceilings(device); }
 int run_on_gpu(const Command& command) { return cuda::run_command(command); }
 constexpr const char* kNoGpu = "no GPU was found";
 #else
 std::vector<DeviceText> gpus() { return {}; }
+DeviceCeilings gpu_ceilings(int) { return {}; }
 int run_on_gpu(const Command&) {
   ADJOINT_FAIL("this build has no cuda backend; build the cuda preset, or use --device host");
 }
 constexpr const char* kNoGpu = "not in this build; the cuda preset has it";
 #endif
 
-void print_devices(const char* backend, const char* units, const std::vector<DeviceText>& devices) {
-  for (const DeviceText& device : devices) {
+// 1234e9 -> "1.23 T".
+std::string rate(double per_second) {
+  char text[32];
+  const bool tera = per_second >= 1e12;
+  std::snprintf(text, sizeof(text), tera ? "%.2f T" : "%.1f G", per_second * (tera ? 1e-12 : 1e-9));
+  return text;
+}
+
+void print_devices(const char* backend, const char* units, const std::vector<DeviceText>& devices,
+                   DeviceCeilings (*ceilings)(int), bool measure) {
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const DeviceText& device = devices[i];
     const std::string details = device.details.empty() ? "" : ", " + device.details;
     std::printf("%s   %s\n       %s memory, %d %s%s\n", backend, device.name.c_str(),
                 human_bytes(device.memory_bytes).c_str(), device.compute_units, units,
                 details.c_str());
+    if (!measure) continue;
+    std::fflush(stdout);
+    const DeviceCeilings found = ceilings(int(i));
+    std::printf("       measured: copy %sB/s, products %sFLOP/s in float32, %sFLOP/s in bfloat16\n",
+                rate(found.bytes_per_second).c_str(), rate(found.float32_flops).c_str(),
+                rate(found.bfloat16_flops).c_str());
   }
 }
 
-int list_devices() {
-  print_devices("host", "workers", host::device_texts());
-  print_devices("cuda", "multiprocessors", gpus());
+int list_devices(const DevicesCommand& command) {
+  print_devices("host", "workers", host::device_texts(), host::device_ceilings, command.measure);
+  print_devices("cuda", "multiprocessors", gpus(), gpu_ceilings, command.measure);
   if (gpus().empty()) std::printf("cuda   %s\n", kNoGpu);
+  if (!command.measure) std::printf("adjoint devices --measure says what they can do\n");
   return 0;
 }
 
 int run(const Command& command) {
-  if (std::holds_alternative<DevicesCommand>(command.action)) return list_devices();
+  if (const auto* devices = std::get_if<DevicesCommand>(&command.action))
+    return list_devices(*devices);
+  if (std::holds_alternative<CompletionCommand>(command.action)) return host::run_command(command);
   const bool on_gpu = command.device == "cuda" || (command.device == "auto" && !gpus().empty());
   return on_gpu ? run_on_gpu(command) : host::run_command(command);
 }

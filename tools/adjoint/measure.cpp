@@ -50,8 +50,8 @@ namespace {
 constexpr double kLongEnough = 5.0;
 
 // Of random numbers: zeros draw less power, and a GPU is faster on them than on anything real.
-double product_milliseconds(Context& context, std::int64_t side, double seconds) {
-  const TensorType type{DType::float32, {side, side}};
+double product_milliseconds(Context& context, DType dtype, std::int64_t side, double seconds) {
+  const TensorType type{dtype, {side, side}};
   std::vector<Buffer> buffers;
   std::vector<Tensor> matrices;
   for (std::uint64_t i = 0; i < 3; ++i) {
@@ -66,6 +66,16 @@ double product_milliseconds(Context& context, std::int64_t side, double seconds)
 
 }  // namespace
 
+double product_flops(Context& context, DType type, double seconds) {
+  double flops = 0;
+  for (std::int64_t side = 1024; side <= 16384; side *= 2) {
+    const double milliseconds = product_milliseconds(context, type, side, seconds);
+    flops = 2.0 * std::pow(double(side), 3) / (1e-3 * milliseconds);
+    if (milliseconds >= kLongEnough) break;
+  }
+  return flops;
+}
+
 Ceilings measure_ceilings(Context& context, double seconds) {
   Ceilings ceilings;
   Stream& stream = context.stream();
@@ -78,11 +88,7 @@ Ceilings measure_ceilings(Context& context, double seconds) {
         measure(context, seconds, [&] { copy_on_device(stream, to.data(), from.data(), kBytes); });
     ceilings.bytes_per_second = 2.0 * double(kBytes) / (1e-3 * copy.best);
   }
-  for (std::int64_t side = 1024; side <= 16384; side *= 2) {
-    const double milliseconds = product_milliseconds(context, side, seconds);
-    ceilings.flops = 2.0 * std::pow(double(side), 3) / (1e-3 * milliseconds);
-    if (milliseconds >= kLongEnough) break;
-  }
+  ceilings.flops = product_flops(context, DType::float32, seconds);
   return ceilings;
 }
 

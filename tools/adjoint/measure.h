@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/device/context.h"
+#include "core/tensor/dtype.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -32,5 +33,7 @@ struct Ceilings {
   double flops = 0;
 };
 Ceilings measure_ceilings(Context& context, double seconds);
+/// Operations a second of a large product of matrices of that type.
+double product_flops(Context& context, DType type, double seconds);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

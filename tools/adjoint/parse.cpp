@@ -6,6 +6,7 @@
 
 #include "core/base/text.h"
 #include "tools/adjoint/command.h"
+#include "tools/adjoint/completion.h"
 
 namespace adjoint {
 namespace {
@@ -46,15 +47,60 @@ void add_train(CLI::App& app, TrainCommand& command) {
       ->check(CLI::PositiveNumber);
   app.add_flag("--quiet", command.quiet, "only the closing lines");
   add_engines(app, command.engines, "engines.json of a run or of bench --tune, to choose alike");
+  CLI::Option* overfit =
+      app.add_option("--overfit", command.overfit,
+                     "train on the first N samples alone and say whether they were learned by "
+                     "heart, which any sound model can; writes nothing")
+          ->check(CLI::PositiveNumber)
+          ->type_name("N");
+  CLI::Option* fast = app.add_flag(
+      "--fast-dev-run", command.fast_dev_run,
+      "one batch of training, validation and test, to see that all parts run; keeps nothing");
+  overfit->excludes(fast);
+  for (const char* kept : {"--out", "--overwrite"}) {
+    overfit->excludes(app.get_option(kept));
+    fast->excludes(app.get_option(kept));
+  }
   app.footer(
-      "Example:\n  adjoint train digits --set optim.lr=3e-4 --set train.epochs=4 --seed 2\n"
+      "Examples:\n  adjoint train digits --set optim.lr=3e-4 --set train.epochs=4 --seed 2\n"
+      "  adjoint train digits --overfit 32\n"
+      "  adjoint train my_recipe.toml --data FOLDER --fast-dev-run\n"
       "Ctrl-C ends the run and saves what was learned.");
+}
+
+void add_json(CLI::App& app, std::filesystem::path& json) {
+  app.add_option("--json", json, "write the results to this file too; - for standard output, alone")
+      ->type_name("FILE");
 }
 
 void add_eval(CLI::App& app, EvalCommand& command) {
   app.add_option("run", command.run, "folder of a run")->required()->type_name("RUN");
   app.add_option("--data", command.data, "folder of the data's files")->type_name("DIR");
-  app.footer("Example:\n  adjoint eval runs/digits-1");
+  app.add_flag("--confusion", command.confusion,
+               "also precision, recall and F1 of each class, and the confusion matrix");
+  add_json(app, command.json);
+  app.footer(
+      "Examples:\n  adjoint eval runs/digits-1 --confusion\n"
+      "  adjoint eval runs/digits-1 --json -");
+}
+
+void add_predict(CLI::App& app, PredictCommand& command) {
+  app.add_option("run", command.run, "folder of a run")->required()->type_name("RUN");
+  app.add_option("files", command.files,
+                 "PNG, IDX, NPY (FILE.npz:ARRAY) or CSV, as the model's samples are")
+      ->required()
+      ->type_name("FILE");
+  app.add_flag("--invert", command.invert,
+               "pictures are dark on light, and the model learned light on dark");
+  app.add_option("--top", command.top, "classes shown of each sample, the likeliest first")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_json(app, command.json);
+  app.footer(
+      "Examples:\n  adjoint predict runs/digits-1 three.png four.png --invert\n"
+      "  adjoint predict runs/houses-1 new.csv --json prices.json\n"
+      "Rows count from 0. A picture is scaled to fit the model's input, its proportions "
+      "kept, and\ncentred on black.");
 }
 
 void add_summary(CLI::App& app, SummaryCommand& command) {
@@ -91,6 +137,64 @@ void add_bench(CLI::App& app, BenchCommand& command) {
       "  adjoint bench layer_norm --shape 4096,1024");
 }
 
+// ---- completion
+
+// By the placeholders of the help text: "FILE", "DIR", "TEXT:{auto,host,cuda}".
+ArgumentKind argument_of(const CLI::Option& option) {
+  if (option.get_items_expected_max() == 0) return ArgumentKind::none;
+  const std::string type = option.get_type_name();
+  if (type == "FILE") return ArgumentKind::file;
+  if (type == "DIR" || type == "RUN") return ArgumentKind::folder;
+  if (type == "RECIPE") return ArgumentKind::recipe;
+  if (type == "RECIPE|LAYER") return ArgumentKind::recipe_or_layer;
+  return ArgumentKind::other;
+}
+
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const std::size_t begin = type.find('{'), end = type.rfind('}');
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  return CLI::detail::split(type.substr(begin + 1, end - begin - 1), ',');
+}
+
+CompletionTopic topic_of(const CLI::App& app, const std::string& command) {
+  CompletionTopic topic{
+      .command = command, .help = app.get_description(), .flags = {}, .positionals = {}};
+  for (const CLI::Option* option : app.get_options()) {
+    CompletionFlag flag{.names = {},
+                        .help = option->get_description(),
+                        .argument = argument_of(*option),
+                        .choices = choices_of(*option),
+                        .repeats = option->get_items_expected_max() > 1};
+    if (option->get_positional()) {
+      topic.positionals.push_back(flag);
+      continue;
+    }
+    for (const std::string& name : option->get_lnames()) flag.names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) flag.names.push_back("-" + name);
+    topic.flags.push_back(flag);
+  }
+  return topic;
+}
+
+std::shared_ptr<const CommandLine> describe(const CLI::App& app) {
+  auto line = std::make_shared<CommandLine>();
+  line->topics.push_back(topic_of(app, ""));
+  for (const CLI::App* sub : app.get_subcommands({}))
+    line->topics.push_back(topic_of(*sub, sub->get_name()));
+  return line;
+}
+
+void add_completion(CLI::App& app, CompletionCommand& command) {
+  app.add_option("shell", command.shell, "whose script is printed")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  app.footer(
+      "Examples:\n  source <(adjoint completion bash)      # in ~/.bashrc\n"
+      "  source <(adjoint completion zsh)       # in ~/.zshrc, after compinit\n"
+      "  adjoint completion fish | source       # in ~/.config/fish/config.fish");
+}
+
 // CLI11 would say that a command is missing, not that this one is none.
 bool is_unknown_command(const CLI::App& app, const char* word) {
   if (word[0] == '-') return false;
@@ -111,6 +215,7 @@ std::variant<Command, int> parse_command(int argc, const char* const* argv) {
   Command command;
   TrainCommand train;
   EvalCommand eval;
+  PredictCommand predict;
   SummaryCommand summary;
   GradcheckCommand gradcheck;
   BenchCommand bench;
@@ -122,12 +227,23 @@ std::variant<Command, int> parse_command(int argc, const char* const* argv) {
   };
   add("train", "train the model of a recipe", train, add_train);
   add("eval", "measure a trained model on its test set", eval, add_eval);
+  add("predict", "apply a trained model to files of your own", predict, add_predict);
   add("summary", "show a model: layers, rewrites, memory, a step's kernels", summary, add_summary);
   add("gradcheck", "check backward passes against central differences", gradcheck, add_gradcheck);
   add("bench", "time forward, backward, update and whole steps", bench, add_bench);
-  CLI::App* devices = app.add_subcommand("devices", "list what can be trained on");
-  devices->footer("Example:\n  adjoint devices");
-  devices->callback([&command] { command.action = DevicesCommand{}; });
+  DevicesCommand devices;
+  CLI::App* list = app.add_subcommand("devices", "list what can be trained on");
+  list->add_flag("--measure", devices.measure,
+                 "also how fast they copy memory and multiply matrices; a few seconds");
+  list->footer("Example:\n  adjoint devices --measure");
+  list->callback([&command, &devices] { command.action = devices; });
+  CompletionCommand completion;
+  CLI::App* script = app.add_subcommand("completion", "print a script that completes commands");
+  add_completion(*script, completion);
+  script->callback([&] {
+    completion.line = describe(app);
+    command.action = completion;
+  });
   if (argc > 1 && is_unknown_command(app, argv[1])) return 2;
   try {
     app.parse(argc, argv);

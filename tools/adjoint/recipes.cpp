@@ -24,6 +24,12 @@ std::vector<fs::path> recipe_folders() {
   return folders;
 }
 
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".toml");
+}
+
+}  // namespace
+
 std::vector<std::string> recipe_names() {
   std::vector<std::string> names;
   for (const fs::path& folder : recipe_folders()) {
@@ -32,15 +38,9 @@ std::vector<std::string> recipe_names() {
       if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
   }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
-
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos || name.ends_with(".toml");
-}
-
-}  // namespace
 
 fs::path find_recipe_or_none(const std::string& name) {
   if (is_path(name)) return name;

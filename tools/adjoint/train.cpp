@@ -8,9 +8,12 @@
 #include "core/base/text.h"
 #include "core/train/datasets.h"
 #include "core/train/engine_choices.h"
+#include "core/train/reconstructions.h"
 #include "core/train/run_folder.h"
+#include "core/train/samples.h"
 #include "core/train/trainer.h"
 #include "tools/adjoint/commands.h"
+#include "tools/adjoint/temporary_folder.h"
 #include "tools/progress/progress.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -52,7 +55,12 @@ class TrainRun {
   explicit TrainRun(const TrainCommand& command)
       : command_(command),
         recipe_(read_choice(command.choice)),
-        context_({.seed = recipe_.train.seed}) {}
+        context_({.seed = recipe_.train.seed}) {
+    if (!command.fast_dev_run) return;
+    recipe_.train.epochs.reset();
+    recipe_.train.steps = 1;
+    command_.out = nowhere_.emplace().path() / "run";
+  }
 
   int run() {
     choose_engines(context_, command_.engines);
@@ -62,8 +70,8 @@ class TrainRun {
       model_ = build_model(context_, recipe_, model_options(data_outline(recipe_.data)));
       load_data();
     } else {
-      const Dataset outline = load_data();
-      model_ = build_model(context_, recipe_, model_options(outline));
+      load_data();
+      model_ = build_model(context_, recipe_, model_options(outline_));
     }
     steps_ = total_updates(recipe_, train_->count());
     optimizer_ = build_optimizer(context_, recipe_, *model_.graph, steps_);
@@ -75,16 +83,20 @@ class TrainRun {
   }
 
  private:
-  // An outline of what was loaded.
-  Dataset load_data() {
+  void load_data() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
     resolve_class_weights(recipe_.loss, data.train);
     statistics_ = data.statistics;
-    const Dataset outline{.sample = data.train.sample,
-                          .classes = data.train.classes,
-                          .class_names = data.train.class_names,
-                          .outputs = data.train.outputs};
-    class_names_ = outline.class_names;
+    if (command_.fast_dev_run) {
+      data.validation = first_samples(data.validation, recipe_.train.batch);
+      data.test = first_samples(data.test, recipe_.train.batch);
+    }
+    outline_ = {.type = data.train.type,
+                .sample = data.train.sample,
+                .feature_names = data.train.feature_names,
+                .classes = data.train.classes,
+                .class_names = data.train.class_names,
+                .outputs = data.train.outputs};
     data_line_ = str(recipe_.data.name, ", ", data.train.count, " training, ",
                      data.validation.count, " validation and ", data.test.count, " test samples");
     LoaderOptions training = loader_options(true);
@@ -94,7 +106,6 @@ class TrainRun {
       validation_ = std::make_unique<Loader>(context_, shared(std::move(data.validation)),
                                              loader_options(false));
     test_ = std::make_unique<Loader>(context_, shared(std::move(data.test)), loader_options(false));
-    return outline;
   }
 
   LoaderOptions loader_options(bool shuffle) const {
@@ -215,8 +226,9 @@ class TrainRun {
   }
 
   SafetensorsMetadata metadata(std::int64_t epoch) const {
-    SafetensorsMetadata metadata{{"epoch", std::to_string(epoch)}};
-    if (!class_names_.empty()) metadata["classes"] = toml_text(class_names_);
+    SafetensorsMetadata metadata = outline_metadata(outline_);
+    metadata["epoch"] = std::to_string(epoch);
+    if (!outline_.class_names.empty()) metadata["classes"] = toml_text(outline_.class_names);
     return metadata;
   }
 
@@ -249,8 +261,28 @@ class TrainRun {
       log_info(line);
       progress_.print(line);
     }
-    progress_.print(closing_lines());
+    if (draws())
+      draw_reconstructions(folder_->reconstructions(), model_, *test_, outline_.sample,
+                           pixel_scale(statistics_));
+    if (command_.fast_dev_run)
+      read_back();
+    else
+      progress_.print(closing_lines());
     stop_logging();
+  }
+
+  bool draws() const { return recipe_.data.task == Task::reconstruction && can_be_drawn(outline_); }
+
+  // What a run leaves is of use only if it can be read.
+  void read_back() {
+    const RunFolder written = RunFolder::open(folder_->path());
+    read_recipe(written.recipe());
+    load_model(written.model(), *model_.graph);
+    ADJOINT_CHECK(load_statistics(written.model()) == statistics_, written.model().string(),
+                  ": normalises data by other numbers than it was written with");
+    progress_.print(str("all parts ran: one update, ",
+                        validation_ ? "validation, " : "no validation (none is set aside), ",
+                        "test, files written and read back; nothing is kept"));
   }
 
   std::string closing_lines() const {
@@ -258,26 +290,30 @@ class TrainRun {
     const std::string& recipe = command_.choice.recipe;
     std::string data;
     if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
-    return str("\nfiles in ", folder, "\n",  //
-               "  recipe.toml         the recipe with every default filled in\n",
-               "  metrics.csv         loss ", classifies() ? "and accuracy, " : "",
-               "step by step\n", "  model.safetensors   the model, as it was best\n",
-               "  last.safetensors    the model and the optimizer, as they ended\n",
-               "  engines.json        which engine multiplied which matrices\n",
-               "  log.txt             what was said here\n",
-               "what to try next\n",  //
-               "  adjoint eval ", folder, data, "\n", "  adjoint train ", recipe, data,
-               " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe,
-               "\n",  //
-               "  adjoint bench ", recipe);
+    return str(
+        "\nfiles in ", folder, "\n",  //
+        "  recipe.toml         the recipe with every default filled in\n",
+        "  metrics.csv         loss ", classifies() ? "and accuracy, " : "", "step by step\n",
+        "  model.safetensors   the model, as it was best\n",
+        "  last.safetensors    the model and the optimizer, as they ended\n",
+        "  engines.json        which engine multiplied which matrices\n",
+        draws() ? "  reconstructions.png ten test samples and what the model made of them\n" : "",
+        "  log.txt             what was said here\n",
+        "what to try next\n",  //
+        "  adjoint eval ", folder, data, "\n", "  adjoint predict ", folder,
+        outline_.type == DType::uint8 ? " FILE.png\n" : " FILE.csv\n", "  adjoint train ", recipe,
+        data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe,
+        "\n",  //
+        "  adjoint bench ", recipe);
   }
 
   TrainCommand command_;
   Recipe recipe_;
+  std::optional<TemporaryFolder> nowhere_;  // of a run that keeps nothing
   Context context_;
   std::string data_line_;
   DataStatistics statistics_;
-  std::vector<std::string> class_names_;
+  Dataset outline_;  // of no samples
   std::unique_ptr<Loader> train_, validation_, test_;
   Model model_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -295,6 +331,8 @@ class TrainRun {
 
 }  // namespace
 
-int run_train(const TrainCommand& command) { return TrainRun(command).run(); }
+int run_train(const TrainCommand& command) {
+  return command.overfit > 0 ? run_overfit(command) : TrainRun(command).run();
+}
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,49 @@
+// PNG files (ISO/IEC 15948) as bytes of gray or colour, by libpng. Whatever a file holds (palettes,
+// 1 to 16 bits, alpha, gamma) becomes 8 bits of gray or RGB, in sRGB.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/base/files.h"
+
+namespace adjoint {
+
+struct Image {
+  std::int64_t channels = 1;  ///< 1: gray; 3: red, green, blue
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  /// [channels, height, width], as data sets hold images.
+  std::vector<std::uint8_t> pixels = {};
+};
+
+struct PngOptions {
+  /// 1 or 3. Gray is made of colour by its luminance.
+  std::int64_t channels = 1;
+  /// What shows where the picture is transparent.
+  std::uint8_t background = 0;
+};
+
+/// Throws Error, naming the file, for anything that is not a whole PNG file, and for more than
+/// 2^26 pixels, before memory is taken for them.
+Image read_png(const std::filesystem::path& path, const PngOptions& options = {});
+/// The same from memory; `name` stands in error messages.
+Image parse_png(std::span<const std::byte> file, std::string_view name,
+                const PngOptions& options = {});
+
+/// Writes the file all or not at all; throws Error where it cannot be written.
+void write_png(const std::filesystem::path& path, const Image& image);
+
+/// The image in the middle of `height` times `width` pixels, black around it: as large as fits with
+/// its proportions kept. Every pixel is the mean of the image under a triangle as wide as a pixel,
+/// the image's or the result's, whichever is wider: linear interpolation where the image grows, a
+/// mean over all it covers where it shrinks. An image of that size stays as it is.
+Image fit_image(const Image& image, std::int64_t height, std::int64_t width);
+
+/// Dark on light becomes light on dark.
+void invert(Image& image);
+
+}  // namespace adjoint
