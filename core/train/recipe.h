@@ -77,6 +77,8 @@ struct DataRecipe {
 
   /// Whether the samples come from csv or npy files.
   bool files() const { return name == "csv" || name == "npy"; }
+
+  bool operator==(const DataRecipe&) const = default;
 };
 
 struct LayerRecipe {
@@ -101,6 +103,8 @@ struct OptimizerRecipe {
   double clip_norm = 0;
   /// Batches whose gradients are added before one update.
   std::int64_t accumulate = 1;
+
+  bool operator==(const OptimizerRecipe&) const = default;
 };
 
 struct ScheduleRecipe {
@@ -109,6 +113,8 @@ struct ScheduleRecipe {
   std::int64_t warmup_steps = 0;
   /// cosine only: where it ends.
   double final_lr = 0;
+
+  bool operator==(const ScheduleRecipe&) const = default;
 };
 
 struct TrainRecipe {
@@ -120,6 +126,8 @@ struct TrainRecipe {
   DType precision = DType::float32;
   /// Only "none" so far.
   std::string augmentation = "none";
+
+  bool operator==(const TrainRecipe&) const = default;
 };
 
 struct Recipe {
