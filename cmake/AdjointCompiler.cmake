@@ -34,8 +34,11 @@ if(ADJOINT_SANITIZE STREQUAL "address")
   set(adjoint_sanitizer -fsanitize=address,undefined -fno-sanitize-recover=undefined)
 elseif(ADJOINT_SANITIZE STREQUAL "thread")
   set(adjoint_sanitizer -fsanitize=thread)
+elseif(ADJOINT_SANITIZE STREQUAL "fuzzer")
+  # Coverage in every library; libFuzzer's main() only in the programs of tests/fuzz.
+  set(adjoint_sanitizer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
 elseif(NOT ADJOINT_SANITIZE STREQUAL "")
-  message(FATAL_ERROR "ADJOINT_SANITIZE is '${ADJOINT_SANITIZE}': expected empty, address or thread")
+  message(FATAL_ERROR "ADJOINT_SANITIZE is '${ADJOINT_SANITIZE}': expected empty, address, thread or fuzzer")
 endif()
 if(adjoint_sanitizer)
   # -O1 keeps stack traces and compile times sane; -g1 gives the kernel's file and line.

@@ -23,6 +23,8 @@ struct SgdOptions {
   bool nesterov = false;
   double weight_decay = 0;  ///< >= 0, here and below
 
+  bool operator==(const SgdOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visitor.fraction("momentum", o.momentum);
@@ -55,6 +57,8 @@ struct AdamOptions {
   double epsilon = 1e-8;  ///< added to the root of that mean, >= 0
   double weight_decay = 0;
 
+  bool operator==(const AdamOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visit_adam(o, visitor);
@@ -71,6 +75,8 @@ struct AdamWOptions {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;  ///< times the learning rate, taken off the parameters
+
+  bool operator==(const AdamWOptions&) const = default;
 
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
@@ -90,6 +96,8 @@ struct NAdamOptions {
   double epsilon = 1e-8;
   double momentum_decay = 0.004;
   double weight_decay = 0;
+
+  bool operator==(const NAdamOptions&) const = default;
 
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
@@ -112,6 +120,8 @@ struct RAdamOptions {
   double epsilon = 1e-8;
   double weight_decay = 0;
 
+  bool operator==(const RAdamOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visit_adam(o, visitor);
@@ -133,6 +143,8 @@ struct RmsPropOptions {
   double epsilon = 1e-8;
   double weight_decay = 0;
 
+  bool operator==(const RmsPropOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visitor.fraction("alpha", o.alpha);
@@ -153,6 +165,8 @@ struct AdagradOptions {
   double epsilon = 1e-10;
   double weight_decay = 0;
 
+  bool operator==(const AdagradOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visitor.not_negative("rate_decay", o.rate_decay);
@@ -172,6 +186,8 @@ struct AdadeltaOptions {
   double epsilon = 1e-6;
   double weight_decay = 0;
 
+  bool operator==(const AdadeltaOptions&) const = default;
+
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
     visitor.fraction("rho", o.rho);
@@ -189,6 +205,8 @@ struct LionOptions {
   double beta1 = 0.9;
   double beta2 = 0.99;
   double weight_decay = 0;
+
+  bool operator==(const LionOptions&) const = default;
 
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
@@ -208,6 +226,8 @@ struct LambOptions {
   double beta2 = 0.999;
   double epsilon = 1e-6;
   double weight_decay = 0.01;
+
+  bool operator==(const LambOptions&) const = default;
 
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {

@@ -16,6 +16,8 @@ struct ParameterGroup {
   std::optional<std::int64_t> rank = {};    ///< axes of the parameter: 1 for biases and norms
   std::optional<double> weight_decay = {};  ///< instead of the method's
   double lr_scale = 1;                      ///< times the learning rate, >= 0
+
+  bool operator==(const ParameterGroup&) const = default;
 };
 
 struct OptimizerOptions {

@@ -185,13 +185,7 @@ class TomlWriter {
   std::string text_;
 };
 
-std::string key_text(const std::string& key) {
-  const bool bare = !key.empty() && std::ranges::all_of(key, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
-  return bare ? key : toml_text(key);
-}
+std::string key_text(const std::string& key) { return is_bare_key(key) ? key : toml_text(key); }
 
 std::string model_text(const std::vector<LayerRecipe>& layers) {
   std::string out = "[model]\nlayers = [\n";

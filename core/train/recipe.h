@@ -77,6 +77,8 @@ struct DataRecipe {
 
   /// Whether the samples come from csv or npy files.
   bool files() const { return name == "csv" || name == "npy"; }
+
+  bool operator==(const DataRecipe&) const = default;
 };
 
 struct LayerRecipe {
@@ -95,6 +97,8 @@ struct TrainRecipe {
   DType precision = DType::float32;
   /// Only "none" so far.
   std::string augmentation = "none";
+
+  bool operator==(const TrainRecipe&) const = default;
 };
 
 struct Recipe {

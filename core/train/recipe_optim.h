@@ -33,6 +33,8 @@ struct OptimizerRecipe {
   /// [{match = "*.bias", rank = 1, weight_decay = 0.0, lr_scale = 0.5}, ...]; the first that a
   /// parameter fits counts.
   std::vector<ParameterGroup> groups = {};
+
+  bool operator==(const OptimizerRecipe&) const = default;
 };
 
 struct ScheduleRecipe {
@@ -55,6 +57,8 @@ struct ScheduleRecipe {
   std::int64_t patience = 10;    ///< plateau, and the next two
   std::int64_t cooldown = 0;
   double threshold = 1e-4;
+
+  bool operator==(const ScheduleRecipe&) const = default;
 };
 
 /// Each throws Error, naming place and key, for keys it does not know and values out of range.

@@ -30,6 +30,53 @@ std::string prefix(const toml::node& node) {
   return where.empty() ? where : str(where, ": ");
 }
 
+// ---- TOML
+
+/// The place behind the string whose first quote stands at `at`.
+std::size_t behind_string(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool lines = text.substr(at).starts_with(three);
+  at += lines ? 3 : 1;
+  while (at < text.size()) {
+    if (lines ? text.substr(at).starts_with(three) : text[at] == quote || text[at] == '\n') break;
+    at += text[at] == '\\' && quote == '"' ? 2 : 1;
+  }
+  at += lines ? 3 : 1;
+  // Two quotes may stand before the three that close.
+  for (int i = 0; lines && i < 2 && at < text.size() && text[at] == quote; ++i) ++at;
+  return std::min(at, text.size());
+}
+
+/// a.b.c.d and so on makes a table in a table for every dot, and toml++ frees them by recursion:
+/// some 50,000 dots exhaust the stack. It limits brackets itself.
+void check_dots(std::string_view text, const std::string& source) {
+  constexpr int kMostDots = 64;
+  int dots = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"' || c == '\'') {
+      at = behind_string(text, at);
+      continue;
+    }
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+      continue;
+    }
+    if (std::string_view("=,[]{}\n").find(c) != std::string_view::npos) dots = 0;
+    if (c == '.') ++dots;
+    ADJOINT_CHECK(dots <= kMostDots, source, ": not a recipe: a key of more than ", kMostDots,
+                  " dots in line ", 1 + std::ranges::count(text.substr(0, at), '\n'));
+    ++at;
+  }
+}
+
+/// Throws toml::parse_error for what is not TOML.
+toml::table parse_toml(std::string_view text, const std::string& source) {
+  check_dots(text, source);
+  return toml::parse(text, source);
+}
+
 // ---- overrides
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -54,11 +101,11 @@ toml::table parse_value(std::string_view text, const std::string& shown) {
   ADJOINT_CHECK(!text.empty() && text.find('\n') == std::string_view::npos, source,
                 ": expected a value in one line behind the equals sign");
   try {
-    return toml::parse(str("value = ", text), source);
+    return parse_toml(str("value = ", text), source);
   } catch (const toml::parse_error&) {
     // Brackets and quotes were meant as TOML; let the parser say what is wrong with them.
     if (text.find_first_of("[]{}\"'") != std::string_view::npos) throw;
-    return toml::parse(str("value = ", toml_text(std::string(text))), source);
+    return parse_toml(str("value = ", toml_text(std::string(text))), source);
   }
 }
 
@@ -81,9 +128,9 @@ void apply_override(toml::table& root, const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
   const std::string_view path = trimmed(std::string_view(assignment).substr(0, equals));
   const std::vector<std::string> keys = split(path, '.');
-  ADJOINT_CHECK(equals != std::string::npos && keys.size() >= 2 &&
-                    std::ranges::none_of(keys, &std::string::empty),
-                "--set ", assignment, ": expected table.key=value, such as optim.lr=1e-3");
+  ADJOINT_CHECK(
+      equals != std::string::npos && keys.size() >= 2 && std::ranges::all_of(keys, is_bare_key),
+      "--set ", assignment, ": expected table.key=value, such as optim.lr=1e-3");
   const auto& known = section_names();
   ADJOINT_CHECK(std::ranges::find(known, keys[0]) != known.end(), "--set ", assignment,
                 ": a recipe has no table [", keys[0], "]", did_you_mean(keys[0], known));
@@ -143,6 +190,9 @@ Options options_of(const toml::table& table, const std::string& owner) {
     const auto& right = b.second->source().begin;
     return std::pair(left.line, left.column) < std::pair(right.line, right.column);
   });
+  constexpr std::size_t kMostKeys = 1000;
+  ADJOINT_CHECK(table.size() <= kMostKeys, prefix(table), owner, " has ", table.size(),
+                " keys, more than any table of a recipe");
   Options options(owner, place(table.source()));
   for (const auto& [key, node] : entries) {
     options.set(key, option_value(*node, str(owner, " ", key)), place(node->source()));
@@ -186,7 +236,7 @@ std::vector<Options> groups_of(const toml::node& node) {
 
 toml::table parse_text(std::string_view text, const std::string& name) {
   try {
-    return toml::parse(text, name);
+    return parse_toml(text, name);
   } catch (const toml::parse_error& error) {
     ADJOINT_FAIL(place(error.source()), ": not TOML: ", error.description());
   }
@@ -204,6 +254,13 @@ void check_sections(const toml::table& root) {
 }
 
 }  // namespace
+
+bool is_bare_key(std::string_view key) {
+  return !key.empty() && std::ranges::all_of(key, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
 
 RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
                                  std::span<const std::string> overrides) {

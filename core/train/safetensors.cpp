@@ -14,7 +14,8 @@
 namespace adjoint {
 namespace {
 
-using Json = nlohmann::ordered_json;
+// Not ordered_json: its objects are lists, and a header of n keys takes n^2 comparisons.
+using Json = nlohmann::json;
 
 constexpr std::size_t kSizeBytes = 8;
 constexpr std::uint64_t kLargestHeader = 100'000'000;
@@ -67,25 +68,44 @@ std::int64_t byte_size(std::string_view dtype, std::span<const std::int64_t> sha
 
 // ---- reading
 
-/// Throws for a key given twice and for nesting deeper than the format has.
+/// Throws for a key given twice and for nesting deeper than the format has. A pass of its own:
+/// called back while it builds, nlohmann's parser looks through a whole object after every member.
 class JsonGuard {
  public:
   explicit JsonGuard(const std::string& file) : file_(file) {}
 
-  bool operator()(int depth, Json::parse_event_t event, const Json& value) {
-    using Event = Json::parse_event_t;
-    ADJOINT_CHECK(depth <= kDeepest, file_, ": corrupt header: JSON nested deeper than the format");
-    if (event == Event::object_start) keys_.emplace_back();
-    if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      ADJOINT_CHECK(keys_.back().insert(key).second, file_, ": corrupt header: '", shown(key),
-                    "' is given twice");
-    }
+  bool start_object(std::size_t) { return enter(); }
+  bool start_array(std::size_t) { return enter(); }
+  bool end_object() { return leave(); }
+  bool end_array() { return leave(); }
+  bool key(std::string& key) {
+    ADJOINT_CHECK(keys_.back().insert(key).second, file_, ": corrupt header: '", shown(key),
+                  "' is given twice");
     return true;
   }
 
+  bool null() { return true; }
+  bool boolean(bool) { return true; }
+  bool number_integer(std::int64_t) { return true; }
+  bool number_unsigned(std::uint64_t) { return true; }
+  bool number_float(double, const std::string&) { return true; }
+  bool string(std::string&) { return true; }
+  bool binary(Json::binary_t&) { return true; }
+  /// Left to the parser that follows.
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) { return false; }
+
  private:
+  bool enter() {
+    keys_.emplace_back();
+    ADJOINT_CHECK(std::ssize(keys_) <= kDeepest, file_,
+                  ": corrupt header: JSON nested deeper than the format");
+    return true;
+  }
+  bool leave() {
+    keys_.pop_back();
+    return true;
+  }
+
   const std::string& file_;
   std::vector<std::unordered_set<std::string>> keys_;
 };
@@ -111,7 +131,9 @@ Json parse_header(std::string_view text, const std::string& name) {
   ADJOINT_CHECK(text.find('\0') == std::string_view::npos, name,
                 ": corrupt header: a zero byte in its text");
   try {
-    return Json::parse(text.begin(), text.end(), JsonGuard(name));
+    JsonGuard guard(name);
+    Json::sax_parse(text.begin(), text.end(), &guard);
+    return Json::parse(text.begin(), text.end());
   } catch (const Json::exception& error) {
     ADJOINT_FAIL(name, ": corrupt header: ", shown(error.what()));
   }
@@ -198,31 +220,34 @@ void check_places(std::vector<Placed>& tensors, std::int64_t available, const st
 
 // ---- writing
 
+/// The header's member for a tensor whose bytes are [begin, end).
+std::string member_text(const SafetensorsEntry& tensor, std::int64_t begin, std::int64_t end) {
+  return str(Json(tensor.name).dump(), ":{\"dtype\":", Json(tensor.dtype).dump(),
+             ",\"shape\":", Json(tensor.shape).dump(), ",\"data_offsets\":[", begin, ",", end,
+             "]}");
+}
+
 std::string header_of(std::span<const SafetensorsEntry> tensors,
                       const SafetensorsMetadata& metadata, const std::string& file) {
-  Json header = Json::object();
-  if (!metadata.empty()) header[kMetadata] = metadata;
+  std::vector<std::string> members;
   std::set<std::string_view> names;
   std::int64_t offset = 0;
-  for (const SafetensorsEntry& tensor : tensors) {
-    const std::string who = str(file, ": tensor '", shown(tensor.name), "'");
-    ADJOINT_CHECK(tensor.name != kMetadata, who, ": the name is reserved; choose another");
-    ADJOINT_CHECK(names.insert(tensor.name).second, who, ": the name is given twice");
-    const std::int64_t size = byte_size(tensor.dtype, tensor.shape, who);
-    ADJOINT_CHECK(std::ssize(tensor.bytes) == size, who, ": ", tensor.bytes.size(),
-                  " bytes given, but dtype and shape make ", size);
-    header.push_back({tensor.name,
-                      {{"dtype", tensor.dtype},
-                       {"shape", tensor.shape},
-                       {"data_offsets", {offset, offset + size}}}});
-    offset += size;
-  }
-  std::string text;
   try {
-    text = header.dump();
+    if (!metadata.empty()) members.push_back(str('"', kMetadata, "\":", Json(metadata).dump()));
+    for (const SafetensorsEntry& tensor : tensors) {
+      const std::string who = str(file, ": tensor '", shown(tensor.name), "'");
+      ADJOINT_CHECK(tensor.name != kMetadata, who, ": the name is reserved; choose another");
+      ADJOINT_CHECK(names.insert(tensor.name).second, who, ": the name is given twice");
+      const std::int64_t size = byte_size(tensor.dtype, tensor.shape, who);
+      ADJOINT_CHECK(std::ssize(tensor.bytes) == size, who, ": ", tensor.bytes.size(),
+                    " bytes given, but dtype and shape make ", size);
+      members.push_back(member_text(tensor, offset, offset + size));
+      offset += size;
+    }
   } catch (const Json::exception& error) {
     ADJOINT_FAIL(file, ": a name or metadata is not UTF-8: ", shown(error.what()));
   }
+  std::string text = str("{", join(members, ","), "}");
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   ADJOINT_CHECK(text.size() <= kLargestHeader, file, ": the header takes ", text.size(),
                 " bytes, more than the ", kLargestHeader, " the format allows");

@@ -49,7 +49,7 @@ class SafetensorsFile {
   SafetensorsFile(SafetensorsFile&&) = default;
   SafetensorsFile& operator=(SafetensorsFile&&) = default;
 
-  /// In the order of their bytes.
+  /// In the order of their bytes; empty ones at one place by name.
   const std::vector<SafetensorsEntry>& tensors() const { return tensors_; }
   const SafetensorsMetadata& metadata() const { return metadata_; }
 

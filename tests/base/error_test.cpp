@@ -23,5 +23,12 @@ TEST(Error, APassedCheckBuildsNoMessage) {
   EXPECT_EQ(built, 0);
 }
 
+// What a stranger's file says may be quoted: it must not clear the screen.
+TEST(Error, ControlCharactersDoNotReachTerminals) {
+  const Error error("the key '\x1b[2J\x7f\r' and\n\t\u00e9");
+  EXPECT_EQ(error.message(), "the key '?[2J?\?' and\n\t\u00e9");
+  EXPECT_TRUE(std::string(error.what()).starts_with(error.message()));
+}
+
 }  // namespace
 }  // namespace adjoint

@@ -281,6 +281,31 @@ TEST(Recipe, BrokenTomlNamesTheLine) {
   expect_error([] { read_recipe("/none/r.toml"); }, {"/none/r.toml", "No such file"});
 }
 
+// toml++ frees tables in tables by recursion: without limits these would exhaust the stack, or take
+// minutes.
+TEST(Recipe, ExcessIsAnErrorNotACrash) {
+  std::string key = "a";
+  for (int i = 0; i < 200'000; ++i) key += ".a";
+  expect_refused("[data]\n" + key + " = 1", {"r.toml: not a recipe", "dots in line 4"});
+  expect_refused("[data." + key + "]", {"dots in line 3"});
+  expect_refused("[data]\nx = [\"\"\"\nq\"\"\"\"\", {" + key + " = 1}]", {"dots in line 5"});
+  expect_refused("[data]\nx = {y = '\\', " + key + " = 1}", {"dots in line 4"});
+  expect_refused("[data]\nx = " + std::string(200'000, '['), {"line 4: not TOML"});
+  expect_override_refused("data.x={" + key + "=1}", {"dots"});
+  std::string keys;
+  for (int i = 0; i < 2000; ++i) keys += str("k", i, " = 1\n");
+  expect_refused("[data]\n" + keys, {"line 3: [data] has 2000 keys"});
+}
+
+TEST(Recipe, DotsInTextsCommentsAndNumbersAreNotCounted) {
+  const std::string dots(100, '.');
+  std::string numbers = "0.5";
+  for (int i = 0; i < 100; ++i) numbers += ", 0.5";
+  const Recipe recipe = parse("[loss] # " + dots + "\na = \"\\\"" + dots + "\"\nb = '" + dots +
+                              "'\nc = \"\"\"\"\n" + dots + "\"\"\"\"\"\nd = [" + numbers + "]");
+  EXPECT_EQ(recipe.loss.options.items().size(), 4u);
+}
+
 TEST(Recipe, OverridesReplaceAndAdd) {
   Recipe recipe =
       parse("[optim]\nlr = 1\n[train]\nepochs = 3",
@@ -310,6 +335,7 @@ TEST(Recipe, WrongOverridesNameThemselves) {
   expect_override_refused("optim.lr", {"expected table.key=value"});
   expect_override_refused("lr=1", {"expected table.key=value"});
   expect_override_refused("optim..lr=1", {"expected table.key=value"});
+  expect_override_refused("optim.\xff=1", {"expected table.key=value"});
   expect_override_refused("optim.lr=", {"expected a value"});
   expect_override_refused("optim.lr=1\nbatch=2", {"in one line"});
   expect_override_refused("optim.lr=[1", {"not a value of TOML"});

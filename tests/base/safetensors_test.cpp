@@ -92,6 +92,18 @@ TEST(Safetensors, OrderOfTheHeaderDoesNotMatter) {
   EXPECT_EQ(read.at("b").bytes.data(), read.at("a").bytes.data() + 4);
 }
 
+// Time must grow with the number of tensors, not with its square, which CTest's time limit would end.
+TEST(Safetensors, ManyTensorsAreReadAndWrittenInTime) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 200'000; ++i) names.push_back(std::to_string(i));
+  std::vector<SafetensorsEntry> tensors;
+  for (const std::string& name : names)
+    tensors.push_back({.name = name, .dtype = "U8", .shape = {0}});
+  const ScratchFolder folder;
+  write_safetensors(folder / "many", tensors);
+  EXPECT_EQ(SafetensorsFile::read(folder / "many").tensors().size(), names.size());
+}
+
 TEST(Safetensors, MovingKeepsTheEntries) {
   SafetensorsFile first = SafetensorsFile::parse(
       file(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}})", 3), "x");

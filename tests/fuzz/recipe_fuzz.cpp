@@ -1,0 +1,53 @@
+// Recipes: leading lines `--set table.key=value` are overrides, the rest is TOML. A recipe that was
+// read reads to the same from what to_toml() makes of it.
+#include "core/train/recipe.h"
+
+#include <algorithm>
+
+#include "fuzz/fuzz.h"
+
+namespace adjoint::fuzz {
+namespace {
+
+struct Parts {
+  std::vector<std::string> overrides;
+  std::string_view text;
+};
+
+Parts split(std::string_view input) {
+  constexpr std::string_view kSet = "--set ";
+  Parts parts{.text = input};
+  while (parts.text.starts_with(kSet)) {
+    const std::size_t end = std::min(parts.text.find('\n'), parts.text.size());
+    parts.overrides.emplace_back(parts.text.substr(kSet.size(), end - kSet.size()));
+    parts.text.remove_prefix(std::min(end + 1, parts.text.size()));
+  }
+  return parts;
+}
+
+/// A layer's table as text; NaN, which equals nothing, is a word there.
+std::string text_of(const LayerRecipe& layer) {
+  std::string out = layer.type;
+  for (const Options::Item& item : layer.options.items())
+    out += str("\n", item.key, " = ", toml_text(item.value));
+  return out;
+}
+
+bool same_layer(const LayerRecipe& a, const LayerRecipe& b) { return text_of(a) == text_of(b); }
+
+}  // namespace
+
+void fuzz_recipe(Input input) {
+  const Parts parts = split(as_text(input));
+  const auto recipe = accepted([&] { return parse_recipe(parts.text, kName, parts.overrides); });
+  if (!recipe) return;
+  const Recipe again = parse_recipe(to_toml(*recipe), "written");
+  demand(again.data == recipe->data, "[data] reads back");
+  demand(std::ranges::equal(again.layers, recipe->layers, same_layer), "layers read back");
+  demand(same_layer(again.loss, recipe->loss), "[loss] reads back");
+  demand(again.optim == recipe->optim, "[optim] reads back");
+  demand(again.schedule == recipe->schedule, "[schedule] reads back");
+  demand(again.train == recipe->train, "[train] reads back");
+}
+
+}  // namespace adjoint::fuzz
