@@ -88,9 +88,10 @@ ADJOINT_DEVICE void update_element(const Step& step, T g, T& p, T& a, T& b, T& c
 
 template <template <class> class StepOf, class Options, class T, bool kMixed>
 ADJOINT_KERNEL_BODY void slab_update_body(T* __restrict__ master, const void* __restrict__ gradient,
-                       T* __restrict__ first, T* __restrict__ second, T* __restrict__ third,
-                       void* __restrict__ compute, T* __restrict__ average, SlabArrays call,
-                       Options options) {
+                                          T* __restrict__ first, T* __restrict__ second,
+                                          T* __restrict__ third, void* __restrict__ compute,
+                                          T* __restrict__ average, SlabArrays call,
+                                          Options options) {
   using Step = StepOf<T>;
   const UpdateState& state = *call.state;
   if (state.finite == 0) return;

@@ -11,6 +11,7 @@
 #include "base/scratch_folder.h"
 #include "core/base/files.h"
 #include "core/data/idx.h"
+#include "support/source_folder.h"
 
 namespace adjoint {
 namespace {
@@ -227,10 +228,7 @@ std::uint64_t checksum(const fs::path& path) {
   return hash;
 }
 
-fs::path real_mnist() {
-  const char* named = std::getenv("ADJOINT_DATA");
-  return fs::path(named != nullptr ? named : ADJOINT_DEFAULT_DATA) / "mnist";
-}
+fs::path real_mnist() { return data_folder() / "mnist"; }
 
 TEST(Mnist, ReadsTheRealFiles) {
   const fs::path folder = real_mnist();

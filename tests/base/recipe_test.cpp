@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/expect_error.h"
+#include "support/source_folder.h"
 
 namespace adjoint {
 namespace {
@@ -427,8 +428,7 @@ TEST(Recipe, MistakesInTheDataAreNamed) {
 
 TEST(Recipe, TheShippedRecipesReadAndResolve) {
   for (const char* name : {"digits.toml", "mnist_mlp.toml"}) {
-    const Recipe recipe =
-        read_recipe(std::filesystem::path(ADJOINT_SOURCE_DIR) / "tools/recipes" / name);
+    const Recipe recipe = read_recipe(source_folder() / "tools/recipes" / name);
     EXPECT_EQ(recipe.name, name);
     EXPECT_EQ(recipe.layers.size(), 6u);
     const std::string resolved = to_toml(recipe);
@@ -436,8 +436,7 @@ TEST(Recipe, TheShippedRecipesReadAndResolve) {
   }
   for (const char* name :
        {"autoencoder.toml", "mnist_linear.toml", "regression.toml", "tabular.toml"}) {
-    const Recipe recipe =
-        read_recipe(std::filesystem::path(ADJOINT_SOURCE_DIR) / "tools/recipes" / name);
+    const Recipe recipe = read_recipe(source_folder() / "tools/recipes" / name);
     const std::string resolved = to_toml(recipe);
     EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
   }

@@ -77,7 +77,7 @@ struct Model {
 
 /// The parameters of a case after some steps, by PyTorch.
 std::vector<double> fixture(const std::string& name, int steps) {
-  std::ifstream file(std::string(ADJOINT_SOURCE_DIR) + "/tests/optim/fixtures.txt");
+  std::ifstream file(source_folder() / "tests/optim/fixtures.txt");
   for (std::string line, word; std::getline(file, line);) {
     std::istringstream words(line);
     int made = 0;

@@ -222,7 +222,7 @@ TEST_F(OptimizerTest, APlateauFallsAsPyTorchsDoesAlsoInReplays) {
   context().stream().begin_capture();
   optimizer.step(training.totals_tensor());
   const CapturedWork work = context().stream().end_capture();
-  std::ifstream file(std::string(ADJOINT_SOURCE_DIR) + "/tests/optim/fixtures.txt");
+  std::ifstream file(source_folder() / "tests/optim/fixtures.txt");
   std::string line, word;
   std::istringstream words;
   int count = 0;

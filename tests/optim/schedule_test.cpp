@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/expect_error.h"
+#include "support/source_folder.h"
 
 namespace adjoint {
 namespace {
@@ -90,7 +91,7 @@ TEST(Schedule, RefusesRunsThatDoNotFit) {
 
 /// The rates of a case of fixtures.py, by PyTorch.
 std::vector<double> rates_of(const std::string& name) {
-  std::ifstream file(std::string(ADJOINT_SOURCE_DIR) + "/tests/optim/fixtures.txt");
+  std::ifstream file(source_folder() / "tests/optim/fixtures.txt");
   for (std::string line, word; std::getline(file, line);) {
     std::istringstream words(line);
     std::size_t count = 0;

@@ -13,6 +13,7 @@
 #include "optim/optimizer.h"
 #include "optim/parameter_groups.h"
 #include "support/slab.h"
+#include "support/source_folder.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -65,7 +66,7 @@ std::vector<T> fixture_gradient(int count, int step) {
 /// that case in fixtures.txt, element by element.
 template <class T, class Make>
 void expect_fixture(Context& context, const std::string& name, double tolerance, const Make& make) {
-  std::ifstream file(std::string(ADJOINT_SOURCE_DIR) + "/tests/optim/fixtures.txt");
+  std::ifstream file(source_folder() / "tests/optim/fixtures.txt");
   ASSERT_TRUE(file) << "tests/optim/fixtures.txt is missing";
   constexpr int kCount = 7;
   Training<T> training(context, fixture_start<T>(kCount));
