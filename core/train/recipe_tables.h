@@ -26,7 +26,8 @@ struct RecipeTables {
 RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
                                  std::span<const std::string> overrides);
 
-/// Whether TOML takes the key without quotes: letters, digits, _ and -. Overrides name no other keys.
+/// Whether TOML takes the key without quotes: letters, digits, _ and -. Overrides name no other
+/// keys.
 bool is_bare_key(std::string_view key);
 
 }  // namespace adjoint

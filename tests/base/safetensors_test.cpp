@@ -92,7 +92,8 @@ TEST(Safetensors, OrderOfTheHeaderDoesNotMatter) {
   EXPECT_EQ(read.at("b").bytes.data(), read.at("a").bytes.data() + 4);
 }
 
-// Time must grow with the number of tensors, not with its square, which CTest's time limit would end.
+// Time must grow with the number of tensors, not with its square, which CTest's time limit would
+// end.
 TEST(Safetensors, ManyTensorsAreReadAndWrittenInTime) {
   std::vector<std::string> names;
   for (int i = 0; i < 200'000; ++i) names.push_back(std::to_string(i));

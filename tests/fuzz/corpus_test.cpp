@@ -5,14 +5,15 @@
 
 #include "core/base/files.h"
 #include "fuzz/fuzz.h"
+#include "support/source_folder.h"
 
 namespace adjoint::fuzz {
 namespace {
 
 void run_corpus(const std::string& name, void (*target)(Input), std::size_t least) {
-  const std::filesystem::path root = ADJOINT_SOURCE_DIR;
+  const std::filesystem::path folder = source_folder() / "tests/fuzz/corpus" / name;
   std::size_t files = 0;
-  for (const auto& file : std::filesystem::directory_iterator(root / "tests/fuzz/corpus" / name)) {
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
     EXPECT_NO_THROW(target(read_file(file.path()))) << file.path();
     ++files;
   }
