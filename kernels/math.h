@@ -92,7 +92,8 @@ inline float expm1(float x) {
 inline float log1p(float x) {
   const float u = 1.0f + x;
   // The exponent of u / sqrt(1/2) is that of u, rounded so that the rest lies around 1.
-  const std::int32_t bits = __builtin_bit_cast(std::int32_t, u) - 0x3f3504f3;
+  // Unsigned, so that u below 0, whose result is not used, wraps instead of overflowing.
+  const auto bits = static_cast<std::int32_t>(__builtin_bit_cast(std::uint32_t, u) - 0x3f3504f3u);
   const std::int32_t exponent = bits >> 23;
   const float k = float(exponent);
   const float reduced = __builtin_bit_cast(float, (bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
