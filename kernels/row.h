@@ -126,8 +126,8 @@ class Row {
 };
 
 /// A block of one thread adds rows up in pieces of this many elements: a single float32 sum over a
-/// long row loses digits that the GPU's many small sums keep.
-inline constexpr int kHostPiece = 1024;
+/// long row loses digits that the GPU's many small sums keep, most where it is not vectorised.
+inline constexpr int kHostPiece = 256;
 
 /// The sum of function(i, operands...) over the row; every thread gets it.
 template <class A, class Function, class T, int N, int P, class... Operand>
