@@ -22,13 +22,15 @@ void expect_embedding(Context& context, std::int64_t positions, std::int64_t voc
       indices.push_back(std::int32_t(p % 3 == 0 ? 1 : (p * p + p / 5) % vocabulary));
     const auto n = std::size_t(positions * width), m = std::size_t(vocabulary * width);
     const auto table_values = random_values<T>(m, 1), dy_values = random_values<T>(n, 2);
+    const std::vector<double> table_reference = to_double(table_values),
+                              dy_reference = to_double(dy_values);
     std::vector<double> y(n), grad(m);
     for (std::int64_t p = 0; p < positions; ++p)
       for (std::int64_t j = 0; j < width; ++j) {
         const std::int32_t v = indices[std::size_t(p)];
-        y[std::size_t(p * width + j)] = to_double(table_values)[std::size_t(v * width + j)];
+        y[std::size_t(p * width + j)] = table_reference[std::size_t(v * width + j)];
         if (v != padding)
-          grad[std::size_t(v * width + j)] += to_double(dy_values)[std::size_t(p * width + j)];
+          grad[std::size_t(v * width + j)] += dy_reference[std::size_t(p * width + j)];
       }
     const DeviceVector<std::int32_t> index(context, indices);
     const DeviceVector<std::int32_t> status(context, std::vector<std::int32_t>{0, 0});
