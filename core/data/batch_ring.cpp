@@ -44,10 +44,11 @@ void BatchRing::end() {
     if (slot.stage == Stage::filled) slot.stage = Stage::free;
 }
 
-void BatchRing::begin(std::span<const std::int32_t> order) {
+void BatchRing::begin(std::span<const std::int32_t> order, std::int64_t first) {
   {
     const std::lock_guard lock(mutex_);
     order_ = order;
+    next_to_fill_ = first;
     batches_ = (static_cast<std::int64_t>(order.size()) + batch_ - 1) / batch_;
   }
   changed_.notify_all();

@@ -35,10 +35,11 @@ class BatchRing {
 
   /// Ends the filling of an epoch, whatever is left of it: its order may be changed then.
   void end();
-  /// Begins to fill for an epoch, after end(). `order` must stay as it is until the next end().
-  void begin(std::span<const std::int32_t> order);
+  /// Begins to fill for an epoch from batch `first` on, after end(). `order` must stay as it is
+  /// until the next end().
+  void begin(std::span<const std::int32_t> order, std::int64_t first);
   /// Puts the copy of batch `b` on the copy stream, and makes `stream` wait for it. Called for
-  /// b = 0, 1, 2, ...; waits for the threads, and rethrows what they threw.
+  /// b = first, first + 1, ...; waits for the threads, and rethrows what they threw.
   void advance(Stream& stream, std::int64_t b);
   /// The work that reads batch `b` has been put on `stream`.
   void queued(Stream& stream, std::int64_t b);

@@ -85,14 +85,16 @@ void Loader::make_resident(const Dataset& data) {
   stream.synchronize();  // the caller may let go of the data
 }
 
-void Loader::begin_epoch(std::uint64_t epoch) {
+void Loader::begin_epoch(std::uint64_t epoch, std::int64_t taken) {
+  ADJOINT_CHECK(taken >= 0 && taken <= batches(), "loader: expected 0 to ", batches(),
+                " batches of an epoch to be taken already, got ", taken);
   if (ring_) ring_->end();  // its threads read the order
   if (weighted_)
     weighted_->draw(order_, options_.seed, epoch);
   else if (options_.shuffle)
     shuffled_order(order_, options_.seed, epoch);
-  taken_ = 0;
-  if (ring_) ring_->begin(order_);
+  taken_ = std::min(taken * options_.batch, count_);
+  if (ring_) ring_->begin(order_, taken);
   upload_order();
 }
 

@@ -50,12 +50,14 @@ class Loader {
   const std::string& name() const { return name_; }
   std::int64_t count() const { return count_; }
   std::int64_t batch() const { return options_.batch; }
+  std::uint64_t seed() const { return options_.seed; }
   /// Batches in an epoch; the last may be smaller.
   std::int64_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
   bool resident() const { return ring_ == nullptr; }
 
-  /// Draws the order of that epoch and starts at its front, whatever was left of the one before.
-  void begin_epoch(std::uint64_t epoch);
+  /// Draws the order of that epoch and starts at its front, or behind its first `taken` batches,
+  /// whatever was left of the one before.
+  void begin_epoch(std::uint64_t epoch, std::int64_t taken = 0);
   /// Samples in the next batch; 0 at the end of the epoch.
   std::int64_t next_size() const;
   /// Samples of the epoch that have not been handed out.

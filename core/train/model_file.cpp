@@ -15,15 +15,25 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-std::vector<NamedTensor> tensors_of(const Graph& graph) {
-  std::vector<NamedTensor> tensors;
+using NamedTensors = std::vector<NamedTensor>;
+
+NamedTensors tensors_of(const Graph& graph) {
+  NamedTensors tensors;
   for (const Parameter& parameter : graph.parameters())
     tensors.push_back({parameter.name(), parameter.master()});
   for (const Slot& state : graph.states()) tensors.push_back({state.name(), state.tensor()});
   return tensors;
 }
 
-Snapshot download(Context& context, const std::vector<NamedTensor>& tensors) {
+NamedTensors tensors_of(const Graph& graph, const Optimizer& optimizer) {
+  NamedTensors tensors = tensors_of(graph);
+  for (const OptimizerState& state : optimizer.state())
+    tensors.push_back({"optimizer." + state.name, state.tensor});
+  tensors.push_back({"context.step", Tensor(graph.context().step(), DType::uint8, {8})});
+  return tensors;
+}
+
+Snapshot download(Context& context, const NamedTensors& tensors) {
   Snapshot snapshot;
   for (const NamedTensor& tensor : tensors)
     snapshot.push_back({tensor.name, tensor.tensor.type(), Bytes(tensor.tensor.bytes())});
@@ -60,8 +70,20 @@ Stored stored(const SavedTensor& tensor) {
           tensor.bytes};
 }
 
+std::vector<Stored> stored(const SafetensorsFile& file) {
+  std::vector<Stored> tensors;
+  for (const SafetensorsEntry& entry : file.tensors()) {
+    if (entry.name.starts_with(kData)) continue;
+    std::string shape = "[";
+    for (std::size_t i = 0; i < entry.shape.size(); ++i)
+      shape += str(i > 0 ? ", " : "", entry.shape[i]);
+    tensors.push_back({entry.name, str(entry.dtype, " ", shape, "]"), entry.bytes});
+  }
+  return tensors;
+}
+
 // All that does not fit, a line each.
-std::string differences(const std::vector<NamedTensor>& model, const std::vector<Stored>& file) {
+std::string differences(const NamedTensors& model, const std::vector<Stored>& file) {
   std::string text;
   for (const NamedTensor& wanted : model) {
     const auto found = std::ranges::find(file, wanted.name, &Stored::name);
@@ -78,8 +100,9 @@ std::string differences(const std::vector<NamedTensor>& model, const std::vector
   return text;
 }
 
-void upload(const Graph& graph, const std::string& source, const std::vector<Stored>& file) {
-  const std::vector<NamedTensor> model = tensors_of(graph);
+// Into `model`, which are tensors of the graph and maybe of more.
+void upload(const Graph& graph, const NamedTensors& model, const std::string& source,
+            const std::vector<Stored>& file) {
   const std::string problems = differences(model, file);
   ADJOINT_CHECK(problems.empty(), source, " does not fit the model:", problems,
                 "\nwas it trained with another recipe?");
@@ -96,18 +119,14 @@ void upload(const Graph& graph, const std::string& source, const std::vector<Sto
 
 Snapshot take_snapshot(const Graph& graph) { return download(graph.context(), tensors_of(graph)); }
 
-Snapshot take_snapshot(Context& context, const Optimizer& optimizer) {
-  std::vector<NamedTensor> tensors;
-  for (const OptimizerState& state : optimizer.state())
-    tensors.push_back({"optimizer." + state.name, state.tensor});
-  tensors.push_back({"context.step", Tensor(context.step(), DType::uint8, {8})});
-  return download(context, tensors);
+Snapshot take_snapshot(const Graph& graph, const Optimizer& optimizer) {
+  return download(graph.context(), tensors_of(graph, optimizer));
 }
 
 void restore_snapshot(const Graph& graph, const Snapshot& snapshot) {
   std::vector<Stored> file;
   for (const SavedTensor& tensor : snapshot) file.push_back(stored(tensor));
-  upload(graph, "snapshot", file);
+  upload(graph, tensors_of(graph), "snapshot", file);
 }
 
 void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
@@ -131,35 +150,33 @@ void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
 }
 
 DataStatistics load_statistics(const std::filesystem::path& path) {
-  const SafetensorsFile file = SafetensorsFile::read(path);
+  return load_statistics(SafetensorsFile::read(path));
+}
+
+DataStatistics load_statistics(const SafetensorsFile& file) {
   DataStatistics statistics;
   for (const auto& [name, values] : statistics_tensors(statistics)) {
     const SafetensorsEntry* entry = file.find(kData + name);
     if (entry == nullptr) continue;
-    ADJOINT_CHECK(entry->dtype == "F64" && entry->shape.size() == 1, path.string(), ": tensor '",
+    ADJOINT_CHECK(entry->dtype == "F64" && entry->shape.size() == 1, file.name(), ": tensor '",
                   entry->name, "': expected F64 of one dimension, got ", entry->dtype, " of ",
                   entry->shape.size());
     values->resize(entry->bytes.size() / sizeof(double));
     std::memcpy(values->data(), entry->bytes.data(), entry->bytes.size());
   }
   for (const Normalisation* part : {&statistics.input, &statistics.target})
-    ADJOINT_CHECK(part->mean.size() == part->deviation.size(), path.string(), ": ",
-                  part->mean.size(), " means but ", part->deviation.size(),
-                  " deviations to normalise by");
+    ADJOINT_CHECK(part->mean.size() == part->deviation.size(), file.name(), ": ", part->mean.size(),
+                  " means but ", part->deviation.size(), " deviations to normalise by");
   return statistics;
 }
 
 void load_model(const std::filesystem::path& path, const Graph& graph) {
   const SafetensorsFile file = SafetensorsFile::read(path);
-  std::vector<Stored> tensors;
-  for (const SafetensorsEntry& entry : file.tensors()) {
-    if (entry.name.starts_with(kData)) continue;
-    std::string shape = "[";
-    for (std::size_t i = 0; i < entry.shape.size(); ++i)
-      shape += str(i > 0 ? ", " : "", entry.shape[i]);
-    tensors.push_back({entry.name, str(entry.dtype, " ", shape, "]"), entry.bytes});
-  }
-  upload(graph, path.string(), tensors);
+  upload(graph, tensors_of(graph), file.name(), stored(file));
+}
+
+void load_training(const SafetensorsFile& file, const Graph& graph, const Optimizer& optimizer) {
+  upload(graph, tensors_of(graph, optimizer), file.name(), stored(file));
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -30,8 +30,9 @@ Snapshot take_snapshot(const Graph& graph);
 /// The reverse, into a graph of the same model. Throws Error like load_model.
 void restore_snapshot(const Graph& graph, const Snapshot& snapshot);
 
-/// Moments and counters, "optimizer.NAME", for what a run continues from.
-Snapshot take_snapshot(Context& context, const Optimizer& optimizer);
+/// The same with the optimizer's state, "optimizer.NAME", and the context's step: all that a run
+/// goes on from, beside RunState.
+Snapshot take_snapshot(const Graph& graph, const Optimizer& optimizer);
 
 /// Writes the file all or not at all; throws Error where it cannot be written. What the data were
 /// normalised by goes into float64 tensors "data.input_mean", "data.input_deviation",
@@ -40,9 +41,13 @@ void save_model(const std::filesystem::path& path, const Snapshot& snapshot,
                 const SafetensorsMetadata& metadata = {}, const DataStatistics& statistics = {});
 /// The last of these again; empty ones where the file has none.
 DataStatistics load_statistics(const std::filesystem::path& path);
+DataStatistics load_statistics(const SafetensorsFile& file);
 
 /// Reads what save_model wrote into a compiled graph. Throws Error listing every tensor that is
 /// missing, is not of this model, or has another type or shape; the graph is then as it was.
 void load_model(const std::filesystem::path& path, const Graph& graph);
+
+/// Likewise what take_snapshot(graph, optimizer) took. Between steps.
+void load_training(const SafetensorsFile& file, const Graph& graph, const Optimizer& optimizer);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

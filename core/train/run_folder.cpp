@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
 #include <system_error>
 
 #include "core/base/error.h"
@@ -86,15 +87,31 @@ RunFolder RunFolder::create(const RunFolderOptions& options) {
 }
 
 RunFolder RunFolder::open(const fs::path& path) {
+  RunFolder folder = existing(path);
+  folder.expect_files({folder.recipe(), folder.model()}, "a finished run");
+  return folder;
+}
+
+RunFolder RunFolder::resume(const fs::path& path) {
+  RunFolder folder = existing(path);
+  folder.expect_files({folder.recipe(), folder.last()}, "a run that was saved");
+  check_writable(path);
+  return folder;
+}
+
+RunFolder RunFolder::existing(const fs::path& path) {
   std::error_code error;
   ADJOINT_CHECK(fs::is_directory(path, error), "run folder: ", path.string(),
                 error ? " cannot be read: " + error.message() : std::string(" is not a folder"),
                 "; expected the folder of a run, such as runs/digits-1");
-  RunFolder folder(path);
-  for (const fs::path& file : {folder.recipe(), folder.model()})
-    ADJOINT_CHECK(fs::exists(file, error), "run folder: ", path.string(), " has no ",
-                  file.filename().string(), "; expected the folder of a finished run");
-  return folder;
+  return RunFolder(path);
+}
+
+void RunFolder::expect_files(std::initializer_list<fs::path> files, const char* kind) const {
+  std::error_code error;
+  for (const fs::path& file : files)
+    ADJOINT_CHECK(fs::exists(file, error), "run folder: ", path_.string(), " has no ",
+                  file.filename().string(), "; expected the folder of ", kind);
 }
 
 void RunFolder::clear() const {
@@ -103,6 +120,23 @@ void RunFolder::clear() const {
     fs::remove(path_ / file, error);
     ADJOINT_CHECK(!error, "run folder: cannot replace ", (path_ / file).string(), ": ",
                   error.message());
+  }
+}
+
+MetricsFile::MetricsFile(fs::path path, std::int64_t last_step) : path_(std::move(path)) {
+  std::error_code error;
+  if (!fs::exists(path_, error)) return;
+  const Bytes bytes = read_file(path_);
+  std::istringstream file(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  std::string line;
+  std::getline(file, line);
+  ADJOINT_CHECK(line + "\n" == header(), path_.string(), ": expected the columns ", header(),
+                "got ", line, "; move the file away to go on without its rows");
+  while (std::getline(file, line)) {
+    std::int64_t epoch = 0, step = 0;
+    char comma = 0;
+    std::istringstream row(line);
+    if (row >> epoch >> comma >> step && step <= last_step) text_ += line + "\n";
   }
 }
 

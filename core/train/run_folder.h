@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class RunFolder {
   static RunFolder create(const RunFolderOptions& options);
   /// The folder of an earlier run; throws Error saying what is missing.
   static RunFolder open(const std::filesystem::path& folder);
+  /// The same to go on with, whether or not it has a model yet; sees that files can be written.
+  static RunFolder resume(const std::filesystem::path& folder);
 
   /// Removes the files of the run that `overwrite` replaces.
   void clear() const;
@@ -42,6 +45,8 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  static RunFolder existing(const std::filesystem::path& path);
+  void expect_files(std::initializer_list<std::filesystem::path> files, const char* kind) const;
 
   std::filesystem::path path_;
 };
@@ -64,6 +69,9 @@ struct MetricsRow {
 class MetricsFile {
  public:
   explicit MetricsFile(std::filesystem::path path) : path_(std::move(path)) {}
+  /// Takes over the rows of an earlier file, where there is one, up to that step. Throws Error for
+  /// a file of other columns.
+  MetricsFile(std::filesystem::path path, std::int64_t last_step);
   void add(const MetricsRow& row);
   void write() const;
 

@@ -49,6 +49,8 @@ class SafetensorsFile {
   SafetensorsFile(SafetensorsFile&&) = default;
   SafetensorsFile& operator=(SafetensorsFile&&) = default;
 
+  /// The path it was read from.
+  const std::string& name() const { return name_; }
   /// In the order of their bytes; empty ones at one place by name.
   const std::vector<SafetensorsEntry>& tensors() const { return tensors_; }
   const SafetensorsMetadata& metadata() const { return metadata_; }

@@ -8,6 +8,13 @@
 #include "core/base/log.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace
 
 Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
                  const TrainerOptions& options)
@@ -33,8 +40,45 @@ void Trainer::prepare() {
   graph.context().set_training(true);
 }
 
-double Trainer::seconds_since(Clock::time_point begin) const {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+double Trainer::run_seconds() const { return seconds_before_ + seconds_since(begin_); }
+
+void Trainer::resume(const RunState& state, Snapshot best) {
+  const RunState mine = this->state();
+  const auto expect_same = [](const char* what, auto before, auto now) {
+    ADJOINT_CHECK(before == now, "trainer: the run had ", what, " ", before,
+                  " and is to go on with ", now,
+                  "; samples would come in another order, so start a new run instead");
+  };
+  expect_same("training samples:", state.samples, mine.samples);
+  expect_same("a batch of", state.batch, mine.batch);
+  expect_same("accumulate =", state.accumulate, mine.accumulate);
+  expect_same("seed", state.seed, mine.seed);
+  ADJOINT_CHECK(state.step < options_.steps, "trainer: all ", options_.steps,
+                " updates of the run were made; to train on, ask for more");
+  epoch_ = state.epoch;
+  epoch_taken_ = state.batches;
+  epoch_sums_ = state.sums;
+  updates_queued_ = latest_.step = state.step;
+  latest_.skipped = state.skipped;
+  latest_.seconds = seconds_before_ = state.seconds;
+  best_ = std::move(best);
+  best_epoch_ = state.best_epoch;
+  best_validation_ = state.best;
+}
+
+RunState Trainer::state() const {
+  return {.samples = loader_.count(),
+          .batch = loader_.batch(),
+          .accumulate = options_.accumulate,
+          .seed = loader_.seed(),
+          .epoch = epoch_,
+          .batches = epoch_taken_,
+          .step = latest_.step,
+          .skipped = latest_.skipped,
+          .seconds = latest_.seconds,
+          .sums = epoch_sums_,
+          .best_epoch = best_epoch_,
+          .best = best_validation_};
 }
 
 std::vector<std::string> Trainer::step_operations() const {
@@ -60,15 +104,16 @@ void Trainer::batch(bool first_of_update, bool last_of_update) {
 
 bool Trainer::run() {
   begin_ = Clock::now();
-  for (std::int64_t epoch = 1; updates_queued_ < options_.steps; ++epoch)
-    if (!run_epoch(epoch)) return false;
-  return true;
+  next_checkpoint_ = run_seconds() + options_.checkpoint_seconds;
+  bool stopped = false;
+  while (!stopped && updates_queued_ < options_.steps) stopped = run_epoch();
+  return updates_queued_ == options_.steps;
 }
 
-bool Trainer::run_epoch(std::int64_t epoch) {
+// The rest of the epoch under way; whether the run is to stop.
+bool Trainer::run_epoch() {
   epoch_begin_ = Clock::now();
-  epoch_sums_ = {};
-  loader_.begin_epoch(static_cast<std::uint64_t>(epoch));
+  loader_.begin_epoch(static_cast<std::uint64_t>(epoch_), epoch_taken_);
   bool stopped = false;
   while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
     std::int64_t samples = 0;
@@ -77,16 +122,34 @@ bool Trainer::run_epoch(std::int64_t epoch) {
       const bool last = micro + 1 == options_.accumulate || loader_.next_size() == loader_.left();
       samples += loader_.next_size();
       batch(micro == 0, last);
+      ++epoch_taken_;
     }
     queued_samples_.push_back(samples);
     ++updates_queued_;
-    read_metrics(epoch);
+    read_metrics();
+    checkpoint_if_due();
     stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
   }
   model_.graph->context().stream().synchronize();
-  read_metrics(epoch);
-  finish_epoch(epoch, seconds_since(epoch_begin_), loader_.next_size() == 0);
-  return !stopped;
+  read_metrics();
+  const bool complete = loader_.next_size() == 0;
+  finish_epoch(seconds_since(epoch_begin_), complete);
+  if (!complete) return stopped;
+  ++epoch_;
+  epoch_taken_ = 0;
+  epoch_sums_ = {};
+  checkpoint_if_due();
+  return stopped;
+}
+
+void Trainer::checkpoint_if_due() {
+  const double begin = run_seconds();
+  if (!options_.on_checkpoint || begin < next_checkpoint_) return;
+  model_.graph->context().stream().synchronize();
+  read_metrics();
+  options_.on_checkpoint();
+  const double end = run_seconds();
+  next_checkpoint_ = end + std::max(options_.checkpoint_seconds, 19 * (end - begin));
 }
 
 // Asks rather than waits: asking is what lets deferred streams of the host go on, and a GPU is
@@ -96,10 +159,10 @@ void Trainer::stay_near_the_device() {
   while (!oldest.passed()) std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
-void Trainer::read_metrics(std::int64_t epoch) {
+void Trainer::read_metrics() {
   const std::vector<StepRecord> records = optimizer_.read_metrics();
   if (records.empty()) return;
-  Sums sums;
+  RunState::Sums sums;
   for (const StepRecord& record : records) {
     const double samples = take_queued_samples();
     ++sums.updates;
@@ -117,10 +180,10 @@ void Trainer::read_metrics(std::int64_t epoch) {
   epoch_sums_.skipped += sums.skipped;
   epoch_sums_.updates += sums.updates;
   samples_trained_ += sums.samples;
-  latest_.epoch = epoch;
+  latest_.epoch = epoch_;
   latest_.step += sums.updates;
   latest_.steps = options_.steps;
-  latest_.seconds = seconds_since(begin_);
+  latest_.seconds = run_seconds();
   latest_.loss = sums.loss / sums.valid;
   latest_.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
   latest_.learning_rate = records.back().learning_rate;
@@ -148,15 +211,16 @@ bool Trainer::better(const Evaluation& found) const {
   return found.loss < best_validation_->loss || std::isnan(best_validation_->loss);
 }
 
-void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
+void Trainer::finish_epoch(double seconds, bool complete) {
   training_seconds_ += seconds;
-  verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch));
-  const Sums& sums = epoch_sums_;
-  ADJOINT_CHECK(sums.updates == 0 || sums.skipped < sums.updates, "training: all ", sums.updates,
-                " updates of epoch ", epoch,
+  verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch_));
+  const RunState::Sums& sums = epoch_sums_;
+  // A run that is cut short may have come no further than to find its loss scale.
+  ADJOINT_CHECK(!complete || sums.skipped < sums.updates, "training: all ", sums.updates,
+                " updates of epoch ", epoch_,
                 " were skipped because gradients were not finite; lower [optim] lr, or set "
                 "clip_norm = 1");
-  EpochReport report{.epoch = epoch, .step = latest_.step, .epoch_seconds = seconds};
+  EpochReport report{.epoch = epoch_, .step = latest_.step, .epoch_seconds = seconds};
   report.train = {
       .loss = sums.loss / sums.valid,
       .accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples),
@@ -169,16 +233,18 @@ void Trainer::finish_epoch(std::int64_t epoch, double seconds, bool complete) {
   if (validation_ != nullptr) {
     const Evaluation found = validation_->run();
     report.validation = found;
-    optimizer_.observe(found.loss);
+    // A run that is stopped within an epoch and resumed is to learn what one that never stopped
+    // does.
+    if (complete) optimizer_.observe(found.loss);
     report.best = better(found);
-    if (report.best) best_validation_ = found;
+    if (report.best) best_validation_ = {.loss = found.loss, .accuracy = found.accuracy};
   }
   if (report.best) {
     best_ = take_snapshot(*model_.graph);
-    best_epoch_ = epoch;
+    best_epoch_ = epoch_;
   }
   if (optimizer_.has_average()) optimizer_.swap_average();
-  report.seconds = seconds_since(begin_);
+  report.seconds = run_seconds();
   reports_.push_back(report);
   if (options_.on_epoch) options_.on_epoch(report);
 }

@@ -15,6 +15,7 @@
 
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
+#include "core/train/run_state.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -23,7 +24,7 @@ struct StepReport {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< updates run, from 1, skipped ones included
   std::int64_t steps = 0;  ///< updates that the whole run will make
-  double seconds = 0;      ///< since run() began
+  double seconds = 0;      ///< of the run, those before it was resumed included
   double loss = 0;         ///< of the steps since the last report, mean over samples
   double accuracy = 0;     ///< likewise; 0 without classes
   double learning_rate = 0;
@@ -36,8 +37,8 @@ struct StepReport {
 struct EpochReport {
   std::int64_t epoch = 0;
   std::int64_t step = 0;
-  double seconds = 0;        ///< since run() began
-  double epoch_seconds = 0;  ///< of its training, without validation
+  double seconds = 0;        ///< as above
+  double epoch_seconds = 0;  ///< of its training, without validation; since run() began
   Evaluation train;          ///< as met during the epoch, while the model changed
   std::optional<Evaluation> validation;
   std::int64_t skipped = 0;
@@ -53,6 +54,11 @@ struct TrainerOptions {
   /// Called from the training thread after steps have run; they must not wait for the device.
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(const EpochReport&)> on_epoch = {};
+  /// Called between updates, when all that was queued has run, so that the run can be saved: model,
+  /// optimizer and state(). Every checkpoint_seconds, and so seldom that it takes no more than a
+  /// twentieth of the time.
+  std::function<void()> on_checkpoint = {};
+  double checkpoint_seconds = 30;
 };
 
 class Trainer {
@@ -61,10 +67,18 @@ class Trainer {
   Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
           const TrainerOptions& options);
 
+  /// Before run(): goes on where another run stood, whose model, optimizer and context's step were
+  /// loaded (load_training); `best` is its best model so far. Throws Error where this run takes
+  /// other samples, or the same in another order, and where nothing is left to do.
+  void resume(const RunState& state, Snapshot best);
+
   /// Trains to the end or until stopped; returns whether it came to the end. The model is then the
   /// last; best() is the best. Throws Error for a label that is no class, and when every update of
   /// an epoch was skipped.
   bool run();
+
+  /// Where the run stands: in on_checkpoint and after run().
+  RunState state() const;
 
   /// Snapshot of the model at the best epoch; empty before the first epoch's end.
   const Snapshot& best() const { return best_; }
@@ -90,13 +104,14 @@ class Trainer {
   };
 
   void prepare();
-  bool run_epoch(std::int64_t epoch);
+  bool run_epoch();
   void stay_near_the_device();
-  void read_metrics(std::int64_t epoch);
-  void finish_epoch(std::int64_t epoch, double seconds, bool complete);
+  void read_metrics();
+  void finish_epoch(double seconds, bool complete);
+  void checkpoint_if_due();
   double take_queued_samples();
   bool better(const Evaluation& found) const;
-  double seconds_since(Clock::time_point begin) const;
+  double run_seconds() const;
 
   Model& model_;
   Optimizer& optimizer_;
@@ -109,22 +124,21 @@ class Trainer {
   std::size_t batches_queued_ = 0;
   std::int64_t updates_queued_ = 0;
 
-  // Sums over the records read in this epoch.
-  struct Sums {
-    double loss = 0, valid = 0, correct = 0, samples = 0;
-    std::int64_t updates = 0, skipped = 0;
-  };
-  Sums epoch_sums_;
+  std::int64_t epoch_ = 1;        // under way
+  std::int64_t epoch_taken_ = 0;  // batches of it
+  RunState::Sums epoch_sums_;     // over the records read in it
   StepReport latest_;
   std::deque<std::int64_t> queued_samples_;  // of each update whose record has not been read
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
+  double seconds_before_ = 0;    // of the run that is resumed
+  double next_checkpoint_ = 0;   // in seconds of the run
   Clock::time_point begin_, epoch_begin_;
 
   std::vector<EpochReport> reports_;
   Snapshot best_;
   std::int64_t best_epoch_ = 0;
-  std::optional<Evaluation> best_validation_;
+  std::optional<RunState::Score> best_validation_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -61,6 +61,35 @@ TEST(RunFolder, OpensOnlyWhatIsARun) {
   EXPECT_EQ(RunFolder::open(scratch.path()).model(), scratch / "model.safetensors");
 }
 
+TEST(RunFolder, ResumesOnlyWhatWasSaved) {
+  const ScratchFolder scratch;
+  write_file_atomically(scratch / "recipe.toml", std::string_view("x"));
+  expect_error([&] { RunFolder::resume(scratch.path()); }, {"last.safetensors"});
+  write_file_atomically(scratch / "last.safetensors", std::string_view("x"));
+  EXPECT_EQ(RunFolder::resume(scratch.path()).last(), scratch / "last.safetensors")
+      << "a run may be stopped before it has a best model";
+}
+
+TEST(MetricsFile, KeepsTheRowsOfTheRunThatIsResumed) {
+  const ScratchFolder scratch;
+  MetricsFile first(scratch / "metrics.csv");
+  for (const std::int64_t step : {50, 100, 150}) first.add({.epoch = 1, .step = step});
+  first.write();
+  MetricsFile second(scratch / "metrics.csv", 100);
+  second.add({.epoch = 1, .step = 120});
+  second.write();
+  EXPECT_EQ(text_of(scratch / "metrics.csv"), MetricsFile::header() +
+                                                  MetricsFile::line({.epoch = 1, .step = 50}) +
+                                                  MetricsFile::line({.epoch = 1, .step = 100}) +
+                                                  MetricsFile::line({.epoch = 1, .step = 120}));
+
+  const MetricsFile none(scratch / "other.csv", 100);
+  none.write();
+  EXPECT_EQ(text_of(scratch / "other.csv"), MetricsFile::header());
+  write_file_atomically(scratch / "other.csv", std::string_view("a,b\n1,2\n"));
+  expect_error([&] { MetricsFile(scratch / "other.csv", 100); }, {"other.csv", "columns", "a,b"});
+}
+
 TEST(MetricsFile, LeavesEmptyWhatWasNotMeasured) {
   const ScratchFolder scratch;
   MetricsFile metrics(scratch / "metrics.csv");

@@ -2,6 +2,11 @@
 // binary.
 #include "tools/program.h"
 
+#include <algorithm>
+#include <sstream>
+
+#include "core/train/safetensors.h"
+
 namespace adjoint {
 namespace {
 
@@ -32,6 +37,8 @@ TEST(Program, MistakesOnTheCommandLineAreExitCode2) {
   expect_fails(2, "train digits --device gpu", {"--device"});
   expect_fails(2, "train digits --steps 0", {"--steps"});
   expect_fails(2, "train digits --seed x", {"--seed"});
+  expect_fails(2, "train digits --resume runs/digits-1", {"--resume", "recipe"});
+  expect_fails(2, "train --resume runs/digits-1 --seed 2", {"--resume", "--seed"});
 }
 
 TEST(Program, MistakesInARecipeAreExitCode1AndNamed) {
@@ -204,6 +211,73 @@ TEST(Program, CtrlCSavesWhatWasLearned) {
   EXPECT_NE(outcome.text.find("stopped after"), std::string::npos) << outcome.text;
   EXPECT_NE(outcome.text.find("test accuracy"), std::string::npos) << outcome.text;
   EXPECT_EQ(adjoint_with("eval " + run + " --device host").code, 0);
+}
+
+TEST(Program, AStoppedRunIsResumedAsIfItNeverHadBeen) {
+  const ScratchFolder scratch;
+  const std::string whole = (scratch / "whole").string(), run = (scratch / "run").string();
+  const std::string digits =
+      "train digits" + kSmall + "--set train.epochs=100 --set optim.ema=0.9 ";
+  ASSERT_EQ(adjoint_with(digits + "--out " + whole).code, 0);
+  const Outcome stopped =
+      shell("$ADJOINT " + digits + "--out " + run + " & pid=$!; while [ ! -e " + run +
+            "/metrics.csv ] && kill -0 $pid; do sleep 0.02; done; kill -INT $pid; wait $pid");
+  ASSERT_EQ(stopped.code, 0) << stopped.text;
+  ASSERT_NE(stopped.text.find("train --resume " + run), std::string::npos) << stopped.text;
+  const Outcome resumed = adjoint_with("train --device host --resume " + run);
+  EXPECT_EQ(resumed.code, 0) << resumed.text;
+  for (const std::string part : {"resumed after ", "epoch 100/100", "test accuracy"})
+    EXPECT_NE(resumed.text.find(part), std::string::npos) << part << "\n" << resumed.text;
+
+  const SafetensorsFile a = SafetensorsFile::read(whole + "/last.safetensors"),
+                        b = SafetensorsFile::read(run + "/last.safetensors");
+  ASSERT_EQ(a.tensors().size(), b.tensors().size());
+  for (const SafetensorsEntry& tensor : a.tensors())
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, b.at(tensor.name).bytes)) << tensor.name;
+  EXPECT_EQ(a.metadata().at("run.step"), b.metadata().at("run.step"));
+  // Steps only rise in the table of the resumed run.
+  std::istringstream rows(text_of(run + "/metrics.csv"));
+  std::string row;
+  std::getline(rows, row);
+  std::int64_t last = 0, count = 0;
+  for (; std::getline(rows, row); ++count) {
+    const std::int64_t step = std::stoll(row.substr(row.find(',') + 1));
+    EXPECT_GE(step, last) << row;
+    last = step;
+  }
+  EXPECT_GE(count, 100);
+}
+
+TEST(Program, ResumingLosesNothingWhereItCannotGoOn) {
+  const ScratchFolder scratch;
+  const std::string run = (scratch / "run").string(),
+                    resume = "train --device host --resume " + run;
+  expect_fails(1, resume, {run, "No such file"});
+  ASSERT_EQ(adjoint_with("train digits" + kSmall + "--out " + run).code, 0);
+  const auto files = [&] {
+    std::string all;
+    for (const char* file : {"recipe.toml", "metrics.csv", "model.safetensors", "last.safetensors"})
+      all += text_of(run + "/" + file);
+    return all;
+  };
+  const std::string before = files();
+  expect_fails(1, resume, {"all 12 updates of the run were made", "--set train.epochs=N"});
+  expect_fails(1, resume + " --set train.epochs=3 --set model.layers.1.out=33",
+               {"different: linear1.weight"});
+  expect_fails(1, resume + " --set train.epochs=3 --set data.train_count=700",
+               {"training samples: 720", "630", "start a new run"});
+  expect_fails(1, resume + " --set train.epochs=3 --set train.batch=64", {"a batch of 128", "64"});
+  EXPECT_EQ(files(), before);
+  // With more to do it goes on.
+  const Outcome longer = adjoint_with(resume + " --set train.epochs=3");
+  EXPECT_EQ(longer.code, 0) << longer.text;
+  EXPECT_NE(longer.text.find("epoch 3/3"), std::string::npos) << longer.text;
+  EXPECT_NE(text_of(run + "/recipe.toml").find("epochs = 3"), std::string::npos);
+  ASSERT_EQ(shell("head -c 1000 " + run + "/last.safetensors > " + run + "/short && mv " + run +
+                  "/short " + run + "/last.safetensors")
+                .code,
+            0);
+  expect_fails(1, resume + " --set train.epochs=4", {"last.safetensors"});
 }
 
 TEST(Program, AModelOfAnotherRecipeIsRefusedByName) {

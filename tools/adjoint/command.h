@@ -30,6 +30,8 @@ struct EngineChoice {
 
 struct TrainCommand {
   RecipeChoice choice;
+  /// The folder of a run to go on with, instead of a recipe; its own is taken.
+  std::filesystem::path resume = {};
   std::filesystem::path out = {};
   bool overwrite = false;
   bool quiet = false;

@@ -24,11 +24,30 @@ void add_set(CLI::App& app, std::vector<std::string>& set) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-void add_recipe(CLI::App& app, RecipeChoice& choice) {
-  app.add_option("recipe", choice.recipe, "a file, or the name of a recipe: digits, mnist_mlp")
-      ->required()
-      ->type_name("RECIPE");
+CLI::Option* add_recipe(CLI::App& app, RecipeChoice& choice) {
+  CLI::Option* recipe =
+      app.add_option("recipe", choice.recipe, "a file, or the name of a recipe: digits, mnist_mlp")
+          ->required()
+          ->type_name("RECIPE");
   add_set(app, choice.set);
+  return recipe;
+}
+
+// Resuming takes all from the run but its data's folder and its length.
+void add_resume(CLI::App& app, TrainCommand& command, CLI::Option* recipe) {
+  CLI::Option* resume =
+      app.add_option("--resume", command.resume,
+                     "go on with a run that was stopped, as if it never had been; with more "
+                     "epochs by --set train.epochs=N, or updates by --steps N, where it is done")
+          ->type_name("RUN");
+  recipe->required(false)->excludes(resume);
+  for (const char* taken :
+       {"--out", "--overwrite", "--seed", "--tune", "--engines", "--overfit", "--fast-dev-run"})
+    resume->excludes(app.get_option(taken));
+  app.parse_complete_callback([recipe, resume] {
+    if (recipe->count() + resume->count() == 0)
+      throw CLI::RequiredError("a recipe, or --resume RUN,");
+  });
 }
 
 void add_engines(CLI::App& app, EngineChoice& engines, const char* file) {
@@ -37,7 +56,7 @@ void add_engines(CLI::App& app, EngineChoice& engines, const char* file) {
 }
 
 void add_train(CLI::App& app, TrainCommand& command) {
-  add_recipe(app, command.choice);
+  CLI::Option* recipe = add_recipe(app, command.choice);
   app.add_option("--data", command.choice.data, "folder of the data's files")->type_name("DIR");
   app.add_option("--out", command.out, "folder of the run (default: a new one, runs/RECIPE-NUMBER)")
       ->type_name("DIR");
@@ -61,11 +80,13 @@ void add_train(CLI::App& app, TrainCommand& command) {
     overfit->excludes(app.get_option(kept));
     fast->excludes(app.get_option(kept));
   }
+  add_resume(app, command, recipe);
   app.footer(
       "Examples:\n  adjoint train digits --set optim.lr=3e-4 --set train.epochs=4 --seed 2\n"
       "  adjoint train digits --overfit 32\n"
       "  adjoint train my_recipe.toml --data FOLDER --fast-dev-run\n"
-      "Ctrl-C ends the run and saves what was learned.");
+      "  adjoint train --resume runs/digits-1\n"
+      "Ctrl-C ends the run and saves what was learned; --resume goes on from there.");
 }
 
 void add_json(CLI::App& app, std::filesystem::path& json) {

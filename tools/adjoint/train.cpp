@@ -19,7 +19,6 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-constexpr double kSecondsBetweenStates = 30;
 constexpr std::int64_t kStepsBetweenRows = 50;
 
 std::string percent(double fraction) {
@@ -54,7 +53,8 @@ class TrainRun {
  public:
   explicit TrainRun(const TrainCommand& command)
       : command_(command),
-        recipe_(read_choice(command.choice)),
+        folder_(earlier_run(command_)),
+        recipe_(read_choice(command_.choice)),
         context_({.seed = recipe_.train.seed}) {
     if (!command.fast_dev_run) return;
     recipe_.train.epochs.reset();
@@ -63,6 +63,7 @@ class TrainRun {
   }
 
   int run() {
+    if (resumes()) read_earlier_run();
     choose_engines(context_, command_.engines);
     // Before the data, where these are known: mistakes in a recipe should not have to wait for
     // them.
@@ -75,6 +76,7 @@ class TrainRun {
     }
     steps_ = total_updates(recipe_, train_->count());
     optimizer_ = build_optimizer(context_, recipe_, *model_.graph, steps_);
+    make_trainer();
     open_folder();
     announce();
     train();
@@ -83,6 +85,42 @@ class TrainRun {
   }
 
  private:
+  bool resumes() const { return !command_.resume.empty(); }
+
+  // The run's folder where one is resumed; its recipe is then the command's.
+  static std::optional<RunFolder> earlier_run(TrainCommand& command) {
+    if (command.resume.empty()) return std::nullopt;
+    RunFolder folder = RunFolder::resume(command.resume);
+    command.choice.recipe = folder.recipe().string();
+    return folder;
+  }
+
+  void read_earlier_run() {
+    earlier_ = SafetensorsFile::read(folder_->last());
+    state_before_ = read_run_state(earlier_->metadata(), earlier_->name());
+    if (std::filesystem::exists(folder_->engines()))
+      if (!restore_engine_choices(folder_->engines(), context_))
+        log_warning("another device trained this run so far: the last digits will differ");
+  }
+
+  // Before anything of the earlier run is written over: what does not fit is to lose nothing.
+  void resume() {
+    ADJOINT_CHECK(state_before_.step < steps_, folder_->path().string(), ": all ", steps_,
+                  " updates of the run were made; to train on, ask for more with --set "
+                  "train.epochs=N, or with --steps N");
+    ADJOINT_CHECK(load_statistics(*earlier_) == statistics_, earlier_->name(),
+                  ": its data were normalised by other numbers than these; expected the data that "
+                  "the run began with, in the same --data folder");
+    Snapshot best;
+    if (state_before_.best_epoch > 0 && std::filesystem::exists(folder_->model())) {
+      load_model(folder_->model(), *model_.graph);
+      best = take_snapshot(*model_.graph);
+    }
+    load_training(*earlier_, *model_.graph, *optimizer_);
+    trainer_->resume(state_before_, std::move(best));
+    earlier_.reset();
+  }
+
   void load_data() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
     resolve_class_weights(recipe_.loss, data.train);
@@ -117,22 +155,30 @@ class TrainRun {
 
   // Only once data and model are known to be good: a mistake leaves no empty folder behind.
   void open_folder() {
-    folder_ = RunFolder::create(
-        {.out = command_.out, .name = run_name(recipe_), .overwrite = command_.overwrite});
-    folder_->clear();
+    if (resumes()) {
+      metrics_ = std::make_unique<MetricsFile>(folder_->metrics(), state_before_.step);
+      last_row_ = state_before_.step;
+    } else {
+      folder_ = RunFolder::create(
+          {.out = command_.out, .name = run_name(recipe_), .overwrite = command_.overwrite});
+      folder_->clear();
+      metrics_ = std::make_unique<MetricsFile>(folder_->metrics());
+    }
     write_file_atomically(folder_->recipe(), std::string_view(to_toml(recipe_)));
     log_to_file(folder_->log(), LogLevel::info);
-    metrics_ = std::make_unique<MetricsFile>(folder_->metrics());
   }
 
   void announce() {
     std::int64_t parameters = 0;
     for (const Parameter& parameter : model_.graph->parameters()) parameters += parameter.count();
     say(str("data    ", data_line_));
-    say(str("model   ", run_name(recipe_), ", ", parameters, " parameters"));
+    const std::string name = resumes() ? folder_->path().filename().string() : run_name(recipe_);
+    say(str("model   ", name, ", ", parameters, " parameters"));
     say(str("device  ", device_line(), ", ", human_bytes(context_.memory().use().current),
             " of memory"));
-    say(str("run     ", folder_->path().string()));
+    say(str(
+        "run     ", folder_->path().string(),
+        resumes() ? str(", resumed after ", state_before_.step, " of ", steps_, " updates") : ""));
   }
 
   bool classifies() const { return model_.classes > 0; }
@@ -146,8 +192,7 @@ class TrainRun {
     if (!command_.quiet) progress_.print(line);
   }
 
-  void train() {
-    catch_interrupts();
+  void make_trainer() {
     if (validation_)
       evaluator_ = std::make_unique<Evaluator>(model_, *validation_, statistics_.target);
     trainer_ = std::make_unique<Trainer>(
@@ -156,10 +201,15 @@ class TrainRun {
                        .accumulate = recipe_.optim.accumulate,
                        .stop = &stop_flag(),
                        .on_step = [this](const StepReport& step) { on_step(step); },
-                       .on_epoch = [this](const EpochReport& epoch) { on_epoch(epoch); }});
+                       .on_epoch = [this](const EpochReport& epoch) { on_epoch(epoch); },
+                       .on_checkpoint = [this] { save_last(); }});
+    if (resumes()) resume();
+  }
+
+  void train() {
+    catch_interrupts();
     completed_ = trainer_->run();
     progress_.finish();
-    save_engine_choices(folder_->engines(), context_);
     save_last();
   }
 
@@ -219,10 +269,6 @@ class TrainRun {
     metrics_->write();
     if (epoch.best)
       save_model(folder_->model(), trainer_->best(), metadata(epoch.epoch), statistics_);
-    if (epoch.seconds >= last_saved_ + kSecondsBetweenStates) {
-      save_last();
-      last_saved_ = epoch.seconds;
-    }
   }
 
   SafetensorsMetadata metadata(std::int64_t epoch) const {
@@ -233,12 +279,10 @@ class TrainRun {
   }
 
   void save_last() {
-    Snapshot snapshot = take_snapshot(*model_.graph);
-    for (SavedTensor& tensor : take_snapshot(context_, *optimizer_))
-      snapshot.push_back(std::move(tensor));
     SafetensorsMetadata metadata = this->metadata(latest_.epoch);
-    metadata["step"] = std::to_string(latest_.step);
-    save_model(folder_->last(), snapshot, metadata, statistics_);
+    add_metadata(metadata, trainer_->state());
+    save_model(folder_->last(), take_snapshot(*model_.graph, *optimizer_), metadata, statistics_);
+    save_engine_choices(folder_->engines(), context_);
   }
 
   void report() {
@@ -295,12 +339,13 @@ class TrainRun {
         "  recipe.toml         the recipe with every default filled in\n",
         "  metrics.csv         loss ", classifies() ? "and accuracy, " : "", "step by step\n",
         "  model.safetensors   the model, as it was best\n",
-        "  last.safetensors    the model and the optimizer, as they ended\n",
+        "  last.safetensors    the model and the optimizer, as they ended, for --resume\n",
         "  engines.json        which engine multiplied which matrices\n",
         draws() ? "  reconstructions.png ten test samples and what the model made of them\n" : "",
         "  log.txt             what was said here\n",
         "what to try next\n",  //
-        "  adjoint eval ", folder, data, "\n", "  adjoint predict ", folder,
+        completed_ ? "" : str("  adjoint train --resume ", folder, data, "\n"), "  adjoint eval ",
+        folder, data, "\n", "  adjoint predict ", folder,
         outline_.type == DType::uint8 ? " FILE.png\n" : " FILE.csv\n", "  adjoint train ", recipe,
         data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe,
         "\n",  //
@@ -308,6 +353,7 @@ class TrainRun {
   }
 
   TrainCommand command_;
+  std::optional<RunFolder> folder_;
   Recipe recipe_;
   std::optional<TemporaryFolder> nowhere_;  // of a run that keeps nothing
   Context context_;
@@ -319,13 +365,13 @@ class TrainRun {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Trainer> trainer_;
-  std::optional<RunFolder> folder_;
+  std::optional<SafetensorsFile> earlier_;  // while a run is being resumed
+  RunState state_before_;
   std::unique_ptr<MetricsFile> metrics_;
   Progress progress_;
   ProgressState state_;
   StepReport latest_;
   std::int64_t steps_ = 0, smoothed_steps_ = 0, last_row_ = 0;
-  double last_saved_ = 0;
   bool completed_ = false;
 };
 
