@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "base/expect_error.h"
 #include "support/source_folder.h"
@@ -440,6 +441,23 @@ TEST(Recipe, TheShippedRecipesReadAndResolve) {
     const std::string resolved = to_toml(recipe);
     EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
   }
+}
+
+// The indented blocks of the folder's page that begin with a table: "    [data]".
+TEST(Recipe, TheExamplesOfTheReadmeAreRecipes) {
+  std::ifstream page(source_folder() / "core/train/README.md");
+  ASSERT_TRUE(page) << source_folder();
+  std::vector<std::string> examples;
+  bool within = false;
+  for (std::string line; std::getline(page, line); within = within && !line.empty()) {
+    if (line.starts_with("    [")) {
+      if (!within) examples.emplace_back();
+      within = true;
+    }
+    if (within) examples.back() += line + "\n";
+  }
+  EXPECT_EQ(examples.size(), 2u);
+  for (const std::string& example : examples) EXPECT_NO_THROW(parse(example)) << example;
 }
 
 }  // namespace
