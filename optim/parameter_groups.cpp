@@ -70,6 +70,7 @@ std::vector<int> assign(const std::string& name, const std::vector<ParameterRang
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (std::ranges::find(assigned, int(i)) != assigned.end()) continue;
     std::vector<std::string> names;
+    names.reserve(parameters.size());
     for (const ParameterRange& parameter : parameters)
       names.push_back(str(parameter.name, " (rank ", parameter.shape.rank(), ")"));
     ADJOINT_FAIL(name, ": group ", group_text(groups[i]),

@@ -90,7 +90,8 @@ void draw_segment(Canvas& canvas, Point a, Point b, double radius, double ink) {
       const double t = std::clamp(along, 0.0, 1.0);
       const double ex = px - t * dx, ey = py - t * dy;
       const double cover = std::clamp(reach - std::sqrt(ex * ex + ey * ey), 0.0, 1.0);
-      double& pixel = canvas[static_cast<std::size_t>(row * kSide + column)];
+      double& pixel =
+          canvas[static_cast<std::size_t>(row) * kSide + static_cast<std::size_t>(column)];
       pixel = std::max(pixel, cover * ink);
     }
   }
@@ -136,6 +137,7 @@ void quantise(const Canvas& canvas, SampleRandom& random, std::span<std::uint8_t
     double noise = -2;
     for (int term = 0; term < 4; ++term) noise += random.uniform();
     const double value = std::clamp(canvas[i] + strength * noise, 0.0, 255.0);
+    // Not negative, so this rounds, and inline.  NOLINTNEXTLINE(bugprone-incorrect-roundings)
     pixels[i] = static_cast<std::uint8_t>(value + 0.5);
   }
 }

@@ -19,7 +19,7 @@ constexpr std::int32_t kClasses = 10;
 fs::path find_file(const fs::path& folder, const std::string& stem, const std::string& suffix) {
   for (const char* separator : {"-", "."}) {
     for (const char* packed : {"", ".gz"}) {
-      const fs::path path = folder / (stem + separator + suffix + packed);
+      fs::path path = folder / str(stem, separator, suffix, packed);
       std::error_code error;
       if (fs::is_regular_file(path, error)) return path;
     }
@@ -28,7 +28,7 @@ fs::path find_file(const fs::path& folder, const std::string& stem, const std::s
 }
 
 fs::path require_file(const fs::path& folder, const std::string& stem, const std::string& suffix) {
-  const fs::path path = find_file(folder, stem, suffix);
+  fs::path path = find_file(folder, stem, suffix);
   ADJOINT_CHECK(!path.empty(), "MNIST: '", folder.string(), "' has no ", stem, "-", suffix,
                 " (plain or .gz); put the four IDX files there or name another folder");
   return path;

@@ -173,15 +173,16 @@ std::string shape_text(std::span<const std::int64_t> dims) {
   return str("[", join(texts, ", "), "]");
 }
 
-/// Bytes of the elements; throws where these do not fit 62 bits.
+/// Bytes of the elements; throws where these do not fit 62 bits, were an extent of 0 a 1.
 std::uint64_t content_size(const Header& header, std::string_view name) {
-  if (std::ranges::find(header.dims, 0) != header.dims.end()) return 0;
   std::int64_t size = static_cast<std::int64_t>(header.size);
   for (const std::int64_t dim : header.dims)
-    ADJOINT_CHECK(!__builtin_mul_overflow(size, dim, &size) && size < (std::int64_t{1} << 62), name,
-                  ": the NPY header claims a shape of ", shape_text(header.dims),
-                  ", more than any file holds; it is corrupt");
-  return static_cast<std::uint64_t>(size);
+    ADJOINT_CHECK(
+        !__builtin_mul_overflow(size, dim == 0 ? 1 : dim, &size) && size < (std::int64_t{1} << 62),
+        name, ": the NPY header claims a shape of ", shape_text(header.dims),
+        ", more than any file holds; it is corrupt");
+  const bool empty = std::ranges::find(header.dims, 0) != header.dims.end();
+  return empty ? 0 : static_cast<std::uint64_t>(size);
 }
 
 /// `start` holds the first bytes of the file, all of the header where the file has it.

@@ -17,14 +17,11 @@ Shape::Shape(std::span<const std::int64_t> extents) : rank_(static_cast<int>(ext
   for (std::int64_t extent : extents) {
     ADJOINT_CHECK(extent >= 0, "Shape: expected extents of zero or more, got ", extent);
     empty |= extent == 0;
-  }
-  if (empty) {
-    count_ = 0;
-    return;
-  }
-  for (std::int64_t extent : extents)
-    ADJOINT_CHECK(!__builtin_mul_overflow(count_, extent, &count_),
+    // Of the others, too, where one is 0: strides and rows are products of some of them.
+    ADJOINT_CHECK(!__builtin_mul_overflow(count_, extent == 0 ? 1 : extent, &count_),
                   "Shape: the number of elements exceeds 2^63 - 1");
+  }
+  if (empty) count_ = 0;
 }
 
 std::size_t Shape::index(int axis) const {

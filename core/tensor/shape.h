@@ -10,7 +10,8 @@
 namespace adjoint {
 
 /// The extents of a tensor, outermost first. The empty shape is a scalar of one element. Extents
-/// are zero or more; an extent below zero or an element count beyond 2^63 - 1 throws Error.
+/// are zero or more; an extent below zero or a product of those above zero beyond 2^63 - 1 throws
+/// Error.
 class Shape {
  public:
   static constexpr int kMaxRank = 8;

@@ -168,7 +168,7 @@ class TomlWriter {
  public:
   explicit TomlWriter(const std::string& table) { text_ = str("[", table, "]\n"); }
 
-  TomlWriter& add(const char* key, OptionValue value) {
+  TomlWriter& add(const char* key, const OptionValue& value) {
     text_ += str(key, " = ", toml_text(value), "\n");
     return *this;
   }

@@ -37,7 +37,7 @@ void make_folders(const fs::path& folder) {
 fs::path make_numbered(const fs::path& runs, const std::string& name) {
   make_folders(runs);
   for (int number = 1; number < 1'000'000; ++number) {
-    const fs::path folder = runs / (name + "-" + std::to_string(number));
+    fs::path folder = runs / (name + "-" + std::to_string(number));
     std::error_code error;
     if (fs::create_directory(folder, error)) return folder;
     ADJOINT_CHECK(!error || fs::exists(folder), "run folder: cannot make ", folder.string(), ": ",

@@ -9,6 +9,19 @@
 
 namespace adjoint {
 
+/// Sums over the steps of an epoch.
+struct EpochSums {
+  double loss = 0, valid = 0, correct = 0, samples = 0;
+  std::int64_t updates = 0, skipped = 0;
+  bool operator==(const EpochSums&) const = default;
+};
+
+/// What models are compared by.
+struct ModelScore {
+  double loss = 0, accuracy = 0;
+  bool operator==(const ModelScore&) const = default;
+};
+
 struct RunState {
   // What the order of samples follows from. Where one of these differs, a run cannot go on.
   std::int64_t samples = 0;  ///< of the training set
@@ -22,21 +35,10 @@ struct RunState {
   std::int64_t skipped = 0;
   double seconds = 0;  ///< of the run so far
 
-  /// Over the steps of the epoch under way.
-  struct Sums {
-    double loss = 0, valid = 0, correct = 0, samples = 0;
-    std::int64_t updates = 0, skipped = 0;
-    bool operator==(const Sums&) const = default;
-  };
-  Sums sums;
+  EpochSums sums;  ///< of the epoch under way
 
-  /// Of the best model so far; 0: none yet.
-  std::int64_t best_epoch = 0;
-  struct Score {
-    double loss = 0, accuracy = 0;
-    bool operator==(const Score&) const = default;
-  };
-  std::optional<Score> best;  ///< by validation, where there is one
+  std::int64_t best_epoch = 0;     ///< of the best model so far; 0: none yet
+  std::optional<ModelScore> best;  ///< of that model by validation, where there is one
 
   bool operator==(const RunState&) const = default;
 };

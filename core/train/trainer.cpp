@@ -162,7 +162,7 @@ void Trainer::stay_near_the_device() {
 void Trainer::read_metrics() {
   const std::vector<StepRecord> records = optimizer_.read_metrics();
   if (records.empty()) return;
-  RunState::Sums sums;
+  EpochSums sums;
   for (const StepRecord& record : records) {
     const double samples = take_queued_samples();
     ++sums.updates;
@@ -214,7 +214,7 @@ bool Trainer::better(const Evaluation& found) const {
 void Trainer::finish_epoch(double seconds, bool complete) {
   training_seconds_ += seconds;
   verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch_));
-  const RunState::Sums& sums = epoch_sums_;
+  const EpochSums& sums = epoch_sums_;
   // A run that is cut short may have come no further than to find its loss scale.
   ADJOINT_CHECK(!complete || sums.skipped < sums.updates, "training: all ", sums.updates,
                 " updates of epoch ", epoch_,

@@ -100,7 +100,8 @@ class Trainer {
   struct Form {
     std::int64_t size;
     bool first, last;
-    auto operator<=>(const Form&) const = default;
+    auto operator<=>(const Form&) const =
+        default;  // NOLINT(modernize-use-nullptr): no pointer here
   };
 
   void prepare();
@@ -126,7 +127,7 @@ class Trainer {
 
   std::int64_t epoch_ = 1;        // under way
   std::int64_t epoch_taken_ = 0;  // batches of it
-  RunState::Sums epoch_sums_;     // over the records read in it
+  EpochSums epoch_sums_;          // over the records read in it
   StepReport latest_;
   std::deque<std::int64_t> queued_samples_;  // of each update whose record has not been read
   double samples_trained_ = 0;
@@ -138,7 +139,7 @@ class Trainer {
   std::vector<EpochReport> reports_;
   Snapshot best_;
   std::int64_t best_epoch_ = 0;
-  std::optional<RunState::Score> best_validation_;
+  std::optional<ModelScore> best_validation_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

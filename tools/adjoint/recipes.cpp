@@ -45,7 +45,7 @@ std::vector<std::string> recipe_names() {
 fs::path find_recipe_or_none(const std::string& name) {
   if (is_path(name)) return name;
   for (const fs::path& folder : recipe_folders()) {
-    const fs::path path = folder / (name + ".toml");
+    fs::path path = folder / (name + ".toml");
     std::error_code error;
     if (fs::is_regular_file(path, error)) return path;
   }
@@ -53,7 +53,7 @@ fs::path find_recipe_or_none(const std::string& name) {
 }
 
 fs::path find_recipe(const std::string& name) {
-  const fs::path path = find_recipe_or_none(name);
+  fs::path path = find_recipe_or_none(name);
   ADJOINT_CHECK(!path.empty(), "no recipe is named ", name, did_you_mean(name, recipe_names()),
                 " (a file of your own is named by its path: ./", name, ".toml)");
   return path;

@@ -107,9 +107,9 @@ std::string progress_bar(const ProgressState& state, const ProgressStyle& style)
   std::string tail = format(" %3.0f %%", 100 * fraction);
   constexpr int kNarrowestBar = 8, kWidestBar = 32;
   for (const std::string& part : parts(state)) {
-    const std::string longer = tail + "  " + part;
-    if (static_cast<int>(longer.size()) + kNarrowestBar >= style.columns) break;
-    tail = longer;
+    const std::size_t longer = tail.size() + 2 + part.size();
+    if (static_cast<int>(longer) + kNarrowestBar >= style.columns) break;
+    tail.append("  ").append(part);
   }
   const int width = std::min(kWidestBar, style.columns - static_cast<int>(tail.size()) - 1);
   if (width < 1) return tail.substr(0, std::size_t(std::max(0, style.columns - 1)));
