@@ -10,7 +10,8 @@
 namespace adjoint {
 namespace {
 
-constexpr std::uint64_t kMostPixels = std::uint64_t{1} << 26;
+constexpr std::size_t kSignature = 8;
+constexpr std::uint32_t kEnd = 0x49454e44;  // "IEND"
 
 // libpng's state, freed however the function ends.
 struct PngImage : png_image {
@@ -28,6 +29,26 @@ void check_channels(std::int64_t channels) {
 
 std::uint32_t format_of(std::int64_t channels) {
   return channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+}
+
+std::uint32_t number_at(std::span<const std::byte> file, std::size_t at) {
+  std::uint32_t number = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    number = number << 8 | std::to_integer<std::uint32_t>(file[at + i]);
+  return number;
+}
+
+// Chunks are length, type, data and checksum (ISO/IEC 15948, 5.3), and the last is IEND. libpng
+// takes the memory for a chunk's data by its length before it finds that the file has less.
+bool chunks_are_whole(std::span<const std::byte> file) {
+  constexpr std::size_t kAround = 12;
+  for (std::size_t at = kSignature; at + kAround <= file.size();) {
+    const std::size_t length = number_at(file, at);
+    if (length > file.size() - at - kAround) return false;
+    if (number_at(file, at + 4) == kEnd) return true;
+    at += length + kAround;
+  }
+  return false;
 }
 
 // ---- resizing
@@ -80,13 +101,16 @@ std::vector<double> resample(const std::vector<double>& x, std::int64_t outer, s
 Image parse_png(std::span<const std::byte> file, std::string_view name, const PngOptions& options) {
   check_channels(options.channels);
   const auto* const bytes = reinterpret_cast<png_const_bytep>(file.data());
-  ADJOINT_CHECK(file.size() >= 8 && png_sig_cmp(bytes, 0, 8) == 0, name,
+  ADJOINT_CHECK(file.size() >= kSignature && png_sig_cmp(bytes, 0, kSignature) == 0, name,
                 ": not a PNG file; expected one that begins with the signature of PNG");
+  ADJOINT_CHECK(chunks_are_whole(file), name,
+                ": not a whole PNG file: it ends before its last chunk does");
   PngImage png;
   ADJOINT_CHECK(png_image_begin_read_from_memory(&png, file.data(), file.size()) && !png.failed(),
                 name, ": not a whole PNG file: ", png.message);
-  ADJOINT_CHECK(std::uint64_t{png.width} * png.height <= kMostPixels, name, ": ", png.width, " x ",
-                png.height, " pixels; expected at most 2^26 in all, make it smaller");
+  ADJOINT_CHECK(std::int64_t{png.width} * png.height <= options.most_pixels, name, ": ", png.width,
+                " x ", png.height, " pixels; expected at most ", options.most_pixels,
+                " in all, make it smaller");
   png.format = format_of(options.channels);
   Image image{.channels = options.channels, .height = png.height, .width = png.width};
   std::vector<std::uint8_t> interleaved(PNG_IMAGE_SIZE(png));

@@ -25,10 +25,12 @@ struct PngOptions {
   std::int64_t channels = 1;
   /// What shows where the picture is transparent.
   std::uint8_t background = 0;
+  /// A file of more is refused before memory is taken for it.
+  std::int64_t most_pixels = std::int64_t{1} << 26;
 };
 
-/// Throws Error, naming the file, for anything that is not a whole PNG file, and for more than
-/// 2^26 pixels, before memory is taken for them.
+/// Throws Error, naming the file, for anything that is not a whole PNG file, and for more pixels
+/// than the options allow.
 Image read_png(const std::filesystem::path& path, const PngOptions& options = {});
 /// The same from memory; `name` stands in error messages.
 Image parse_png(std::span<const std::byte> file, std::string_view name,

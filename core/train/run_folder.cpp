@@ -142,15 +142,16 @@ MetricsFile::MetricsFile(fs::path path, std::int64_t last_step) : path_(std::mov
 
 std::string MetricsFile::header() {
   return "epoch,step,seconds,train_loss,train_accuracy,learning_rate,gradient_norm,skipped,"
-         "validation_loss,validation_accuracy\n";
+         "loss_scale,validation_loss,validation_accuracy\n";
 }
 
 std::string MetricsFile::line(const MetricsRow& row) {
   return str(row.epoch, ",", row.step, ",", number(row.seconds, "%.3f"), ",",
              number(row.train_loss, "%.9g"), ",", number(row.train_accuracy, "%.6f"), ",",
              number(row.learning_rate, "%.9g"), ",", number(row.gradient_norm, "%.9g"), ",",
-             row.skipped, ",", number(row.validation_loss, "%.9g"), ",",
-             number(row.validation_accuracy, "%.6f"), "\n");
+             row.skipped, ",", number(row.loss_scale, "%.9g"), ",",
+             number(row.validation_loss, "%.9g"), ",", number(row.validation_accuracy, "%.6f"),
+             "\n");
 }
 
 void MetricsFile::add(const MetricsRow& row) { text_ += line(row); }

@@ -61,6 +61,7 @@ struct MetricsRow {
   std::optional<double> learning_rate = {};
   std::optional<double> gradient_norm = {};
   std::int64_t skipped = 0;  ///< updates not made because a gradient was not finite, so far
+  std::optional<double> loss_scale = {};
   std::optional<double> validation_loss = {};
   std::optional<double> validation_accuracy = {};
 };

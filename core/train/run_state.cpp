@@ -76,8 +76,11 @@ RunState read_run_state(const SafetensorsMetadata& metadata, const std::string& 
                   name, ": expected a number, got '", text, "'");
   };
   visit_fields(state, read);
-  if (metadata.contains(std::string(kPrefix) + "best.loss"))
-    visit_score(state.best.emplace(), read);
+  if (metadata.contains(std::string(kPrefix) + "best.loss")) {
+    RunState::Score best;
+    visit_score(best, read);
+    state.best = best;
+  }
   check_range(state, file);
   return state;
 }

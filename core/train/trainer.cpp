@@ -2,12 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <thread>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+// `work` with the moving average, where there is one, in the place of the weights; they come back
+// even if it throws.
+template <std::invocable Work>
+void on_average(Optimizer& optimizer, const Work& work) {
+  if (!optimizer.has_average()) return work();
+  optimizer.swap_average();
+  try {
+    work();
+  } catch (...) {
+    optimizer.swap_average();
+    throw;
+  }
+  optimizer.swap_average();
+}
+
+}  // namespace
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -229,13 +248,19 @@ void Trainer::finish_epoch(double seconds, bool complete) {
   report.complete = complete;
   report.best = true;
   // What is evaluated and kept as best is the moving average, where there is one.
-  if (optimizer_.has_average()) optimizer_.swap_average();
+  on_average(optimizer_, [&] { judge(report); });
+  report.seconds = run_seconds();
+  reports_.push_back(report);
+  if (options_.on_epoch) options_.on_epoch(report);
+}
+
+void Trainer::judge(EpochReport& report) {
   if (validation_ != nullptr) {
     const Evaluation found = validation_->run();
     report.validation = found;
     // A run that is stopped within an epoch and resumed is to learn what one that never stopped
     // does.
-    if (complete) optimizer_.observe(found.loss);
+    if (report.complete) optimizer_.observe(found.loss);
     report.best = better(found);
     if (report.best) best_validation_ = {.loss = found.loss, .accuracy = found.accuracy};
   }
@@ -243,10 +268,6 @@ void Trainer::finish_epoch(double seconds, bool complete) {
     best_ = take_snapshot(*model_.graph);
     best_epoch_ = epoch_;
   }
-  if (optimizer_.has_average()) optimizer_.swap_average();
-  report.seconds = run_seconds();
-  reports_.push_back(report);
-  if (options_.on_epoch) options_.on_epoch(report);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -109,6 +109,7 @@ class Trainer {
   void stay_near_the_device();
   void read_metrics();
   void finish_epoch(double seconds, bool complete);
+  void judge(EpochReport& report);
   void checkpoint_if_due();
   double take_queued_samples();
   bool better(const Evaluation& found) const;

@@ -116,12 +116,10 @@ TEST(Png, EveryKindOfPixelIsRead) {
 TEST(Png, BrokenFilesAreErrorsThatNameThem) {
   const Bytes whole = png_file({3, 2, 8, 0}, {{1, 2, 3}, {4, 5, 6}});
   ASSERT_EQ(parse_png(whole, "x.png").pixels, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}));
-  // All but the end chunk, whose absence loses nothing that can be seen.
-  const std::size_t pixels_end = whole.size() - 12;
-  for (std::size_t size = 0; size < pixels_end; ++size)
+  for (std::size_t size = 0; size < whole.size(); ++size)
     expect_error([&] { parse_png(std::span(whole).first(size), "x.png"); }, {"x.png", "PNG"});
-  // A bit turned anywhere is found by a checksum, or cannot be seen.
-  for (std::size_t i = 0; i < pixels_end; ++i) {
+  // A bit turned anywhere is found by a checksum; but for the end chunk's, which is not looked at.
+  for (std::size_t i = 0; i < whole.size() - 4; ++i) {
     Bytes bent = whole;
     bent[i] ^= std::byte{0x10};
     expect_error([&] { parse_png(bent, "x.png"); }, {"x.png"});
@@ -137,7 +135,21 @@ TEST(Png, ALyingHeaderTakesNoMemory) {
       [] {
         parse_png(png_file({70000, 70000, 8, 0}, {{1}}), "x.png");
       },
-      {"x.png", "70000 x 70000", "2^26"});
+      {"x.png", "70000 x 70000", "67108864"});
+  const Bytes file = png_file({3, 2, 8, 0}, {{1, 2, 3}, {4, 5, 6}});
+  EXPECT_EQ(parse_png(file, "x.png", {.most_pixels = 6}).pixels.size(), 6u);
+  expect_error([&] { parse_png(file, "x.png", {.most_pixels = 5}); },
+               {"x.png", "3 x 2", "at most 5"});
+}
+
+// libpng would take 1.9 GB for this text. (Found by tests/fuzz/png_fuzz.cpp.)
+TEST(Png, AChunkLongerThanTheFileTakesNoMemory) {
+  Bytes file = png_file({3, 1, 8, 0}, {{1, 2, 3}});
+  Bytes text;
+  append_chunk(text, "tEXt", {});
+  text[0] = std::byte{0x74};
+  file.insert(file.begin() + 8 + 25, text.begin(), text.end());
+  expect_error([&] { parse_png(file, "x.png"); }, {"x.png", "ends before its last chunk"});
 }
 
 // ---- fitting

@@ -94,11 +94,16 @@ TEST(MetricsFile, LeavesEmptyWhatWasNotMeasured) {
   const ScratchFolder scratch;
   MetricsFile metrics(scratch / "metrics.csv");
   metrics.add({.epoch = 1, .step = 5, .seconds = 0.25, .train_loss = 1.5, .train_accuracy = 0.5});
-  metrics.add({.epoch = 1, .step = 9, .seconds = 1, .skipped = 2, .validation_accuracy = 1});
+  metrics.add({.epoch = 1,
+               .step = 9,
+               .seconds = 1,
+               .skipped = 2,
+               .loss_scale = 65536,
+               .validation_accuracy = 1});
   metrics.write();
   EXPECT_EQ(text_of(scratch / "metrics.csv"), MetricsFile::header() +
-                                                  "1,5,0.250,1.5,0.500000,,,0,,\n"
-                                                  "1,9,1.000,,,,,2,,1.000000\n");
+                                                  "1,5,0.250,1.5,0.500000,,,0,,,\n"
+                                                  "1,9,1.000,,,,,2,65536,,1.000000\n");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)
 # The fuzzers' targets over their corpora.
-foreach(name csv idx npy npz recipe safetensors)
+foreach(name csv idx npy npz png recipe safetensors)
   target_sources(test_base PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_fuzz.cpp)
 endforeach()
 target_sources(test_base PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus_test.cpp)

@@ -22,6 +22,7 @@ void fuzz_csv(Input input);
 void fuzz_idx(Input input);
 void fuzz_npy(Input input);
 void fuzz_npz(Input input);
+void fuzz_png(Input input);
 void fuzz_recipe(Input input);
 void fuzz_safetensors(Input input);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the binary seeds of tests/fuzz/corpus: IDX, NPY, NPZ and safetensors, a few of each, small and sound.
+"""Writes the binary seeds of tests/fuzz/corpus: IDX, NPY, NPZ, PNG and safetensors, a few of each, small and sound.
 
 The texts (csv, recipe) are written by hand, and files named found_* are inputs that once were findings:
 neither is touched. Needs Python alone.
@@ -13,6 +13,7 @@ import json
 import pathlib
 import struct
 import zipfile
+import zlib
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 
@@ -43,6 +44,15 @@ def npz(arrays, method):
             # A fixed date, so that the script writes the same bytes every time.
             archive.writestr(zipfile.ZipInfo(name + ".npy"), content, method)
     return out.getvalue()
+
+
+def png(header, rows, chunks=(), interlaced=False):
+    width, height, bits, color = header
+    chunks = [(b"IHDR", struct.pack(">2I5B", width, height, bits, color, 0, 0, interlaced)), *chunks,
+              (b"IDAT", zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks)
 
 
 def safetensors(header, content=b""):
@@ -95,6 +105,26 @@ def npz_seeds():
     write("npz", "array", arrays["big_endian_fortran"])
 
 
+def png_seeds():
+    palette = (b"PLTE", bytes([9, 9, 9, 200, 200, 200, 0, 0, 255]))
+    gamma = (b"gAMA", struct.pack(">I", 100000))
+    seeds = {
+        "gray": png((3, 2, 8, 0), [[0, 100, 255], [1, 2, 3]]),
+        "bits": png((11, 1, 1, 0), [[0b10100000, 0b01000000]]),
+        "sixteen_linear": png((2, 1, 16, 0), [[255, 255, 0, 1]], [gamma]),
+        "color_clear": png((2, 1, 8, 2), [[80, 80, 80, 0, 9, 0]], [(b"tRNS", struct.pack(">3H", 80, 80, 80))]),
+        "palette": png((3, 1, 2, 3), [[0b01001000]], [palette, (b"tRNS", bytes([0, 128]))]),
+        "gray_alpha": png((2, 1, 8, 4), [[60, 0, 60, 255]]),
+        # Three passes of a 2 x 2 image have pixels: the first, the sixth and the seventh.
+        "color_alpha_interlaced": png((2, 2, 8, 6), [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12, 13, 14, 15, 16]],
+                                      interlaced=True),
+        # What the target puts into a file: a header, and rows with a filter's number each.
+        "pixels": struct.pack(">2I5B", 3, 2, 8, 0, 0, 0, 0) + bytes([1, 7, 8, 9, 2, 1, 2, 3]),
+    }
+    for name, content in seeds.items():
+        write("png", name, content)
+
+
 def safetensors_seeds():
     write("safetensors", "empty", safetensors({}))
     write("safetensors", "model", safetensors({
@@ -115,6 +145,7 @@ def main():
     for name, content in npy_seeds().items():
         write("npy", name, content)
     npz_seeds()
+    png_seeds()
     safetensors_seeds()
 
 

@@ -96,6 +96,27 @@ TEST(Program, TrainsEvaluatesAndSaysWhatIsNext) {
   EXPECT_NE(text_of(run / "model.safetensors"), before);
 }
 
+TEST(Program, MetricsHoldTheLossScaleOfFloat16) {
+  const ScratchFolder scratch;
+  const auto scale_of = [&](const std::string& precision) {
+    const std::string run = (scratch / precision).string();
+    EXPECT_EQ(adjoint_with("train digits" + kSmall + "--set train.precision=" + precision +
+                           " --out " + run)
+                  .code,
+              0);
+    std::istringstream rows(text_of(run + "/metrics.csv"));
+    std::string header, row;
+    std::getline(rows, header);
+    std::getline(rows, row);
+    const std::string before = header.substr(0, header.find("loss_scale"));
+    std::size_t at = 0;
+    for (const char c : before) at = c == ',' ? row.find(',', at) + 1 : at;
+    return row.substr(at, row.find(',', at) - at);
+  };
+  EXPECT_EQ(scale_of("float32"), "");
+  EXPECT_GT(std::stod(scale_of("float16")), 1);
+}
+
 // 300 rows of a file: y = 3 a - b, kind = the sign of a.
 std::string table_script(const ScratchFolder& scratch) {
   return "awk 'BEGIN { print \"a,b,y,kind\"; for (i = 0; i < 300; ++i) { a = i % 13 - 6; b = i % "

@@ -46,6 +46,14 @@ TEST(Progress, WithoutClassesThereIsNoAccuracy) {
             "step 50/100, epoch 2/4, loss 0.2500, 1m 05s left, 43.2k samples/s");
 }
 
+TEST(Progress, SaysTheLossScaleWhereThereIsOne) {
+  ProgressState state = kHalf;
+  state.loss_scale = 65536;
+  EXPECT_EQ(progress_line(state), progress_line(kHalf) + ", loss scale 65536");
+  const ProgressStyle wide{.columns = 140, .unicode = false};
+  EXPECT_EQ(progress_bar(state, wide), progress_bar(kHalf, wide) + "  loss scale 65536");
+}
+
 TEST(Progress, ABarFillsAsStepsPass) {
   const ProgressStyle plain{.columns = 120, .color = false, .unicode = false};
   EXPECT_EQ(progress_bar(kHalf, plain),

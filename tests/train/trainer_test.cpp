@@ -41,6 +41,21 @@ TEST_F(TrainerTest, EvaluatesAndKeepsTheAverage) {
   EXPECT_TRUE(same_bits(take_snapshot(*plain.model.graph), last));
 }
 
+TEST_F(TrainerTest, TheWeightsComeBackWhereEvaluatingTheAverageFails) {
+  const std::string recipe = "[optim]\nlr = 0.01\nema = 0.9";
+  SmallRun run(small_recipe(recipe), 200, {.steps = 7});
+  auto broken = std::make_shared<Dataset>(*small_digits(70, 1000));
+  broken->labels[7] = 10;
+  Loader loader(run.context, broken, {.batch = 32});
+  Evaluator evaluator(run.model, loader);
+  Trainer trainer(run.model, *run.optimizer, run.loader, &evaluator, {.steps = 7});
+  expect_error([&] { trainer.run(); }, {"sample 7", "label 10"});
+  SmallRun sound(small_recipe(recipe), 200, {.steps = 7});
+  EXPECT_TRUE(sound.trainer.run());
+  EXPECT_TRUE(same_bits(take_snapshot(*run.model.graph, *run.optimizer),
+                        take_snapshot(*sound.model.graph, *sound.optimizer)));
+}
+
 TEST_F(TrainerTest, APlateauGoesByTheValidation) {
   const Recipe recipe = small_recipe(
       "[optim]\ntype = \"sgd\"\nlr = 1e-9\n[schedule]\ntype = \"plateau\"\npatience = 0\n"

@@ -48,6 +48,11 @@ bool balances_classes(const LayerRecipe& loss) {
   });
 }
 
+// Said only where losses are scaled: in float16.
+std::optional<double> loss_scale(const StepReport& step) {
+  return step.loss_scale != 1 ? std::optional(step.loss_scale) : std::nullopt;
+}
+
 // Everything of one run, from the recipe to its files.
 class TrainRun {
  public:
@@ -227,6 +232,7 @@ class TrainRun {
     state_.epoch = step.epoch;
     state_.step = step.step;
     state_.steps = step.steps;
+    state_.loss_scale = loss_scale(step);
     state_.samples_per_second = step.samples_per_second;
     state_.seconds_left = step.seconds / double(step.step) * double(step.steps - step.step);
     if (!command_.quiet) progress_.update(state_);
@@ -239,7 +245,8 @@ class TrainRun {
                      .train_accuracy = accuracy(step.accuracy),
                      .learning_rate = step.learning_rate,
                      .gradient_norm = step.gradient_norm,
-                     .skipped = step.skipped});
+                     .skipped = step.skipped,
+                     .loss_scale = loss_scale(step)});
     }
   }
 
@@ -251,7 +258,8 @@ class TrainRun {
                    .train_accuracy = accuracy(epoch.train.accuracy),
                    .learning_rate = latest_.learning_rate,
                    .gradient_norm = latest_.gradient_norm,
-                   .skipped = epoch.skipped};
+                   .skipped = epoch.skipped,
+                   .loss_scale = loss_scale(latest_)};
     std::string line =
         str("epoch ", epoch.epoch, "/", state_.epochs, "  loss ", fixed(epoch.train.loss, 4));
     if (classifies()) line += str("  accuracy ", percent(epoch.train.accuracy));

@@ -67,6 +67,7 @@ std::vector<std::string> parts(const ProgressState& state) {
   if (state.accuracy) result.push_back(format("accuracy %5.2f %%", 100 * *state.accuracy));
   result.push_back(human_duration(state.seconds_left) + " left");
   result.push_back(human_count(state.samples_per_second) + " samples/s");
+  if (state.loss_scale) result.push_back(format("loss scale %.9g", *state.loss_scale));
   return result;
 }
 

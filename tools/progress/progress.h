@@ -14,10 +14,11 @@ namespace adjoint {
 struct ProgressState {
   std::int64_t epoch = 0;  ///< from 1; 0 where there is only one pass
   std::int64_t epochs = 0;
-  std::int64_t step = 0;                ///< done, over all epochs
-  std::int64_t steps = 0;               ///< in all
-  double loss = 0;                      ///< of training, smoothed
-  std::optional<double> accuracy = {};  ///< likewise, in [0, 1]; of classifiers
+  std::int64_t step = 0;                  ///< done, over all epochs
+  std::int64_t steps = 0;                 ///< in all
+  double loss = 0;                        ///< of training, smoothed
+  std::optional<double> accuracy = {};    ///< likewise, in [0, 1]; of classifiers
+  std::optional<double> loss_scale = {};  ///< where there is one
   double samples_per_second = 0;
   double seconds_left = 0;
 };
@@ -27,8 +28,9 @@ std::string human_duration(double seconds);
 /// 12345.6 -> "12.3k", 987 -> "987", 2.5e9 -> "2.5G".
 std::string human_count(double count);
 
-/// One line of at most `columns` characters: a bar, then epoch, loss, accuracy, samples/s, time
-/// left; what does not fit is left out from the bar on. `unicode` draws eighths of a character.
+/// One line of at most `columns` characters: a bar, then epoch, loss, accuracy, time left,
+/// samples/s, loss scale; what does not fit is left out from the bar on. `unicode` draws eighths of
+/// a character.
 struct ProgressStyle {
   int columns = 80;
   bool color = false;
