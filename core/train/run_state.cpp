@@ -76,11 +76,8 @@ RunState read_run_state(const SafetensorsMetadata& metadata, const std::string& 
                   name, ": expected a number, got '", text, "'");
   };
   visit_fields(state, read);
-  if (metadata.contains(std::string(kPrefix) + "best.loss")) {
-    RunState::Score best;
-    visit_score(best, read);
-    state.best = best;
-  }
+  if (metadata.contains(std::string(kPrefix) + "best.loss"))
+    visit_score(state.best.emplace(), read);
   check_range(state, file);
   return state;
 }
