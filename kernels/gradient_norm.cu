@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/device/kernel.h"
+#include "kernels/kernel_body.h"
 #include "kernels/slab.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -84,16 +85,18 @@ ADJOINT_DEVICE double scheduled_rate(const Schedule& schedule, const UpdateState
   return reduced > least ? reduced : least;
 }
 
-/// One thread, once a step.
+/// One thread, once a step. The schedule's functions come first and the state is changed where it
+/// lies: what is held meanwhile would cost every thread of the kernel registers.
 ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares) {
   StepWorkspace& workspace = *call.workspace;
+  UpdateState& state = *call.state;
+  state.learning_rate = scheduled_rate(call.schedule, state);
   double totals[3];
   ADJOINT_UNROLL
   for (int i = 0; i < 3; ++i) {
     totals[i] = workspace.totals[i] + double(call.totals[i]);
     workspace.totals[i] = 0;
   }
-  UpdateState state = *call.state;
   const float scale = call.device_scale == nullptr ? 1.0f : *call.device_scale;
   const double divisor = totals[1] * (call.loss_scale * double(scale));
   const double norm = std::sqrt(sum_of_squares) / divisor;
@@ -101,7 +104,6 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   // Every comparison is false for NaN; without a valid sample there is no mean gradient.
   const bool overflowed = totals[1] > 0 && !(norm < std::numeric_limits<double>::infinity());
   const bool finite = totals[1] > 0 && !overflowed && norm * clip <= call.largest_norm;
-  state.learning_rate = scheduled_rate(call.schedule, state);
   state.gradient_norm = norm;
   state.gradient_scale = clip / divisor;
   state.finite = finite;
@@ -114,50 +116,56 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   state.second_factor = 1 / std::sqrt(state.bias_correction2);
   if (call.scaling.dynamic && totals[1] > 0)
     *call.device_scale = next_scale(call.scaling, scale, overflowed, state.good_steps);
-  *call.state = state;
   ++*call.random_step;
   write_record(call, state, totals, float(call.loss_scale * double(scale)));
 }
 
-/// Adds the squares of [0, length), length <= kSlabPiece, to one sum for each place in a pack: so
-/// many independent chains of additions.
-template <int kWidth, class T>
-ADJOINT_DEVICE void add_squares(const Block& block, const T* __restrict__ piece, int length,
-                                double (&sums)[kWidth]) {
+/// Independent chains of additions in a thread: one for each place in a pack. The host's vectors of
+/// four doubles want eight under way.
+#if defined(__CUDACC__)
+template <class T>
+inline constexpr int kSquaresWidth = kSlabWidth<T>;
+#else
+template <class T>
+inline constexpr int kSquaresWidth = 2 * kSlabWidth<T>;
+#endif
+
+/// The sum of this thread's squares of [0, length). A function of its own on the host, because its
+/// compiler keeps the sums in registers only where it sees nothing else.
+template <class T>
+ADJOINT_KERNEL_BODY double sum_squares(const T* __restrict__ gradient, int length) {
+  constexpr int kWidth = kSquaresWidth<T>, kAtOnce = kSlabPiece / kWidth / kSlabThreads;
+  const Block block;
+  double sums[kWidth] = {};
   const auto add = [&](int i, auto n) {
-    const auto values = load_slab<double, n>(piece + i);
+    const auto values = load_slab<double, n>(gradient + i);
     ADJOINT_SIMD
     for (int j = 0; j < n; ++j) sums[j] += values[j] * values[j];
   };
-  if (length == kSlabPiece && block.threads == kSlabThreads) {
+  int at = 0;
+  if constexpr (kAtOnce > 0) {
     // Without branches between them, so that all of a thread's loads are under way at once.
-    ADJOINT_UNROLL
-    for (int pack = 0; pack < kSlabPiece / kWidth / kSlabThreads; ++pack) {
-      add((pack * kSlabThreads + block.thread) * kWidth, SlabCount<kWidth>{});
+    for (; block.threads == kSlabThreads && at + kSlabPiece <= length; at += kSlabPiece) {
+      ADJOINT_UNROLL
+      for (int pack = 0; pack < kAtOnce; ++pack)
+        add(at + (pack * kSlabThreads + block.thread) * kWidth, SlabCount<kWidth>{});
     }
-  } else {
-    for_slab<kWidth>(block, length, add);
   }
+  for_slab<kWidth>(block, length - at, [&](int i, auto n) { add(at + i, n); });
+  ADJOINT_UNROLL
+  for (int half = kWidth / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) sums[j] += sums[j + half];
+  return sums[0];
 }
 
 template <class T>
 __global__ void __launch_bounds__(kSlabThreads)
     gradient_norm_kernel(const T* __restrict__ gradient, std::int64_t count, int range,
                          StepArguments call) {
-  constexpr int kWidth = kSlabWidth<T>;
   Block block;
   const std::int64_t begin = std::int64_t(blockIdx.x) * range;
   const int length = int(count - begin < range ? count - begin : range);
-
-  double sums[kWidth] = {};
-  for (int at = 0; at < length; at += kSlabPiece) {
-    const int rest = length - at;
-    add_squares(block, gradient + begin + at, rest < kSlabPiece ? rest : kSlabPiece, sums);
-  }
-  double sum = 0;
-  ADJOINT_UNROLL
-  for (int j = 0; j < kWidth; ++j) sum += sums[j];
-  sum = block.sum(sum);
+  double sum = block.sum(sum_squares(gradient + begin, length));
 
   bool last = false;
   if (block.thread == 0) {

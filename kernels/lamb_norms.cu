@@ -30,8 +30,7 @@ ADJOINT_DEVICE Values<double, 2> update_piece(const Block& block, const SlabPiec
     auto v = load_slab<T, n>(second + at);
     ADJOINT_SIMD
     for (int j = 0; j < n; ++j) {
-      const T mean = g[j] * scale;
-      const T clipped = mean > limit ? limit : mean < -limit ? -limit : mean;
+      const T clipped = clamped(g[j] * scale, limit);
       m[j] += gain1 * (clipped - m[j]);
       v[j] = beta2 * v[j] + gain2 * clipped * clipped;
       const double u = double(direction(p[j], m[j], v[j]));

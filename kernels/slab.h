@@ -50,7 +50,12 @@ struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) SlabWord {
 /// Reads N elements as values of type T; `from` is aligned to all of them or to 16 bytes.
 template <class T, int N, class Stored>
 ADJOINT_DEVICE SlabPack<T, N> load_slab(const Stored* from) {
+#if defined(__CUDACC__)
   const auto word = *reinterpret_cast<const SlabWord<Stored, N>*>(from);
+#else
+  // In place: a copy to be converted would go through the stack.
+  const auto& word = *reinterpret_cast<const SlabWord<Stored, N>*>(from);
+#endif
   SlabPack<T, N> pack;
   ADJOINT_UNROLL
   for (int i = 0; i < N; ++i) pack[i] = T(word.v[i]);

@@ -78,6 +78,13 @@ ADJOINT_DEVICE SlabPack<T, N> load_moment(const T* moment, std::int64_t at) {
   return {};
 }
 
+/// Within [-limit, limit]; a minimum and a maximum, each one instruction of the host's vectors.
+template <class T>
+ADJOINT_DEVICE T clamped(T value, T limit) {
+  const T below = limit < value ? limit : value;
+  return -limit > below ? -limit : below;
+}
+
 template <class Step, class T>
 ADJOINT_DEVICE void update_element(const Step& step, T g, T& p, T& a, T& b, T& c) {
   if constexpr (Step::kMoments == 0) step(g, p);
@@ -114,9 +121,7 @@ ADJOINT_KERNEL_BODY void slab_update_body(T* __restrict__ master, const void* __
     if constexpr (Step::kMoments > 2) c = load_moment<T, n>(third, at);
     ADJOINT_SIMD
     for (int j = 0; j < n; ++j) {
-      const T mean = g[j] * scale;
-      const T clipped = mean > limit ? limit : mean < -limit ? -limit : mean;
-      update_element(step, clipped, p[j], a[j], b[j], c[j]);
+      update_element(step, clamped(g[j] * scale, limit), p[j], a[j], b[j], c[j]);
     }
     store_slab(master + at, p);
     if constexpr (!ReadsMomentsOnly<Step>) {

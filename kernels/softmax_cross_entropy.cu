@@ -82,8 +82,14 @@ ADJOINT_DEVICE void skipped_row(const Block& block, const Operands<T>& in, std::
     ADJOINT_BLOCK_FOR(block, i, in.classes) in.gradient[row * in.classes + i] = T(0.0f);
 }
 
+/// Blocks that registers are to suffice for: half of what a multiprocessor holds. 16-bit rows of
+/// eight packs a thread would spill, because the compiler keeps their float32 values.
+template <class T, int P>
+inline constexpr int kBlocksAtOnce = sizeof(T) == 2 && P == 8 ? 1 : 1024 / kRowThreads<P>;
+
 template <class T, int N, int P>
-__global__ void __launch_bounds__(kRowThreads<P>, 1) softmax_cross_entropy_kernel(Operands<T> in) {
+__global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
+    softmax_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
   Block block;
   // Of thread 0 alone, so that the others need no registers for it.

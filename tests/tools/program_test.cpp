@@ -332,6 +332,10 @@ TEST(Program, ShowsChecksAndTimesModels) {
     EXPECT_NE(timed.text.find(part), std::string::npos) << part << "\n" << timed.text;
   EXPECT_NE(text_of(json).find("\"median_ms\""), std::string::npos);
   EXPECT_EQ(adjoint_with("bench layer_norm --shape 64,256 --device host --seconds 0.02").code, 0);
+  const Outcome table = adjoint_with(
+      "bench embedding --set vocabulary=50 --set width=8 --shape 64 --device host --seconds 0.02");
+  EXPECT_EQ(table.code, 0) << table.text;
+  EXPECT_NE(table.text.find("embedding on [64]"), std::string::npos) << table.text;
   EXPECT_EQ(adjoint_with("devices").code, 0);
 }
 

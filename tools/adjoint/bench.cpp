@@ -7,7 +7,9 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
+#include "core/data/random.h"
 #include "core/device/matmul.h"
+#include "core/device/transfer.h"
 #include "core/graph/registry.h"
 #include "kernels/initialize.h"
 #include "tools/adjoint/measure.h"
@@ -160,10 +162,11 @@ Report bench_recipe(const BenchCommand& command, const std::filesystem::path& pa
 
 // ---- one layer
 
-// The inputs of a case, floating ones in another shape and labels in its leading axes.
+// The inputs of a case, floating ones in another shape and integers in its leading axes, of which
+// one is there at least.
 std::vector<CheckInput> reshaped(std::vector<CheckInput> inputs, const Shape& shape) {
   for (CheckInput& input : inputs) {
-    const auto leading = shape.extents().first(std::size_t(shape.rank() - 1));
+    const auto leading = shape.extents().first(std::size_t(std::max(1, shape.rank() - 1)));
     input.type.shape = is_floating(input.type.dtype) ? shape : Shape(leading);
   }
   return inputs;
@@ -210,6 +213,15 @@ LayerCase case_of_layer(const BenchCommand& command) {
   ADJOINT_FAIL("bench: ", command.subject, " does not take ", shape, ": ", refusal);
 }
 
+// Integers below `count`: indices of a table's rows, of which a constant one would stay in cache.
+void draw_indices(Context& context, const Tensor& tensor, std::int64_t count) {
+  SampleRandom random(1, 0);
+  std::vector<std::int32_t> indices(std::size_t(tensor.count()));
+  for (std::int32_t& index : indices)
+    index = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(count)));
+  upload(context, tensor, indices);
+}
+
 std::size_t parameter_bytes(const Graph& graph) {
   std::size_t bytes = 0;
   for (const Parameter& parameter : graph.parameters()) bytes += parameter.value().bytes();
@@ -245,6 +257,10 @@ Report bench_layer(const BenchCommand& command) {
     x_bytes += double(graph.tensor(input).bytes());
     if (is_floating(input.type().dtype)) dx_bytes += double(graph.tensor(input).bytes());
   }
+  // Integers without floating inputs beside them are indices into the parameter; others are labels,
+  // of which 0 is one.
+  if (dx_bytes == 0 && !graph.parameters().empty())
+    draw_indices(context, graph.tensor(inputs[0]), graph.parameters()[0].shape()[0]);
   for (const Value& output : outputs) y_bytes += double(graph.tensor(output).bytes());
   const double weights = double(parameter_bytes(graph));
   const double samples = double(layer_case.inputs[0].type.shape[0]);

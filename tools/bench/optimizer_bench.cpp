@@ -1,14 +1,13 @@
 // Times the update of every method of optim/methods.h over ten million float32 parameters, a step
-// of an optimizer with all its bookkeeping (gradient norm, counters, metrics): CPU time in
-// nanoseconds a parameter, least of many runs, because that is what a busy machine does not
-// disturb. Its counterpart in PyTorch is tools/compare/optimizers.py, which runs this program and
-// prints the ratios.
+// of an optimizer with all its bookkeeping (gradient norm, counters, metrics): a line for each, its
+// best milliseconds and their median. tools/compare/compare.py puts them beside PyTorch's.
 //
-//   optimizer_bench [RUNS]
+//   optimizer_bench [SECONDS]                        for each method
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,12 +20,6 @@ namespace {
 using namespace adjoint;
 
 constexpr std::int64_t kCount = 10'000'000;
-
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
 
 struct Slab {
   explicit Slab(Context& context)
@@ -63,20 +56,26 @@ std::vector<std::pair<std::string, OptimizerMethod>> forms() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int runs = argc > 1 ? std::atoi(argv[1]) : 15;
+  using Clock = std::chrono::steady_clock;
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  const double seconds = argc > 1 ? std::atof(argv[1]) : 0.5;
   Context context;
   const Slab slab(context);
   for (const auto& [name, method] : forms()) {
     Optimizer optimizer(context, slab.slab, method);
-    double least = 1e9;
-    for (int run = -2; run < runs; ++run) {
-      const double begin = cpu_seconds();
+    const auto step = [&] {
+      const Clock::time_point begin = Clock::now();
       optimizer.step(slab.totals);
       context.stream().synchronize();
-      const double seconds = cpu_seconds() - begin;
-      if (run >= 0 && seconds < least) least = seconds;
-    }
-    std::printf("%s %.3f\n", name.c_str(), 1e9 * least / double(kCount));
+      return Milliseconds(Clock::now() - begin).count();
+    };
+    step();  // touches the moments
+    std::vector<double> times;
+    const Clock::time_point start = Clock::now();
+    while (times.size() < 5 || Milliseconds(Clock::now() - start).count() < 1e3 * seconds)
+      times.push_back(step());
+    std::ranges::sort(times);
+    std::printf("%s %.4f %.4f\n", name.c_str(), times.front(), times[times.size() / 2]);
   }
   return 0;
 }

@@ -1,101 +1,129 @@
 #!/usr/bin/env python3
-"""Adjoint beside PyTorch: the same recipe, shapes, data and threads on this machine's CPU.
+"""Adjoint beside PyTorch on this machine's CPU: same shapes, work and threads.
 
+    tools/compare/compare.py parts --torch-python VENV/bin/python
     tools/compare/compare.py mnist_mlp --data FOLDER --torch-python VENV/bin/python
 
-Each side runs in processes of its own, one after the other and in turns, so that neither disturbs
-the other and peak memory (getrusage of the child) is its own. Prints medians and their ratios; a
-ratio below 1 means that Adjoint needs less.
+`parts` prints one table, forward, backward and update: a linear layer, the MLP of mnist_mlp on
+drawn data, an embedding, and each optimizer at ten million parameters. A recipe is compared step by
+step and in whole epochs, with peak memory. Each side runs in processes of its own, one after the
+other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
+less. Of what disturbs a timing nothing makes it shorter, so the best round counts.
 """
 
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from sides import ROOT, Adjoint, Torch
+
+# Name, then what `adjoint bench` and torch_layers.py are told.
+LAYERS = [
+    (
+        "linear 3162 x 3162, batch 128",
+        ["linear", "--shape", "128,3162", "--set", "out=3162"],
+        ["linear", "--rows", 3162, "--columns", 3162, "--count", 128],
+    ),
+    (
+        "linear 512 x 512, batch 128",
+        ["linear", "--shape", "128,512", "--set", "out=512"],
+        ["linear", "--rows", 512, "--columns", 512, "--count", 128],
+    ),
+    (
+        "embedding 20000 x 512, 8192 tokens",
+        ["embedding", "--shape", "8192", "--set", "vocabulary=20000", "--set", "width=512"],
+        ["embedding", "--rows", 20000, "--columns", 512, "--count", 8192],
+    ),
+]
+PHASES = ("forward", "backward", "update")
 
 
-def run(command: list, environment: dict) -> tuple[str, int]:
-    """Standard output, and the most memory the process had."""
-    with tempfile.TemporaryFile("w+") as out:
-        child = subprocess.Popen(
-            [str(part) for part in command], stdout=out, env={**os.environ, **environment}
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            sys.exit(f"{command[0]} failed with exit code {child.returncode}")
-        out.seek(0)
-        return out.read(), 1024 * usage.ru_maxrss
+def best(phases: dict) -> dict:
+    return {name: phase["best_ms"] for name, phase in phases.items()}
 
 
-def adjoint_figures(arguments, recipe: Path, folder: Path) -> dict:
-    environment = {"ADJOINT_WORKERS": str(arguments.threads)}
-    bench = folder / "bench.json"
-    common = ["--device", "host"]
-    command = [arguments.adjoint, "bench", recipe, "--json", bench]
-    run([*command, "--seconds", arguments.seconds, *common], environment)
-    phases = {phase["name"]: phase["median_ms"] for phase in json.loads(bench.read_text())["phases"]}
-
-    out = folder / "run"
-    command = [arguments.adjoint, "train", recipe, "--out", out, "--overwrite", "--quiet"]
-    command += ["--set", f"train.epochs={arguments.epochs}", *common]
-    if arguments.data:
-        command += ["--data", arguments.data]
-    _, peak = run(command, environment)
-    # The epochs' seconds, without validation, stand in the log's lines: "epoch 1/3 ... 1.23 s".
-    epochs = []
-    for line in (out / "log.txt").read_text().splitlines():
-        words = line.split()
-        if "epoch" in words and "s" in words:
-            epochs.append(float(words[words.index("s") - 1]))
-    return {
-        "name": "Adjoint",
-        **{name + "_ms": phases[name] for name in ("forward", "backward", "update", "step")},
-        "epoch_s": statistics.median(epochs),
-        "peak_bytes": peak,
-    }
-
-
-def torch_figures(arguments, recipe: Path) -> dict:
-    command = [arguments.torch_python, ROOT / "tools/compare/torch_run.py", recipe]
-    command += ["--threads", arguments.threads, "--seconds", arguments.seconds]
-    command += ["--epochs", arguments.epochs]
-    if arguments.data:
-        command += ["--data", arguments.data]
-    text, _ = run(command, {"OMP_NUM_THREADS": str(arguments.threads)})
-    return json.loads(text)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def parts_round(ours: Adjoint, theirs: Torch) -> dict:
+    """Part to (our milliseconds, PyTorch's), each by phase, the optimizers' form beside."""
+    found = {}
+    for name, bench, script in LAYERS:
+        found[name] = (best(ours.bench(*bench)), best(theirs.script("torch_layers.py", *script)["phases"]))
+    recipe = ROOT / "tools/recipes/mnist_mlp.toml"
+    found["mlp 784-512-512-10, batch 128"] = (
+        best(ours.bench(recipe)),
+        best(theirs.script("torch_run.py", recipe, "--epochs", 0)["phases"]),
     )
-    parser.add_argument("recipe", help="name or file of a recipe: mnist_mlp")
-    parser.add_argument("--data", type=Path, help="folder of the data's files")
-    parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch")
-    parser.add_argument("--adjoint", type=Path, default=ROOT / "build/host/bin/adjoint")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each phase is timed")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    arguments = parser.parse_args()
-    recipe = Path(arguments.recipe)
+    steps = ours.optimizers()
+    for name, method in theirs.script("torch_optimizers.py")["methods"].items():
+        found[name] = ({"update": steps[name]}, method)
+    return found
+
+
+def least(rounds: list[dict]) -> dict:
+    """By part and side the least of each figure; a form is that of the first round."""
+    result = {}
+    for name in rounds[0]:
+        sides = []
+        for side in (0, 1):
+            figures = [found[name][side] for found in rounds]
+            sides.append({
+                key: min(values) if isinstance(values[0], float) else values[0]
+                for key in figures[0]
+                for values in [[figure[key] for figure in figures]]
+            })
+        result[name] = sides
+    return result
+
+
+def compare_parts(arguments, ours: Adjoint, theirs: Torch) -> dict:
+    found = least([parts_round(ours, theirs) for _ in range(arguments.rounds)])
+    print(f"Milliseconds, {arguments.threads} threads, best of {arguments.rounds} rounds; PyTorch's own column, and")
+    print("its update after clip_grad_norm_, which does what ours does: norm, check, update\n")
+    print("| part | " + " | ".join(f"{phase} | {theirs.name} | ratio" for phase in PHASES) + " | clipped | ratio |")
+    print("|---" + "|---" * (3 * len(PHASES) + 2) + "|")
+    largest: dict[str, float] = {}
+    table = {}
+    for name, (a, b) in found.items():
+        cells, row = [], {}
+        for phase in (*PHASES, "update_clipped"):
+            mine = a.get("update" if phase == "update_clipped" else phase)
+            other = b.get(phase)
+            if mine is None or other is None:
+                cells += [""] * (2 if phase == "update_clipped" else 3)
+                continue
+            ratio = mine / other
+            largest[phase] = max(largest.get(phase, 0), ratio)
+            row[phase] = {"adjoint_ms": mine, "torch_ms": other, "ratio": ratio}
+            cells += [] if phase == "update_clipped" else [f"{mine:.3f}"]
+            cells += [f"{other:.3f}", f"{ratio:.2f}"]
+        if "form" in b:
+            row["form"] = b["form"]
+        table[name] = row
+        label = f"{name} ({b['form']})" if "form" in b else name
+        print(f"| {label} | " + " | ".join(cells) + " |")
+    print("\nlargest ratios: " + ", ".join(f"{phase} {ratio:.2f}" for phase, ratio in largest.items()))
+    return {"torch": theirs.name, "threads": arguments.threads, "parts": table, "largest": largest}
+
+
+def recipe_figures(arguments, recipe: Path, ours: Adjoint, theirs: Torch) -> tuple[dict, dict]:
+    epoch, peak = ours.train(recipe, arguments.epochs, arguments.data)
+    mine = {"phases": ours.bench(recipe), "epoch_s": epoch, "peak_bytes": peak}
+    data = ["--data", arguments.data] if arguments.data else []
+    other = theirs.script("torch_run.py", recipe, "--epochs", arguments.epochs, *data)
+
+    def flat(side: dict) -> dict:
+        medians = {name + "_ms": phase["median_ms"] for name, phase in side["phases"].items()}
+        return {**medians, "epoch_s": side["epoch_s"], "peak_bytes": side["peak_bytes"]}
+
+    return flat(mine), flat(other)
+
+
+def compare_recipe(arguments, ours: Adjoint, theirs: Torch) -> dict:
+    recipe = Path(arguments.subject)
     if not recipe.exists():
-        recipe = ROOT / "tools/recipes" / (arguments.recipe + ".toml")
-
-    ours, theirs = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(arguments.rounds):
-            ours.append(adjoint_figures(arguments, recipe, Path(folder)))
-            theirs.append(torch_figures(arguments, recipe))
-
+        recipe = ROOT / "tools/recipes" / (arguments.subject + ".toml")
+    rounds = [recipe_figures(arguments, recipe, ours, theirs) for _ in range(arguments.rounds)]
     rows = [
         ("forward", "forward_ms", "ms", 1),
         ("backward", "backward_ms", "ms", 1),
@@ -105,13 +133,34 @@ def main() -> None:
         ("peak memory", "peak_bytes", "MiB", 2**20),
     ]
     figures = {}
-    print(f"{recipe.stem}, {arguments.threads} threads, best of {arguments.rounds} rounds\n")
-    print(f"{'':12} {'Adjoint':>10} {theirs[0]['name']:>16} {'ratio':>8}")
+    print(f"{recipe.stem}, {arguments.threads} threads, medians, best of {arguments.rounds} rounds\n")
+    print(f"{'':12} {'Adjoint':>10} {theirs.name:>16} {'ratio':>8}")
     for label, key, unit, scale in rows:
-        # The best round: what disturbs a timing only ever makes it longer.
-        a, b = (min(side[key] for side in sides) / scale for sides in (ours, theirs))
+        a, b = (min(pair[side][key] for pair in rounds) / scale for side in (0, 1))
         print(f"{label:12} {a:8.3f} {unit:3}{b:12.3f} {unit:3} {a / b:8.2f}")
         figures[key] = {"adjoint": a * scale, "torch": b * scale, "ratio": a / b}
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("subject", help="parts, or name or file of a recipe: mnist_mlp")
+    parser.add_argument("--data", type=Path, help="folder of the recipe's files")
+    parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch")
+    parser.add_argument("--adjoint", type=Path, default=ROOT / "build/host/bin/adjoint")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, help="how long each phase is timed (2; parts 0.5)")
+    parser.add_argument("--epochs", type=int, default=3, help="of a recipe")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    arguments = parser.parse_args()
+    parts = arguments.subject == "parts"
+    seconds = arguments.seconds or (0.5 if parts else 2.0)
+    ours = Adjoint(arguments.adjoint, arguments.threads, seconds)
+    theirs = Torch(arguments.torch_python, arguments.threads, seconds)
+    figures = (compare_parts if parts else compare_recipe)(arguments, ours, theirs)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 

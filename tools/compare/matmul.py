@@ -4,22 +4,17 @@
 """
 
 import sys
-import time
 
 import torch
 
-RUNS = 400
+from torch_timing import timed
+
+SECONDS = 0.5
 
 
 def quartiles(call):
-    times = []
-    for run in range(-20, RUNS):
-        begin = time.perf_counter()
-        call()
-        if run >= 0:
-            times.append((time.perf_counter() - begin) * 1e6)
-    times.sort()
-    return times[RUNS // 4], times[RUNS // 2], times[RUNS * 3 // 4]
+    times = [1e3 * time for time in timed(call, SECONDS)]
+    return times[len(times) // 4], times[len(times) // 2], times[len(times) * 3 // 4]
 
 
 def matrix(rows, columns, transposed):

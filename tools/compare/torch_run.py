@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy
 import torch
 
+from torch_timing import figures, timed
+
 
 def read_idx(folder: Path, stem: str) -> numpy.ndarray:
     """An IDX file of bytes, plain or gzip."""
@@ -53,25 +55,13 @@ def make_model(recipe: dict) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers)
 
 
-def milliseconds(body, seconds: float) -> float:
-    """The median over about `seconds`, after three calls to warm up."""
-    for _ in range(3):
-        body()
-    samples, begin = [], time.perf_counter()
-    while len(samples) < 5 or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        body()
-        samples.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(samples)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help="0: time the phases only")
     parser.add_argument("--samples", type=int, default=27000)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -117,15 +107,26 @@ def main() -> None:
             step(order[begin : begin + batch])
 
     x, y = gather(torch.arange(batch))
-    forward = milliseconds(lambda: loss_of(model(x), y), arguments.seconds)
 
-    def forward_backward():
+    def recorded():
         model.zero_grad(set_to_none=True)
-        loss_of(model(x), y).backward()
+        return loss_of(model(x), y)
 
-    both = milliseconds(forward_backward, arguments.seconds)
-    update = milliseconds(optimizer.step, arguments.seconds)
-    whole = milliseconds(lambda: step(torch.arange(batch)), arguments.seconds)
+    def clipped_update():
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1e9)
+        optimizer.step()
+
+    bodies = {
+        "forward": (lambda: loss_of(model(x), y), None),
+        "backward": (lambda loss: loss.backward(), recorded),
+        "update": (optimizer.step, None),
+        "update_clipped": (clipped_update, None),
+        "step": (lambda: step(torch.arange(batch)), None),
+    }
+    phases = {
+        name: figures(timed(body, arguments.seconds, before))
+        for name, (body, before) in bodies.items()
+    }
     epochs = []
     for _ in range(arguments.epochs):
         start = time.perf_counter()
@@ -134,11 +135,8 @@ def main() -> None:
     json.dump(
         {
             "name": f"PyTorch {torch.__version__}",
-            "forward_ms": forward,
-            "backward_ms": both - forward,
-            "update_ms": update,
-            "step_ms": whole,
-            "epoch_s": statistics.median(epochs),
+            "phases": phases,
+            "epoch_s": statistics.median(epochs) if epochs else None,
             "samples": count,
             "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         },

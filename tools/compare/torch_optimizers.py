@@ -1,19 +1,19 @@
-"""Updates of ten million float32 parameters here and in PyTorch, CPU nanoseconds a parameter, least of many runs.
+"""Updates of ten million float32 parameters in PyTorch, as tools/bench/optimizer_bench.cpp times ours.
 
-    python3 tools/compare/optimizers.py [--bench build/host/bin/optimizer_bench] [--runs 15]
+    torch_optimizers.py --threads N [--seconds S]
 
-Both run on one thread. PyTorch's side is its fused form where there is one, else foreach, else the single-tensor form,
-whichever is fastest; Lion and LAMB, which it lacks, are written in its operations as their papers have them. Our step
-finds the gradient's norm as well, skips what is not finite and keeps metrics; PyTorch's finds none. So a second column
-has its clip_grad_norm_ before its step, which does what ours does.
+Started by compare.py; writes one JSON object to standard output: for each method the fastest of PyTorch's forms (fused,
+foreach, single tensor), its best step, and the same with clip_grad_norm_ before it. Lion and LAMB, which PyTorch lacks,
+are written in its operations as their papers have them.
 """
 
 import argparse
-import os
-import subprocess
-import time
+import json
+import sys
 
 import torch
+
+from torch_timing import timed
 
 COUNT = 10_000_000
 
@@ -65,23 +65,20 @@ def forms():
     }
 
 
-def least(make, runs, clip=False):
+def best_ms(make, seconds, clip=False):
     parameter = torch.nn.Parameter(torch.rand(COUNT) - 0.5)
     parameter.grad = torch.rand(COUNT) - 0.5
     optimizer = make([parameter])
-    times = []
-    for run in range(-1, runs):
-        begin = time.process_time()
-        if clip:
-            torch.nn.utils.clip_grad_norm_([parameter], 1e9)
+
+    def clipped_step():
+        torch.nn.utils.clip_grad_norm_([parameter], 1e9)
         optimizer.step()
-        if run >= 0:
-            times.append(time.process_time() - begin)
-    return 1e9 * min(times) / COUNT
+
+    return timed(clipped_step if clip else optimizer.step, seconds)[0]
 
 
-def best_form(kind, options, runs):
-    """The fastest of PyTorch's forms: its name, its time, and that with clip_grad_norm_."""
+def best_form(kind, options, seconds):
+    """The fastest of PyTorch's forms, by a few calls of each, and its best times."""
     found = {}
     for form in ("fused", "foreach", "single"):
         if kind in (Lion, Lamb) and form != "single":
@@ -89,29 +86,22 @@ def best_form(kind, options, runs):
         extra = {} if kind in (Lion, Lamb) else {"foreach": False} if form == "single" else {form: True}
         make = lambda p, extra=extra: kind(p, **options, **extra)
         try:
-            found[form] = least(make, runs if form == "fused" else max(2, runs // 4)), make
+            found[form] = best_ms(make, 0), make
         except (TypeError, RuntimeError):
             continue  # it has no such form on the CPU
     form = min(found, key=lambda name: found[name][0])
-    time_found, make = found[form]
-    return form, time_found, least(make, runs, clip=True)
+    make = found[form][1]
+    return {"form": form, "update": best_ms(make, seconds), "update_clipped": best_ms(make, seconds, clip=True)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", default="build/host/bin/optimizer_bench")
-    parser.add_argument("--runs", type=int, default=15)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=0.5)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    environment = {**os.environ, "ADJOINT_WORKERS": "1"}
-    output = subprocess.run([arguments.bench, str(arguments.runs)], check=True, text=True, capture_output=True,
-                            env=environment).stdout
-    ours = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
-    print("| method | Adjoint | PyTorch | ratio | with clip_grad_norm_ | ratio |\n|---|---|---|---|---|---|")
-    for name, (kind, options) in forms().items():
-        form, theirs, clipped = best_form(kind, options, arguments.runs)
-        print(f"| {name} | {ours[name]:.2f} | {theirs:.2f}, {form} | {ours[name] / theirs:.2f} | {clipped:.2f} |"
-              f" {ours[name] / clipped:.2f} |", flush=True)
+    torch.set_num_threads(arguments.threads)
+    methods = {name: best_form(kind, options, arguments.seconds) for name, (kind, options) in forms().items()}
+    json.dump({"name": f"PyTorch {torch.__version__}", "methods": methods}, sys.stdout)
 
 
 if __name__ == "__main__":
