@@ -2,6 +2,7 @@
 // backward kernels of them, kernels of other operations may call them in passing.
 #pragma once
 
+#include "core/device/gelu.h"
 #include "kernels/dual.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -18,16 +19,21 @@ struct Relu {
   }
 };
 
-/// Hendrycks and Gimpel 2016, "Gaussian error linear units", the tanh form: x (1 + tanh u) / 2 with
-/// u = sqrt(2 / pi) (x + 0.044715 x^3), which is x sigmoid(2 u): accurate where 1 + tanh u cancels.
+/// The tanh form of core/device/gelu.h, which products apply as they end: the same bits, whether a
+/// graph is rewritten or not.
 struct GeluTanh {
   template <class T>
   ADJOINT_HD T operator()(T x) const {
-    return x * sigmoid(x * (T(1.5957691216057308) + T(0.07135481627260025) * (x * x)));
+    return gelu_tanh(x);
+  }
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    return gelu_tanh_derivative(x);
   }
 };
 
-/// The same paper's exact form: x Phi(x) = x (1 + erf(x / sqrt(2))) / 2.
+/// The exact form (Hendrycks and Gimpel, arXiv:1606.08415): x Phi(x) = x (1 + erf(x / sqrt(2)))
+/// / 2.
 struct GeluExact {
   template <class T>
   ADJOINT_HD T operator()(T x) const {

@@ -4,11 +4,16 @@
 //   uniform           scale (2 u - 1)
 //   normal            scale sqrt(-2 ln u) cos(2 pi v)         (Box and Muller 1958)
 //   truncated normal  the first attempt's normal within two standard deviations
+//   orthogonal        scale Q, of normal draws made orthonormal on the host: rows, or columns where
+//                     these are fewer
 //
 // Steps of training stay below 2^63, so these draws are never drawn again.
 #include "kernels/initialize.h"
 
+#include <vector>
+
 #include "core/device/philox.h"
+#include "core/tensor/orthonormalise.h"
 #include "kernels/math.h"
 #include "kernels/pack.h"
 
@@ -68,11 +73,47 @@ LaunchShape blocks_for(const Tensor& tensor) {
           .block = preferred_block(kMapThreads)};
 }
 
+// values [rows, cols] as orthonormal rows or columns, times `scale`.
+template <class T>
+void make_orthogonal(std::vector<T>& values, std::int64_t rows, std::int64_t cols, double scale) {
+  const bool of_rows = rows <= cols;
+  const std::int64_t count = of_rows ? rows : cols, size = of_rows ? cols : rows;
+  const auto place = [&](std::int64_t vector, std::int64_t i) {
+    return std::size_t(of_rows ? vector * size + i : i * count + vector);
+  };
+  std::vector<double> vectors(values.size());
+  for (std::int64_t v = 0; v < count; ++v)
+    for (std::int64_t i = 0; i < size; ++i)
+      vectors[std::size_t(v * size + i)] = double(Accumulate<T>(values[place(v, i)]));
+  orthonormalise(vectors, count, size);
+  for (std::int64_t v = 0; v < count; ++v)
+    for (std::int64_t i = 0; i < size; ++i)
+      values[place(v, i)] = T(Accumulate<T>(scale * vectors[std::size_t(v * size + i)]));
+}
+
+// Normal draws lie in the tensor; waits for them.
+void orthogonalise(Stream& stream, const Tensor& tensor, double scale) {
+  dispatch_floating(tensor.dtype(), "initialize", [&]<class T>() {
+    std::vector<T> values(std::size_t(tensor.count()));
+    copy_to_host(stream, values.data(), tensor.data<T>(), tensor.bytes());
+    stream.synchronize();
+    const std::int64_t rows = tensor.shape()[0];
+    make_orthogonal(values, rows, tensor.count() / rows, scale);
+    copy_to_device(stream, tensor.data<T>(), values.data(), tensor.bytes());
+    stream.synchronize();
+  });
+}
+
 }  // namespace
 
 void initialize(Stream& stream, const Tensor& tensor, const Initializer& initializer,
                 std::uint64_t seed, std::uint64_t place) {
   check_operand("initialize", "tensor", tensor, tensor.type());
+  if (initializer.kind == Initializer::Kind::orthogonal) {
+    initializer.resolved(tensor.shape());  // a matrix, or an error
+    initialize(stream, tensor, Initializer::normal(1.0f), seed, place);
+    return orthogonalise(stream, tensor, double(initializer.scale));
+  }
   const Draw draw{initializer.kind, initializer.scale, seed, place};
   const auto fill = [&]<class T>() {
     launch<initialize_kernel<T>>(stream, blocks_for(tensor), tensor.data<T>(), tensor.count(),

@@ -110,9 +110,8 @@ const bool kRegistered = register_layer({
           options.require(made.out > 0, "out", "a positive number of features");
           made.weight_initializer = initializer_option(options, "weight_init");
           made.bias_initializer = initializer_option(options, "bias_init");
-          options.require(
-              !made.bias_initializer || made.bias_initializer->fan == Initializer::Fan::none,
-              "bias_init", "an initializer without a fan, such as zeros");
+          options.require(!made.bias_initializer || !made.bias_initializer->of_matrix(),
+                          "bias_init", "an initializer without a fan, such as zeros");
           return std::make_shared<Linear>(made);
         },
     .cases = {linear_case("linear", {.out = 5}, {4, 7}),

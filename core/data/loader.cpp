@@ -32,6 +32,7 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
   options_.batch = std::min(options.batch, count_);
   order_.resize(std::size_t(count_));
   std::iota(order_.begin(), order_.end(), 0);
+  labels_ = data->labels;
   Memory& memory = context.memory();
   rows_ = memory.allocate(std::size_t(count_) * sizeof(std::int32_t), "data order");
   for (Upload& upload : uploads_)
@@ -115,6 +116,13 @@ void Loader::upload_order() {
 }
 
 std::int64_t Loader::next_size() const { return std::min(options_.batch, count_ - taken_); }
+
+std::int64_t Loader::next_with_label(std::int32_t label) const {
+  if (labels_.empty()) return 0;
+  const auto next = std::span(order_).subspan(std::size_t(taken_), std::size_t(next_size()));
+  return std::ranges::count_if(
+      next, [&](std::int32_t sample) { return labels_[std::size_t(sample)] == label; });
+}
 
 void Loader::advance() {
   ADJOINT_CHECK(next_size() > 0, "loader: the epoch is over; call begin_epoch()");

@@ -60,6 +60,8 @@ class Loader {
   void begin_epoch(std::uint64_t epoch, std::int64_t taken = 0);
   /// Samples in the next batch; 0 at the end of the epoch.
   std::int64_t next_size() const;
+  /// How many of these have that label.
+  std::int64_t next_with_label(std::int32_t label) const;
   /// Samples of the epoch that have not been handed out.
   std::int64_t left() const { return count_ - taken_; }
 
@@ -93,6 +95,7 @@ class Loader {
   std::int64_t outputs_ = 0;
   std::int64_t taken_ = 0;  ///< samples of the epoch that were handed out
   std::vector<std::int32_t> order_;
+  std::vector<std::int32_t> labels_;
   std::optional<WeightedOrder> weighted_;
 
   // On the device: the data set or the ring; row numbers in the order of the epoch; where each

@@ -1,5 +1,5 @@
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv:1606.08415), for the epilogues of matrix
-// products and the kernels above them:
+// products and for the layer (kernels/activation.h):
 //
 //   gelu(x) = x/2 (1 + tanh(u)),  u = sqrt(2/pi) (x + 0.044715 x^3)
 //

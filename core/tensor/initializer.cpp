@@ -32,6 +32,7 @@ const std::map<std::string, Named, std::less<>>& names() {
       {"xavier_normal", {Initializer::xavier_normal(), optional}},
       {"lecun_uniform", {Initializer::lecun_uniform(), none}},
       {"lecun_normal", {Initializer::lecun_normal(), none}},
+      {"orthogonal", {Initializer::orthogonal(), optional}},
   };
   return all;
 }
@@ -73,10 +74,12 @@ Initializer Initializer::named(std::string_view text) {
 }
 
 Initializer Initializer::resolved(const Shape& shape) const {
+  if (!of_matrix()) return *this;
+  ADJOINT_CHECK(
+      shape.rank() >= 2 && shape.count() > 0,
+      "Initializer: fans and orthogonal need a parameter of two axes or more, [out, in, ...], got ",
+      shape);
   if (fan == Fan::none) return *this;
-  ADJOINT_CHECK(shape.rank() >= 2 && shape.count() > 0,
-                "Initializer: a fan needs a parameter of two axes or more, [out, in, ...], got ",
-                shape);
   const double in = double(shape.count() / shape[0]), out = double(shape.count() / shape[1]);
   const double deviation = double(scale) / std::sqrt(fan == Fan::in ? in : (in + out) / 2);
   // A uniform distribution on [-b, b) has variance b^2 / 3.

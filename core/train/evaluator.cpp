@@ -7,13 +7,14 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-double counted_samples(const Model& model, double valid, double samples) {
-  return model.classes > 0 && !model.weighted ? valid : samples;
+std::int64_t next_counted(const Loader& loader, const Model& model) {
+  const std::int64_t size = loader.next_size();
+  return model.classes > 0 ? size - loader.next_with_label(model.ignored_label) : size;
 }
 
-double accuracy_of(const Model& model, double correct, double valid, double samples) {
-  if (model.logits) return correct / valid;
-  return model.classes > 0 ? correct / counted_samples(model, valid, samples) : 0.0;
+double accuracy_of(const Model& model, double correct, double divisor, double counted) {
+  if (model.logits) return correct / divisor;
+  return model.classes > 0 ? correct / counted : 0.0;
 }
 
 void gather_batch(Loader& loader, const Model& model) {
@@ -61,7 +62,9 @@ Evaluation Evaluator::run() {
   if (counter_ != nullptr) counter_->clear();
   auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
   loader_.begin_epoch(0);
+  std::int64_t counted = 0;
   while (const std::int64_t size = loader_.next_size()) {
+    counted += next_counted(loader_, model_);
     loader_.advance();
     graph.set_batch(size);
     batches_.run(stream, size, [&] {
@@ -82,10 +85,9 @@ Evaluation Evaluator::run() {
   copy_to_host(stream, totals, workspace->totals, sizeof(totals));
   stream.synchronize();
   verify_labels(model_, loader_, 0);
-  const auto samples = static_cast<double>(loader_.count());
   Evaluation found{.loss = totals[0] / totals[1],
-                   .accuracy = accuracy_of(model_, totals[2], totals[1], samples),
-                   .count = static_cast<std::int64_t>(counted_samples(model_, totals[1], samples))};
+                   .accuracy = accuracy_of(model_, totals[2], totals[1], double(counted)),
+                   .count = counted};
   if (model_.outputs > 0) read_errors(found);
   return found;
 }

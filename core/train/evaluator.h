@@ -30,11 +30,12 @@ struct Evaluation {
   std::vector<double> r_squared = {};
 };
 
-/// Samples behind totals of losses: what counts, `valid`, are they but where classes are weighed or
-/// there are none; then all `samples` are taken, also such of an ignored label.
-double counted_samples(const Model& model, double valid, double samples);
-/// Part of these that was predicted right; of logits, of what the loss counts; else 0.
-double accuracy_of(const Model& model, double correct, double valid, double samples);
+/// Samples of the loader's next batch that count: all but those whose label is to be ignored.
+/// Totals do not say, once classes have weights.
+std::int64_t next_counted(const Loader& loader, const Model& model);
+/// What part of the samples that count was predicted right; of logits, of what the mean divides by;
+/// without either 0.
+double accuracy_of(const Model& model, double correct, double divisor, double counted);
 
 /// Puts on the stream what fills the model's inputs with the loader's next batch.
 void gather_batch(Loader& loader, const Model& model);

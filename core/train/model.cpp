@@ -114,7 +114,6 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   if (options.loss) model.totals = apply_loss(graph, recipe, x, target_of(model));
   if (options.classes > 0) {
     Options loss = recipe.loss.options;
-    model.weighted = loss.has("class_weights");
     model.ignored_label = static_cast<std::int32_t>(
         loss.integer("ignored_label", CrossEntropyOptions().ignored_label));
   }

@@ -31,8 +31,8 @@ ModelOptions model_options(const Dataset& dataset);
 
 /// A compiled model with its loss. The input is float32 [batch, sample], the target labels, int32
 /// [batch], or float32 [batch, outputs], or none of its own where the input is to be made again;
-/// the loss writes totals, float32 [3]: sum of losses, what they are the losses of, samples
-/// predicted right.
+/// the loss writes totals, float32 [3]: sum of losses, what the mean divides it by (samples, their
+/// weights or 1), samples predicted right.
 struct Model {
   std::unique_ptr<Graph> graph;
   Value input;
@@ -43,8 +43,6 @@ struct Model {
   std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
   std::int64_t outputs = 0;        ///< numbers to predict
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
-  /// The loss weighs classes, and the second of its totals is a sum of weights.
-  bool weighted = false;
   /// Predictions are logits or logarithms of the numbers to predict, not like these.
   bool logits = false;
 };

@@ -135,11 +135,12 @@ bool Trainer::run_epoch() {
   loader_.begin_epoch(static_cast<std::uint64_t>(epoch_), epoch_taken_);
   bool stopped = false;
   while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
-    std::int64_t samples = 0;
+    Samples samples;
     for (std::int64_t micro = 0; micro < options_.accumulate && loader_.next_size() > 0; ++micro) {
       stay_near_the_device();
       const bool last = micro + 1 == options_.accumulate || loader_.next_size() == loader_.left();
-      samples += loader_.next_size();
+      samples.all += loader_.next_size();
+      samples.counted += next_counted(loader_, model_);
       batch(micro == 0, last);
       ++epoch_taken_;
     }
@@ -182,15 +183,17 @@ void Trainer::read_metrics() {
   const std::vector<StepRecord> records = optimizer_.read_metrics();
   if (records.empty()) return;
   EpochSums sums;
+  std::int64_t trained = 0;
   for (const StepRecord& record : records) {
-    const double samples = take_queued_samples();
+    const Samples samples = take_queued_samples();
     ++sums.updates;
     sums.skipped += record.skipped;
     if (record.skipped != 0) continue;  // its loss may be no number
     sums.loss += record.loss_sum;
     sums.valid += record.valid_count;
     sums.correct += record.correct_count;
-    sums.samples += samples;
+    sums.samples += double(samples.counted);
+    trained += samples.all;
   }
   epoch_sums_.loss += sums.loss;
   epoch_sums_.valid += sums.valid;
@@ -198,7 +201,7 @@ void Trainer::read_metrics() {
   epoch_sums_.samples += sums.samples;
   epoch_sums_.skipped += sums.skipped;
   epoch_sums_.updates += sums.updates;
-  samples_trained_ += sums.samples;
+  samples_trained_ += double(trained);
   latest_.epoch = epoch_;
   latest_.step += sums.updates;
   latest_.steps = options_.steps;
@@ -213,10 +216,10 @@ void Trainer::read_metrics() {
   if (options_.on_step) options_.on_step(latest_);
 }
 
-// Samples of the oldest update whose record has not been read; 0 for batches of the caller's own.
-double Trainer::take_queued_samples() {
-  if (queued_samples_.empty()) return 0;
-  const auto samples = static_cast<double>(queued_samples_.front());
+// Of the oldest update whose record has not been read; none for batches of the caller's own.
+Trainer::Samples Trainer::take_queued_samples() {
+  if (queued_samples_.empty()) return {};
+  const Samples samples = queued_samples_.front();
   queued_samples_.pop_front();
   return samples;
 }
@@ -240,10 +243,9 @@ void Trainer::finish_epoch(double seconds, bool complete) {
                 " were skipped because gradients were not finite; lower [optim] lr, or set "
                 "clip_norm = 1");
   EpochReport report{.epoch = epoch_, .step = latest_.step, .epoch_seconds = seconds};
-  report.train = {
-      .loss = sums.loss / sums.valid,
-      .accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples),
-      .count = static_cast<std::int64_t>(counted_samples(model_, sums.valid, sums.samples))};
+  report.train = {.loss = sums.loss / sums.valid,
+                  .accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples),
+                  .count = static_cast<std::int64_t>(sums.samples)};
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.best = true;

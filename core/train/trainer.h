@@ -104,6 +104,11 @@ class Trainer {
         default;  // NOLINT(modernize-use-nullptr): no pointer here
   };
 
+  // Of one update: put through the model, and of these what counts.
+  struct Samples {
+    std::int64_t all = 0, counted = 0;
+  };
+
   void prepare();
   bool run_epoch();
   void stay_near_the_device();
@@ -111,7 +116,7 @@ class Trainer {
   void finish_epoch(double seconds, bool complete);
   void judge(EpochReport& report);
   void checkpoint_if_due();
-  double take_queued_samples();
+  Samples take_queued_samples();
   bool better(const Evaluation& found) const;
   double run_seconds() const;
 
@@ -130,7 +135,7 @@ class Trainer {
   std::int64_t epoch_taken_ = 0;  // batches of it
   EpochSums epoch_sums_;          // over the records read in it
   StepReport latest_;
-  std::deque<std::int64_t> queued_samples_;  // of each update whose record has not been read
+  std::deque<Samples> queued_samples_;  // of each update whose record has not been read
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
   double seconds_before_ = 0;    // of the run that is resumed

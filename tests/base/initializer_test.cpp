@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "base/expect_error.h"
+#include "core/tensor/orthonormalise.h"
 
 namespace adjoint {
 namespace {
@@ -33,6 +35,8 @@ TEST(Initializer, TakesScalesAsTheyAre) {
   EXPECT_EQ(Initializer::named("truncated_normal(0.5)"), Initializer::truncated_normal(0.5f));
   EXPECT_EQ(Initializer::named("uniform(1e-3)"), Initializer::uniform(1e-3f));
   EXPECT_EQ(Initializer::named("constant(-2)"), Initializer::constant(-2));
+  EXPECT_EQ(Initializer::named("orthogonal"), Initializer::orthogonal(1));
+  EXPECT_EQ(Initializer::named("orthogonal(2)").resolved({3, 4}), Initializer::orthogonal(2));
   EXPECT_EQ(Initializer::named("zeros"), Initializer::constant(0));
   EXPECT_EQ(Initializer::named("ones").resolved({3}), Initializer::constant(1));
 }
@@ -47,8 +51,37 @@ TEST(Initializer, RefusesWhatItDoesNotKnow) {
   expect_error([] { Initializer::named("normal(nan)"); }, {"a number in parentheses"});
   expect_error([] { Initializer::named("normal(-1)"); }, {"0 or more"});
   expect_error([] { Initializer::named("zeros(1)"); }, {"takes no number"});
+  expect_error([] { Initializer::orthogonal().resolved({8}); }, {"two axes or more", "[8]"});
   expect_error([] { Initializer::xavier_normal().resolved({8}); }, {"two axes or more", "[8]"});
   expect_error([] { Initializer::kaiming_normal().resolved({8, 0}); }, {"two axes or more"});
+}
+
+TEST(Orthonormalise, KeepsTheOrderAndTheSidesOfVectors) {
+  // By hand: (3, 4, 0) / 5, then (0, 5, 5) less its 4 of that, and what is left.
+  std::vector<double> vectors{3, 4, 0, 0, 5, 5, 0, 0, -2};
+  orthonormalise(vectors, 3, 3);
+  const double norm = std::sqrt(0.48 * 0.48 * 25 + 0.36 * 0.36 * 25 + 25);
+  const double second[3] = {-2.4 / norm, 1.8 / norm, 5 / norm};
+  const double third[3] = {-0.8 * second[2], 0.6 * second[2], -0.6 * second[1] + 0.8 * second[0]};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(vectors[i], (i == 2 ? 0 : i == 1 ? 0.8 : 0.6), 1e-15);
+    EXPECT_NEAR(vectors[3 + i], second[i], 1e-15);
+    EXPECT_NEAR(vectors[6 + i], third[i], 1e-15) << i;
+  }
+  // Nearly dependent: one pass would leave them nearly parallel.
+  std::vector<double> close{1, 1e-9, 0, 1, 0, 1e-9, 1, 0, 0};
+  orthonormalise(close, 3, 3);
+  for (int a = 0; a < 3; ++a)
+    for (int b = 0; b < 3; ++b) {
+      double product = 0;
+      for (int i = 0; i < 3; ++i)
+        product += close[std::size_t(3 * a + i)] * close[std::size_t(3 * b + i)];
+      EXPECT_NEAR(product, a == b, 1e-14) << a << ", " << b;
+    }
+  std::vector<double> zero{0};
+  orthonormalise(zero, 1, 1);
+  EXPECT_EQ(zero[0], 1);
+  expect_error([&] { orthonormalise(vectors, 9, 1); }, {"at most as many vectors"});
 }
 
 }  // namespace

@@ -50,6 +50,39 @@ TYPED_TEST(InitializeTest, HasTheMomentsOfItsDistribution) {
   EXPECT_GE(truncated.largest, 3.9);
 }
 
+// The products of all rows, or columns, with each other.
+TYPED_TEST(InitializeTest, OrthogonalRowsOrColumns) {
+  constexpr double kGain = 1.5;
+  const auto draw = [&](const Shape& shape, std::uint64_t seed) {
+    const DeviceVector<TypeParam> x(this->context, std::size_t(shape.count()));
+    initialize(this->context.stream(), x.tensor(shape), Initializer::orthogonal(kGain), seed, 8);
+    return x.download();
+  };
+  const double allowed = sizeof(TypeParam) == 2   ? 2 * tolerance(kDTypeOf<TypeParam>)
+                         : sizeof(TypeParam) == 4 ? 1e-5
+                                                  : 1e-14;
+  for (const Shape& shape : {Shape{40, 90}, Shape{90, 40}, Shape{50, 50}, Shape{17, 3, 2, 4},
+                             Shape{1, 7}, Shape{7, 1}, Shape{1, 1}}) {
+    const std::int64_t rows = shape[0], cols = shape.count() / rows;
+    const std::vector<double> x = to_double(draw(shape, 3));
+    const std::int64_t count = std::min(rows, cols), size = std::max(rows, cols);
+    const auto at = [&](std::int64_t vector, std::int64_t i) {
+      return x[std::size_t(rows <= cols ? vector * cols + i : i * cols + vector)];
+    };
+    for (std::int64_t a = 0; a < count; ++a)
+      for (std::int64_t b = 0; b <= a; ++b) {
+        double product = 0;
+        for (std::int64_t i = 0; i < size; ++i) product += at(a, i) * at(b, i);
+        ASSERT_LE(std::abs(product - (a == b ? kGain * kGain : 0)), kGain * kGain * allowed)
+            << shape << ": " << a << ", " << b;
+      }
+  }
+  const std::vector<TypeParam> want = draw({40, 90}, 3);
+  for_each_variant([&](const Variant&) { EXPECT_TRUE(same_bits(draw({40, 90}, 3), want)); });
+  EXPECT_FALSE(same_bits(draw({40, 90}, 4), want));
+  EXPECT_THROW(draw({40}, 3), Error);
+}
+
 TYPED_TEST(InitializeTest, FillsWithWhatLiesOnTheDevice) {
   const DeviceVector<float> value(this->context, std::vector<float>{0.375f});
   for (std::size_t n : {0, 1, 4096, 5000})

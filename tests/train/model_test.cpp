@@ -56,6 +56,7 @@ TEST_F(ModelTest, StartsAsTheRecipeSays) {
   expect_no_model(chain(start + "weight_init = \"kaming_normal\"}"),
                   {"layer 1 (linear) weight_init", "did you mean 'kaiming_normal'?"});
   expect_no_model(chain(start + "bias_init = \"kaiming_normal\"}"), {"bias_init", "without a fan"});
+  expect_no_model(chain(start + "bias_init = \"orthogonal\"}"), {"bias_init", "without a fan"});
 }
 
 TEST_F(ModelTest, NamesTheOptionOfALossThatDoesNotFit) {

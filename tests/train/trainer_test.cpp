@@ -56,6 +56,37 @@ TEST_F(TrainerTest, TheWeightsComeBackWhereEvaluatingTheAverageFails) {
                         take_snapshot(*sound.model.graph, *sound.optimizer)));
 }
 
+// What the mean of losses divides by is no number of samples once classes have weights, nor under
+// "sum"; samples of an ignored label are neither right nor counted.
+TEST_F(TrainerTest, AccuracyIsOfTheSamplesThatCountWhateverTheLossDividesBy) {
+  const auto run_with = [](const std::string& loss) {
+    // The model stays as it starts: every loss sees the same predictions.
+    SmallRun run(
+        small_recipe("[optim]\nlr = 1e-12\n[loss]\ntype = \"softmax_cross_entropy\"\n" + loss));
+    EXPECT_TRUE(run.trainer.run());
+    return run.trainer.epochs().back();
+  };
+  const std::string weights = "class_weights = [2, 1, 3, 5, 1, 1, 0.5, 1, 0, 1]\n";
+  const auto digits = small_digits(200), unseen = small_digits(70, 1000);
+  for (const std::string ignored : {"", "ignored_label = 3\n"}) {
+    SCOPED_TRACE(ignored);
+    const std::int64_t without = ignored.empty() ? 0 : std::ranges::count(digits->labels, 3);
+    const std::int64_t unseen_without = ignored.empty() ? 0 : std::ranges::count(unseen->labels, 3);
+    EXPECT_EQ(without > 0, !ignored.empty());
+    const EpochReport plain = run_with(ignored);
+    EXPECT_EQ(plain.train.count, 200 - without);
+    EXPECT_EQ(plain.validation->count, 70 - unseen_without);
+    EXPECT_GT(plain.validation->accuracy, 0);
+    for (const std::string& loss : {ignored + weights, ignored + "reduction = \"sum\"\n"}) {
+      const EpochReport other = run_with(loss);
+      EXPECT_EQ(other.train.count, plain.train.count) << loss;
+      EXPECT_EQ(other.train.accuracy, plain.train.accuracy) << loss;
+      EXPECT_EQ(other.validation->count, plain.validation->count) << loss;
+      EXPECT_EQ(other.validation->accuracy, plain.validation->accuracy) << loss;
+    }
+  }
+}
+
 TEST_F(TrainerTest, APlateauGoesByTheValidation) {
   const Recipe recipe = small_recipe(
       "[optim]\ntype = \"sgd\"\nlr = 1e-9\n[schedule]\ntype = \"plateau\"\npatience = 0\n"
