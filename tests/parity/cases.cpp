@@ -2,6 +2,7 @@
 // feeds a model, and what updates it.
 #include "parity/cases.h"
 
+#include <algorithm>
 #include <random>
 
 #include "core/device/execution_options.h"
@@ -11,6 +12,7 @@
 #include "kernels/initialize.h"
 #include "kernels/metrics.h"
 #include "kernels/regression_errors.h"
+#include "optim/cases.h"
 #include "optim/optimizer.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
@@ -116,41 +118,72 @@ std::vector<Result> run_layer_case(const std::string& name) {
 
 // ---- updates
 
-template <class MakeOptimizer>
-std::vector<Result> run_optimizer(const MakeOptimizer& make) {
-  constexpr std::size_t kCount = 5003;
+// Parameters as a model lays them out, padding between them.
+std::vector<ParameterRange> parameter_ranges() {
+  return {{"p0.weight", {61, 53}, 0}, {"p0.bias", {61}, 3264}, {"p1.weight", {7, 230}, 3328}};
+}
+
+template <class T>
+std::vector<T> drawn_slab(unsigned seed, double scale) {
+  const std::vector<ParameterRange> ranges = parameter_ranges();
+  std::vector<T> values(std::size_t(ranges.back().offset + ranges.back().count() + 63) / 64 * 64,
+                        T(0.0f));
+  for (const ParameterRange& range : ranges)
+    std::ranges::copy(random_values<T>(std::size_t(range.count()), seed++, scale),
+                      values.begin() + range.offset);
+  return values;
+}
+
+// All that an update may be told at once. Gradients are of type T, and so, where that is not
+// float32, is a copy of the parameters.
+template <class T>
+std::vector<Result> run_optimizer(const OptimizerMethod& method) {
+  constexpr bool kMixed = !std::is_same_v<T, float>;
   Context context({.seed = 9});
-  const DeviceVector<float> master(context, random_values<float>(kCount, 1));
-  const DeviceVector<float> gradient(context, kCount);
+  const DeviceVector<float> master(context, drawn_slab<float>(1, 1));
+  const DeviceVector<T> gradient(context, master.size()),
+      copy(context, std::vector<T>(master.size(), T(0.0f)));
   const DeviceVector<float> totals(context, std::vector<float>{12, 8, 3});
-  const Shape shape{std::int64_t(kCount)};
-  ParameterSlab slab;
-  slab.master = master.tensor(shape);
-  slab.gradient = gradient.tensor(shape);
-  const std::unique_ptr<Optimizer> optimizer = make(context, slab);
-  for (unsigned step = 0; step < 5; ++step) {
-    gradient.upload(random_values<float>(kCount, 10 + step, 8));
-    optimizer->step(totals.tensor({3}));
+  const Shape shape{std::int64_t(master.size())};
+  const double rate = std::visit([](const auto& options) { return options.learning_rate; }, method);
+  // The norm of the gradients below is about 70: both kinds of clipping do something.
+  const OptimizerOptions options{.schedule = cosine(rate, 20, {.warmup_steps = 2}),
+                                 .clip_norm = 3,
+                                 .clip_value = 0.1,
+                                 .groups = {{.match = "*.bias", .weight_decay = 0.0, .lr_scale = 2},
+                                            {.match = "p1*", .lr_scale = 0.5}},
+                                 .ema = 0.75};
+  Optimizer optimizer(context,
+                      {master.tensor(shape), gradient.tensor(shape),
+                       kMixed ? copy.tensor(shape) : Tensor(), parameter_ranges()},
+                      method, options);
+  for (unsigned step = 0; step < 8; ++step) {
+    gradient.upload(drawn_slab<T>(10 + 3 * step, 8));
+    optimizer.step(totals.tensor({3}));
   }
-  std::vector<Result> results{result(context, "parameters", slab.master, DType::float32)};
-  for (const OptimizerState& state : optimizer->state())
-    if (is_floating(state.tensor.dtype()))
-      results.push_back(result(context, state.name, state.tensor, DType::float32));
+  std::vector<Result> results;
+  const auto add_all = [&](const std::string& when) {
+    results.push_back(result(context, "parameters" + when, master.tensor(shape), DType::float32));
+    if (kMixed) results.push_back(result(context, "copy" + when, copy.tensor(shape), kDTypeOf<T>));
+    for (const OptimizerState& state : optimizer.state())
+      if (is_floating(state.tensor.dtype()))
+        results.push_back(result(context, state.name + when, state.tensor, DType::float32));
+  };
+  add_all("");
+  optimizer.swap_average();
+  add_all(", swapped");
   return results;
 }
 
-std::vector<Result> run_adamw(const std::string&) {
-  return run_optimizer([](Context& context, const ParameterSlab& slab) {
-    return std::make_unique<AdamW>(
-        context, slab, AdamWOptions{},
-        OptimizerOptions{.schedule = cosine(0.05, 20, {.warmup_steps = 2}), .clip_norm = 3});
-  });
-}
-
-std::vector<Result> run_sgd(const std::string&) {
-  return run_optimizer([](Context& context, const ParameterSlab& slab) {
-    return std::make_unique<Sgd>(context, slab, SgdOptions{.momentum = 0.9, .weight_decay = 0.01});
-  });
+// "optimizer sgd_nesterov, bfloat16": every case of every method that is registered.
+std::vector<Result> run_optimizer_case(const std::string& name) {
+  for (const test::MethodCase& method_case : test::all_cases()) {
+    const std::string prefix = str("optimizer ", method_case.name, ", ");
+    if (name == prefix + "float32") return run_optimizer<float>(method_case.method);
+    if (name == prefix + "bfloat16") return run_optimizer<bfloat16>(method_case.method);
+    if (name == prefix + "float16") return run_optimizer<float16>(method_case.method);
+  }
+  ADJOINT_FAIL("parity: there is no case ", name);
 }
 
 // ---- what starts and feeds a model
@@ -167,6 +200,9 @@ std::vector<Result> run_initializers(const std::string&) {
   add("uniform", Initializer::uniform(2.0f));
   add("normal", Initializer::normal(2.0f));
   add("truncated normal", Initializer::truncated_normal(2.0f));
+  const DeviceVector<float> matrix(context, 40 * 90);
+  initialize(context.stream(), matrix.tensor({40, 90}), Initializer::orthogonal(), 7, 3);
+  results.push_back(result(context, "orthogonal", matrix.tensor({40, 90}), DType::float32));
   return results;
 }
 
@@ -262,8 +298,9 @@ std::vector<Case> parity_cases() {
   for (const LayerCase& layer_case : registered_cases())
     for (const char* type : {"float32", "bfloat16", "float16"})
       cases.push_back({str("layer ", layer_case.name, ", ", type), run_layer_case});
-  cases.push_back({"optimizer AdamW", run_adamw});
-  cases.push_back({"optimizer SGD", run_sgd});
+  for (const test::MethodCase& method_case : test::all_cases())
+    for (const char* type : {"float32", "bfloat16", "float16"})
+      cases.push_back({str("optimizer ", method_case.name, ", ", type), run_optimizer_case});
   cases.push_back({"initialize", run_initializers});
   cases.push_back({"gather", run_gather});
   cases.push_back({"column_sum", run_column_sum});
