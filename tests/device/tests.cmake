@@ -3,6 +3,7 @@ set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/atomics_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/collectives_test.cu
   ${CMAKE_CURRENT_LIST_DIR}/execution_test.cu
+  ${CMAKE_CURRENT_LIST_DIR}/matmul_door_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/matmul_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/half_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/memory_test.cpp
