@@ -115,7 +115,7 @@ void cosine_embedding(Stream& stream, const CosineEmbeddingCall& call) {
         .cols = int(cols),
         .margin = Accumulate<T>(call.margin)};
     dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
-      launch<cosine_embedding_kernel<T, N, P>>(
+      launch<cosine_embedding_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

@@ -1,5 +1,5 @@
 // ADJOINT_KERNEL_BODY: a kernel's body as a function of its own. On the GPU it is inlined; the host
-// would else compile it into every form of its loop over threads, four times in all.
+// would else compile it into every form of its loop over threads, and vectorise less of it there.
 #pragma once
 
 #include "core/device/kernel.h"

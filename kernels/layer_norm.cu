@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
   // This thread's sums for its columns: in registers, or in the scratch memory where rows are not
   // in registers either. There each element has one thread, so no barrier is needed.
   Pack<A, N> weight_sums[P > 0 ? P : 1]{}, bias_sums[P > 0 ? P : 1]{};
-  if (parameters && (P == 0 || one_thread())) {
+  if (parameters && (P == 0 || one_thread_form<N, P>())) {
     const auto clear = [&](int, int i) {
       store_pack<N>(weight_partial + i, Pack<A, N>{});
       store_pack<N>(bias_partial + i, Pack<A, N>{});
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
     // In a block of one thread two plain sums over a row in cache beat one loop for both, which GCC
     // does not vectorise here.
     const Memory weight{in.weight};
-    const Values<A, 2> sums = one_thread()
+    const Values<A, 2> sums = one_thread_form<N, P>()
                                   ? Values<A, 2>{row_sum<A>(block, cols, first, x, dy, weight),
                                                  row_sum<A>(block, cols, second, x, dy, weight)}
                                   : row_sums<A>(block, cols, products, x, dy, weight);
@@ -159,7 +159,7 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
     };
     const Optional<T> extra{in.extra == nullptr ? nullptr : in.extra + base};
 
-    if (one_thread() && parameters) {
+    if (one_thread_form<N, P>() && parameters) {
       if (in.dx == nullptr)
         backward_row_host(cols, in.x + base, in.dy + base, weight_partial, bias_partial, constants);
       else if (extra.data == nullptr)
@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
                                    in.weight, weight_partial, bias_partial, constants);
       continue;
     }
-    if (parameters && !one_thread()) {  // before dx, which may be dy
+    if (parameters && !one_thread_form<N, P>()) {  // before dx, which may be dy
       for_packs<N, P>(block, cols, [&](int p, int i) {
         const auto xs = convert<A>(x.template pack<N>(p, i));
         const auto dys = convert<A>(dy.template pack<N>(p, i));
@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
   }
 
   if constexpr (P > 0)
-    if (parameters && !one_thread())
+    if (parameters && !one_thread_form<N, P>())
       for_packs<N, P>(block, cols, [&](int p, int i) {
         store_pack<N>(weight_partial + i, weight_sums[p]);
         store_pack<N>(bias_partial + i, bias_sums[p]);
@@ -239,7 +239,7 @@ template <class Out, class A>
 void launch_parameters(Stream& stream, const LayerNormBackward& call, std::int64_t blocks,
                        std::int64_t cols) {
   constexpr int kColumns = kColumnSumColumns<1>;
-  launch<layer_norm_parameters_kernel<Out, A>>(
+  launch<layer_norm_parameters_kernel<Out, A>, Blocks::preferred>(
       stream,
       {.grid = (2 * cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
       call.weight_grad.tensor.data<Out>(), call.bias_grad.tensor.data<Out>(),
@@ -265,11 +265,11 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& call) {
     dispatch_row<T, 4>(cols, aligned, [&]<int N, int P>(int threads) {
       const LaunchShape shape{.grid = rows, .block = preferred_block(threads)};
       if (addend.defined())
-        launch<layer_norm_forward_kernel<T, N, P, true>>(
+        launch<layer_norm_forward_kernel<T, N, P, true>, kRowBlocks<N, P>>(
             stream, shape, y.data<T>(), mean.data<A>(), rstd.data<A>(), sum.data<T>(), x.data<T>(),
             addend.data<T>(), weight.data<T>(), bias.data<T>(), int(cols), A(epsilon));
       else
-        launch<layer_norm_forward_kernel<T, N, P, false>>(
+        launch<layer_norm_forward_kernel<T, N, P, false>, kRowBlocks<N, P>>(
             stream, shape, y.data<T>(), mean.data<A>(), rstd.data<A>(), nullptr, x.data<T>(),
             nullptr, weight.data<T>(), bias.data<T>(), int(cols), A(epsilon));
     });
@@ -320,7 +320,7 @@ void layer_norm_backward(Stream& stream, const LayerNormBackward& call) {
     if (x.count() > 0)
       dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
         const int most = kBackwardThreads<P>;
-        launch<layer_norm_backward_kernel<T, N, P>>(
+        launch<layer_norm_backward_kernel<T, N, P>, kRowBlocks<N, P>>(
             stream,
             {.grid = row_blocks(rows), .block = preferred_block(threads < most ? threads : most)},
             operands, rows, int(cols), rows_per_block(rows));

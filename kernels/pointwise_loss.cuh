@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kMapThreads, 3)
   const int n = in.count - base < in.of_block ? int(in.count - base) : in.of_block;
   const A shared = in.out.factor();
   LossPartial mine = LossPartial::none();
-  if (one_thread()) {
+  if (N == 1 && one_thread()) {
     for (int begin = 0; begin < n; begin += kHostLossPiece) {
       const int piece = n - begin < kHostLossPiece ? n - begin : kHostLossPiece;
       mine =
@@ -220,13 +220,14 @@ void pointwise_loss(Stream& stream, const F& f, const PointwiseLossCall& call) {
         .total_count = call.count,
         .out = loss_operands<T>(kName, call.out, pieces, x.shape())};
     const auto run = [&]<int N>() {
-      launch<pointwise_loss_kernel<F, T, N>>(
+      launch<pointwise_loss_kernel<F, T, N>, N == 1 ? Blocks::preferred : Blocks::many>(
           stream, {.grid = loss_blocks(pieces), .block = preferred_block(kMapThreads)}, f,
           operands);
     };
     constexpr int N = kMapPack<T>;
-    if constexpr (N > 1)
-      if (map_head(N, {x, call.target, dx, dtarget, call.out.losses, call.out.losses_dy}) == 0)
+    if constexpr (N > 1)  // which the loops of a block of one thread have no use for
+      if (gpu_blocks() &&
+          map_head(N, {x, call.target, dx, dtarget, call.out.losses, call.out.losses_dy}) == 0)
         return run.template operator()<N>();
     run.template operator()<1>();
   });

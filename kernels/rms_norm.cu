@@ -83,7 +83,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
   // This thread's sums for its columns: in registers, or in the scratch memory where rows are not
   // in registers either. There each element has one thread, so no barrier is needed.
   Pack<A, N> sums[P > 0 ? P : 1]{};
-  if (partial != nullptr && (P == 0 || one_thread()))
+  if (partial != nullptr && (P == 0 || one_thread_form<N, P>()))
     for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(partial + i, Pack<A, N>{}); });
 
   const A share = A(1) / A(cols);  // here: a division in the loop below would cost registers
@@ -99,7 +99,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
     const A product = row_sum<A>(
         block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
     const A mean = product * share;
-    if (partial != nullptr && one_thread()) {
+    if (partial != nullptr && one_thread_form<N, P>()) {
       const T* const xs = in.x + base;
       const T* const dys = in.dy + base;
       ADJOINT_SIMD
@@ -128,7 +128,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
   }
 
   if constexpr (P > 0)
-    if (partial != nullptr && !one_thread())
+    if (partial != nullptr && !one_thread_form<N, P>())
       for_packs<N, P>(block, cols, [&](int p, int i) { store_pack<N>(partial + i, sums[p]); });
 }
 
@@ -217,7 +217,7 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
       });
     if (!weighted) return;
     constexpr int kColumns = kColumnSumColumns<1>;
-    launch<rms_norm_weight_kernel<T, A>>(
+    launch<rms_norm_weight_kernel<T, A>, Blocks::preferred>(
         stream,
         {.grid = (cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
         call.weight_grad.tensor.data<T>(), call.scratch.data<A>(), row_blocks(rows), cols,

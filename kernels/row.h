@@ -9,7 +9,8 @@
 //
 // N is the elements of a pack, P the packs of a thread. P = 0 holds nothing and reads memory at
 // each use: for rows too long for registers and, with N = 1, for rows that do not lie on 16 bytes.
-// In a block of one thread, the host's, every form is a plain loop over memory for the vectoriser.
+// In a block of one thread, the host's, <1, 0> is a plain loop over memory for the vectoriser; no
+// other form runs there (dispatch_row), nor is compiled for it.
 //
 // A thread sees the same elements in each of these calls, so a row may be written over what it was
 // read from without a barrier.
@@ -26,6 +27,24 @@ template <int P>
 inline constexpr int kRowThreads = P == 1   ? 128
                                    : P == 2 ? 256
                                             : 512;
+
+/// Whether this is the form of Row that a block of one thread takes, so that it alone needs loops
+/// for one: `if constexpr (kOneThreadForm<N, P>) if (one_thread()) ...`.
+template <int N, int P>
+inline constexpr bool kOneThreadForm = N == 1 && P == 0;
+
+/// The same as a condition.
+template <int N, int P>
+ADJOINT_DEVICE bool one_thread_form() {
+  if constexpr (kOneThreadForm<N, P>)
+    return one_thread();
+  else
+    return false;
+}
+
+/// What a form of Row is launched with: launch<kernel<T, N, P>, kRowBlocks<N, P>>(...).
+template <int N, int P>
+inline constexpr Blocks kRowBlocks = kOneThreadForm<N, P> ? Blocks::preferred : Blocks::many;
 
 /// Calls function(p, i) for each of this thread's packs: p counts them, i is the first element.
 template <int N, int P, class Function>
@@ -84,10 +103,8 @@ class Row {
   /// Takes the row at `from`.
   ADJOINT_DEVICE void load(const Block& block, const T* from, int cols) {
     data_ = from;
-    if constexpr (P > 0) {
-      if (one_thread()) return;
+    if constexpr (P > 0)
       for_packs<N, P>(block, cols, [&](int p, int i) { held_[p] = load_pack<N>(from + i); });
-    }
   }
 
   /// Takes the row function(i, operands...), rounded to T, and writes it to `to`.
@@ -95,7 +112,7 @@ class Row {
   ADJOINT_DEVICE void compute(const Block& block, T* to, int cols, const Function& function,
                               const Operand&... operands) {
     data_ = to;
-    if (one_thread()) {
+    if (one_thread_form<N, P>()) {
       ADJOINT_SIMD
       for (int i = 0; i < cols; ++i)
         to[i] = function(i, Accumulate<typename Operand::Element>(operands.element(i))...);
@@ -134,7 +151,7 @@ template <class A, class Function, class T, int N, int P, class... Operand>
 ADJOINT_DEVICE A row_sum(Block& block, int cols, const Function& function, const Row<T, N, P>& row,
                          const Operand&... operands) {
   A sum = 0;
-  if (one_thread()) {
+  if (one_thread_form<N, P>()) {
     for (int begin = 0; begin < cols; begin += kHostPiece) {
       const int end = begin + kHostPiece < cols ? begin + kHostPiece : cols;
       A piece = 0;
@@ -160,7 +177,7 @@ template <class A, class Function, class T, int N, int P, class... Operand>
 ADJOINT_DEVICE Values<A, 2> row_sums(Block& block, int cols, const Function& function,
                                      const Row<T, N, P>& row, const Operand&... operands) {
   A first = 0, second = 0;
-  if (one_thread()) {
+  if (one_thread_form<N, P>()) {
     for (int begin = 0; begin < cols; begin += kHostPiece) {
       const int end = begin + kHostPiece < cols ? begin + kHostPiece : cols;
       A a = 0, b = 0;
@@ -192,7 +209,7 @@ ADJOINT_DEVICE Values<A, 2> row_sums(Block& block, int cols, const Function& fun
 template <class A, class T, int N, int P>
 ADJOINT_DEVICE A row_max(Block& block, int cols, const Row<T, N, P>& row) {
   A largest = -std::numeric_limits<A>::infinity();
-  if (one_thread()) {
+  if (one_thread_form<N, P>()) {
     ADJOINT_SIMD_MAX(largest)
     for (int i = 0; i < cols; ++i) {
       const A value = A(row.element(i));
@@ -212,7 +229,7 @@ ADJOINT_DEVICE A row_max(Block& block, int cols, const Row<T, N, P>& row) {
 template <class Function, class Out, class T, int N, int P, class... Operand>
 ADJOINT_DEVICE void row_map(const Block& block, int cols, Out* out, const Function& function,
                             const Row<T, N, P>& row, const Operand&... operands) {
-  if (one_thread()) {
+  if (one_thread_form<N, P>()) {
     ADJOINT_SIMD
     for (int i = 0; i < cols; ++i)
       out[i] = function(i, Accumulate<T>(row.element(i)),
@@ -239,9 +256,11 @@ inline bool rows_aligned(std::int64_t cols, std::initializer_list<Tensor> operan
 }
 
 /// Calls function.template operator()<N, P>(threads) with the form of Row that suits: the fewest
-/// packs per thread that keep blocks small, at most kMostPacks (2, 4 or 8).
+/// packs per thread that keep blocks small, at most kMostPacks (2, 4 or 8). `threads` is for
+/// preferred_block().
 template <class T, int kMostPacks, class Function>
 void dispatch_row(std::int64_t cols, bool aligned, const Function& function) {
+  if (!gpu_blocks()) return function.template operator()<1, 0>(1);
   const auto threads_for = [](std::int64_t items) { return int((items + 31) / 32 * 32); };
   if constexpr (sizeof(T) < 8) {  // float64 is for checking: one form suffices
     constexpr int N = 16 / sizeof(T);

@@ -56,7 +56,7 @@ struct Least {
 template <class A, class T, int N, int P>
 ADJOINT_DEVICE int first_largest(Block& block, int classes, A largest, const Row<T, N, P>& x) {
   int first = classes;
-  if (one_thread()) {
+  if (one_thread_form<N, P>()) {
     for (first = 0; first < classes && A(x.element(first)) != largest;) ++first;
     return first;
   }
@@ -198,7 +198,7 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .weight = A(call.weight),
         .ignored_label = call.ignored_label};
     dispatch_row<T, 2>(classes, aligned, [&]<int N, int P>(int threads) {
-      launch<soft_cross_entropy_kernel<T, N, P>>(
+      launch<soft_cross_entropy_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

@@ -154,7 +154,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
         .ignored_label = call.ignored_label,
         .accumulate_gradient = call.accumulate_gradient};
     dispatch_row<T, 8>(classes, aligned, [&]<int N, int P>(int threads) {
-      launch<softmax_cross_entropy_kernel<T, N, P>>(
+      launch<softmax_cross_entropy_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

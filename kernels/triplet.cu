@@ -99,7 +99,7 @@ void triplet(Stream& stream, const TripletCall& call) {
                                .cols = int(cols),
                                .margin = Accumulate<T>(call.margin)};
     dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
-      launch<triplet_kernel<T, N, P>>(
+      launch<triplet_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

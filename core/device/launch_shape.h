@@ -17,6 +17,14 @@ struct Extent {
   constexpr std::int64_t count() const { return x * y * z; }
 };
 
+/// The sizes of block that a kernel is launched with, as launch()'s second template argument, so
+/// that the host compiles no loop that would never run. It changes no result.
+enum class Blocks {
+  any,        ///< whatever the kernel's author likes
+  preferred,  ///< preferred_block(): one thread, or the GPU's size, in which speed does not matter
+  many        ///< more than one thread, where speed does not matter
+};
+
 struct LaunchShape {
   Extent grid = {};              ///< blocks; any extent of 0 launches nothing
   Extent block = {};             ///< threads of a block

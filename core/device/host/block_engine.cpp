@@ -91,7 +91,7 @@ void BlockEngine::advance_start() {
   ++next_thread_.z;
 }
 
-// The first thread of the block to wait has run in the loop of launch.h, on the worker's own stack.
+// The first thread of the block to wait has run in a loop over blocks, on the worker's own stack.
 __attribute__((noinline)) void BlockEngine::suspend_first() {
   const unsigned linear = linear_thread();
   thread_state.linear = linear;
@@ -115,7 +115,7 @@ void BlockEngine::run_interleaved_block() {
       std::shuffle(start_order_.begin(), start_order_.end(), random_);
     }
   }
-  grid_->run_threads(grid_->arguments);
+  start_threads();
   while (living_ > 0 && !aborting_) {
     Fiber* const to = take_next();
     if (!to) {
@@ -129,6 +129,26 @@ void BlockEngine::run_interleaved_block() {
   if (aborting_) throw Aborted{};
   started_ = false;
   thread_state.interleaved = order_.kind != ThreadOrder::Kind::natural;
+}
+
+void BlockEngine::run_blocks(std::uint64_t begin, std::uint64_t end) {
+  ThreadState& state = thread_state;
+  const dim3 grid = grid_->grid;
+  for (std::uint64_t b = begin; b < end; ++b) {
+    state.block = {unsigned(b % grid.x), unsigned(b / grid.x % grid.y),
+                   unsigned(b / grid.x / grid.y)};
+    state.shared_variables = 0;
+#if defined(ADJOINT_CHECKED)
+    begin_block();
+#endif
+    next_thread_ = {0, 0, 0};
+    for (unsigned t = 0; t < state.block_threads && !state.interleaved; ++t) {
+      state.thread = next_thread_;
+      advance_start();
+      grid_->run_thread(grid_->arguments);
+    }
+    if (state.interleaved) run_interleaved_block();
+  }
 }
 
 void BlockEngine::run_interleaved_blocks(std::uint64_t begin, std::uint64_t end) {
@@ -145,7 +165,7 @@ void BlockEngine::run_interleaved_blocks(std::uint64_t begin, std::uint64_t end)
 void BlockEngine::run_fiber() {
   BlockEngine& engine = *thread_state.engine;
   for (;;) {
-    engine.grid_->run_threads(engine.grid_->arguments);
+    engine.start_threads();
     Fiber& self = *engine.running_;  // nothing is left to start: park
     if (!ADJOINT_TSAN) {
       self.next = engine.free_;
@@ -157,6 +177,18 @@ void BlockEngine::run_fiber() {
     engine.running_ = to;
     switch_fiber(self, *to);
     engine.running_ = &self;
+  }
+}
+
+// Runs threads of the block on this stack until none is left to start.
+void BlockEngine::start_threads() {
+  while (begin_thread()) {
+    try {
+      grid_->run_thread(grid_->arguments);
+      end_thread();
+    } catch (...) {
+      fail_thread();
+    }
   }
 }
 
@@ -278,8 +310,5 @@ Error BlockEngine::take_error(const std::string& otherwise) {
 // ---- What launch.h calls.
 
 void run_interleaved_block() { thread_state.engine->run_interleaved_block(); }
-bool begin_thread() { return thread_state.engine->begin_thread(); }
-void end_thread() { thread_state.engine->end_thread(); }
-void fail_thread() { thread_state.engine->fail_thread(); }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

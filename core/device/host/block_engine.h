@@ -89,10 +89,11 @@ class BlockEngine {
   /// All blocks, every thread on a fiber.
   void run_interleaved_blocks(std::uint64_t begin, std::uint64_t end);
 
-  // The loops of launch.h.
+  /// The loop over blocks for which launch.h has compiled none.
+  void run_blocks(std::uint64_t begin, std::uint64_t end);
+  /// Finishes the current block, one of whose threads may wait already.
   void run_interleaved_block();
-  bool begin_thread();
-  void end_thread();
+  /// In a catch block: the running thread ended by an exception.
   void fail_thread();
 
   // What kernels call.
@@ -109,6 +110,9 @@ class BlockEngine {
  private:
   BlockEngine();
   static void run_fiber();
+  void start_threads();
+  bool begin_thread();
+  void end_thread();
   void start_block(unsigned finished);
   void suspend_first();
   void leave(unsigned linear);

@@ -24,6 +24,8 @@ void run_piece(const Grid& grid, std::uint64_t begin, std::uint64_t end, char* t
     // instrumented, would be seen to write blockIdx while threads of other fibers read it.
     if (ADJOINT_TSAN)
       engine.run_interleaved_blocks(begin, end);
+    else if (grid.run_blocks == nullptr)
+      engine.run_blocks(begin, end);
     else
       grid.run_blocks(grid.arguments, begin, end);
   } catch (const Aborted&) {

@@ -2,7 +2,7 @@
 // is a template argument, so that the compiler sees through the loop over its threads: a kernel
 // without barriers becomes an ordinary loop nest, and one that is right for any block size, at a
 // block of one thread, an ordinary vectorised loop. A thread that meets a barrier hands its block
-// over to the engine (engine.cpp).
+// over to the engine (block_engine.cpp), which calls the others one by one.
 #pragma once
 
 #include <algorithm>
@@ -23,10 +23,10 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 /// A launch with its kernel's type erased.
 struct Grid {
-  /// Runs blocks [begin, end) on this CPU thread.
+  /// Runs blocks [begin, end) on this CPU thread; null where run_thread has to do.
   void (*run_blocks)(const void* arguments, std::uint64_t begin, std::uint64_t end);
-  /// Runs threads of the current block on this stack until none is left to start.
-  void (*run_threads)(const void* arguments);
+  /// Runs the current thread.
+  void (*run_thread)(const void* arguments);
   const void* arguments;
   dim3 grid, block;
   std::size_t shared_bytes;
@@ -39,16 +39,10 @@ void run_grid(const Grid& grid);
 // The engine's side of the loops below.
 void begin_block();            ///< shared memory starts undefined; in checking builds only
 void run_interleaved_block();  ///< finishes the current block
-bool begin_thread();           ///< next thread of the block on this stack; false if none is left
-void end_thread();
-void fail_thread();  ///< in a catch block: the thread ended by an exception
 
-enum class BlockForm { one_thread, one_dimensional, general };
-
-/// Three copies of a kernel's loop: with one thread per block the extents are constants, so that
-/// loops over the block have stride 1 and vectorise; a one-dimensional block is a loop over x
-/// alone.
-template <class Call, class Arguments, BlockForm form>
+/// A kernel's loop over blocks of one thread, whose extents are constants, so that loops over the
+/// block have stride 1 and vectorise; or over one-dimensional blocks, a loop over x alone.
+template <class Call, class Arguments, bool kOneThread>
 ADJOINT_FLATTEN __attribute__((noinline)) void run_blocks(const void* packed, std::uint64_t begin,
                                                           std::uint64_t end) {
   Arguments arguments = *static_cast<const Arguments*>(packed);
@@ -70,15 +64,14 @@ ADJOINT_FLATTEN __attribute__((noinline)) void run_blocks(const void* packed, st
       run_interleaved_block();
       continue;
     }
-    if constexpr (form == BlockForm::one_thread) {
-      state.thread = {0, 0, 0};
+    state.thread = {0, 0, 0};
+    if constexpr (kOneThread) {
       state.block_extent = {1, 1, 1};
       state.block_threads = 1;
       std::apply(Call{}, arguments);
       if (state.interleaved) [[unlikely]]
         run_interleaved_block();
-    } else if constexpr (form == BlockForm::one_dimensional) {
-      state.thread = {0, 0, 0};
+    } else {
       state.block_extent.y = state.block_extent.z = 1;
       ADJOINT_INDEPENDENT
       for (unsigned thread = 0; thread < block.x; ++thread) {
@@ -90,37 +83,22 @@ ADJOINT_FLATTEN __attribute__((noinline)) void run_blocks(const void* packed, st
       continue;
     interleaved:
       run_interleaved_block();
-    } else {
-      for (unsigned tz = 0; tz < block.z; ++tz)
-        for (unsigned ty = 0; ty < block.y; ++ty) {
-          state.thread.y = ty;
-          state.thread.z = tz;
-          ADJOINT_INDEPENDENT
-          for (unsigned tx = 0; tx < block.x; ++tx) {
-            state.thread.x = tx;
-            std::apply(Call{}, arguments);
-            if (state.interleaved) [[unlikely]]
-              goto interleaved3;
-          }
-        }
-      continue;
-    interleaved3:
-      run_interleaved_block();
     }
   }
 }
 
+/// One thread, for blocks without a loop above and for what the engine runs.
 template <class Call, class Arguments>
-__attribute__((noinline)) void run_threads(const void* packed) {
-  while (begin_thread()) {
-    try {
-      Arguments arguments = *static_cast<const Arguments*>(packed);
-      std::apply(Call{}, arguments);
-      end_thread();
-    } catch (...) {
-      fail_thread();
-    }
-  }
+ADJOINT_FLATTEN __attribute__((noinline)) void run_thread(const void* packed) {
+  Arguments arguments = *static_cast<const Arguments*>(packed);
+  std::apply(Call{}, arguments);
+}
+
+/// The same, compiled in half the time, for kernels of which only checks run threads one by one.
+template <class Call, class Arguments>
+ADJOINT_FLATTEN __attribute__((noinline, cold)) void run_thread_slowly(const void* packed) {
+  Arguments arguments = *static_cast<const Arguments*>(packed);
+  std::apply(Call{}, arguments);
 }
 
 template <auto Kernel>
@@ -144,9 +122,20 @@ std::string_view kernel_name() {
   return name;
 }
 
+/// The loop for blocks of this extent, or null: see Grid.
+template <class Call, class Arguments, Blocks kBlocks>
+auto loop_for([[maybe_unused]] const Extent& block) {
+  decltype(Grid::run_blocks) loop = nullptr;
+  if constexpr (kBlocks == Blocks::any)
+    if (block.y * block.z == 1) loop = &run_blocks<Call, Arguments, false>;
+  if constexpr (kBlocks != Blocks::many)
+    if (block.count() == 1) loop = &run_blocks<Call, Arguments, true>;
+  return loop;
+}
+
 /// Launches the kernel on the stream with its arguments as they are now. An empty grid launches
 /// nothing.
-template <auto Kernel, class... Arguments>
+template <auto Kernel, Blocks kBlocks = Blocks::any, class... Arguments>
 void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) {
   using Call = CallKernel<Kernel>;
   using Tuple = typename KernelArguments<decltype(Kernel)>::Tuple;
@@ -154,14 +143,12 @@ void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) 
   if (!check_launch(shape, name)) return;
   const dim3 grid(unsigned(shape.grid.x), unsigned(shape.grid.y), unsigned(shape.grid.z));
   const dim3 block(unsigned(shape.block.x), unsigned(shape.block.y), unsigned(shape.block.z));
-  const auto run_blocks_of_form =
-      shape.block.count() == 1             ? &run_blocks<Call, Tuple, BlockForm::one_thread>
-      : shape.block.y * shape.block.z == 1 ? &run_blocks<Call, Tuple, BlockForm::one_dimensional>
-                                           : &run_blocks<Call, Tuple, BlockForm::general>;
+  const auto run_blocks_of_form = loop_for<Call, Tuple, kBlocks>(shape.block);
   enqueue(stream, WorkKind::launch, name,
           [=, packed = Tuple(std::forward<Arguments>(arguments)...), bytes = shape.shared_bytes] {
-            run_grid(
-                {run_blocks_of_form, &run_threads<Call, Tuple>, &packed, grid, block, bytes, name});
+            constexpr auto kRunThread =
+                kBlocks == Blocks::any ? &run_thread<Call, Tuple> : &run_thread_slowly<Call, Tuple>;
+            run_grid({run_blocks_of_form, kRunThread, &packed, grid, block, bytes, name});
           });
 }
 

@@ -19,7 +19,7 @@ struct ThreadState {
   unsigned block_threads = 1;
   unsigned linear = 0;  ///< index of the thread in its block; valid once `interleaved`
   /// Some thread of this block has been suspended, or the order of threads is not the natural one:
-  /// the block is run by the engine instead of the loop in launch.h.
+  /// the block is run by the engine instead of a loop over its threads.
   bool interleaved = false;
   void* dynamic_shared = nullptr;
   BlockEngine* engine = nullptr;
