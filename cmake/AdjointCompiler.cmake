@@ -14,11 +14,39 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)  # a build folder may be moved: tools/gpu_node does
 
+# Reading the standard library is half of what most files cost. g++ reads it from a precompiled header;
+# sources still include what they use, or the presets fuzz and cuda, which do without, would not compile.
+option(ADJOINT_PCH "Precompile standard headers (g++)" ON)
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(ADJOINT_PCH OFF)
+endif()
+
 find_program(ADJOINT_CCACHE ccache)
 if(ADJOINT_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
+  if(ADJOINT_PCH)  # or ccache leaves such files alone
+    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros)
+  endif()
 endif()
+
+# adjoint_precompile(TARGET [FROM TARGET] [HEADER...]): slow standard headers, and HEADERs, for the C++ of a
+# target; FROM a target of the same flags where that has them already.
+function(adjoint_precompile target)
+  if(NOT ADJOINT_PCH)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM" "")
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # for ccache
+  if(arg_FROM)
+    target_precompile_headers(${target} REUSE_FROM ${arg_FROM})
+    return()
+  endif()
+  set(headers algorithm array cstdint filesystem functional initializer_list limits map memory optional span
+    sstream string string_view tuple type_traits utility variant vector ${arg_UNPARSED_ARGUMENTS})
+  list(TRANSFORM headers REPLACE "^.+$" "$<$<COMPILE_LANGUAGE:CXX>:<\\0$<ANGLE-R>>")
+  target_precompile_headers(${target} PRIVATE ${headers})
+endfunction()
 
 add_library(adjoint_flags INTERFACE)
 target_compile_features(adjoint_flags INTERFACE cxx_std_20)

@@ -40,6 +40,7 @@ function(adjoint_library name)
   add_library(${name} SHARED)
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC adjoint_flags)
+  adjoint_precompile(${name})
 endfunction()
 
 # adjoint_target_sources(TARGET BACKEND FILE...): adds files, telling CMake that .cu is C++ on the host.
