@@ -9,8 +9,8 @@
 //
 // N is the elements of a pack, P the packs of a thread. P = 0 holds nothing and reads memory at
 // each use: for rows too long for registers and, with N = 1, for rows that do not lie on 16 bytes.
-// In a block of one thread, the host's, <1, 0> is a plain loop over memory for the vectoriser; no
-// other form runs there (dispatch_row), nor is compiled for it.
+// In a block of one thread, the host's, P = 0 is a plain loop over memory for the vectoriser; other
+// forms do not run there (dispatch_row takes <1, 0>), nor are they compiled for it.
 //
 // A thread sees the same elements in each of these calls, so a row may be written over what it was
 // read from without a barrier.
@@ -28,10 +28,9 @@ inline constexpr int kRowThreads = P == 1   ? 128
                                    : P == 2 ? 256
                                             : 512;
 
-/// Whether this is the form of Row that a block of one thread takes, so that it alone needs loops
-/// for one: `if constexpr (kOneThreadForm<N, P>) if (one_thread()) ...`.
+/// Whether a block of one thread may run this form of Row, so that it needs loops for one.
 template <int N, int P>
-inline constexpr bool kOneThreadForm = N == 1 && P == 0;
+inline constexpr bool kOneThreadForm = P == 0;
 
 /// The same as a condition.
 template <int N, int P>
@@ -44,7 +43,7 @@ ADJOINT_DEVICE bool one_thread_form() {
 
 /// What a form of Row is launched with: launch<kernel<T, N, P>, kRowBlocks<N, P>>(...).
 template <int N, int P>
-inline constexpr Blocks kRowBlocks = kOneThreadForm<N, P> ? Blocks::preferred : Blocks::many;
+inline constexpr Blocks kRowBlocks = N == 1 && P == 0 ? Blocks::preferred : Blocks::many;
 
 /// Calls function(p, i) for each of this thread's packs: p counts them, i is the first element.
 template <int N, int P, class Function>

@@ -133,6 +133,15 @@ auto loop_for([[maybe_unused]] const Extent& block) {
   return loop;
 }
 
+/// What runs a thread alone. Not a conditional expression, which would compile both.
+template <class Call, class Arguments, Blocks kBlocks>
+auto thread_for() {
+  if constexpr (kBlocks == Blocks::any)
+    return &run_thread<Call, Arguments>;
+  else
+    return &run_thread_slowly<Call, Arguments>;
+}
+
 /// Launches the kernel on the stream with its arguments as they are now. An empty grid launches
 /// nothing.
 template <auto Kernel, Blocks kBlocks = Blocks::any, class... Arguments>
@@ -146,9 +155,8 @@ void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) 
   const auto run_blocks_of_form = loop_for<Call, Tuple, kBlocks>(shape.block);
   enqueue(stream, WorkKind::launch, name,
           [=, packed = Tuple(std::forward<Arguments>(arguments)...), bytes = shape.shared_bytes] {
-            constexpr auto kRunThread =
-                kBlocks == Blocks::any ? &run_thread<Call, Tuple> : &run_thread_slowly<Call, Tuple>;
-            run_grid({run_blocks_of_form, kRunThread, &packed, grid, block, bytes, name});
+            run_grid({run_blocks_of_form, thread_for<Call, Tuple, kBlocks>(), &packed, grid, block,
+                      bytes, name});
           });
 }
 
