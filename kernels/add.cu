@@ -23,16 +23,14 @@ __global__ void __launch_bounds__(kMapThreads, 4)
 
 template <class Out, class In>
 void contribute_as(Stream& stream, const Gradient& dx, const Tensor& dy) {
-  dispatch_map<kMapPack<Out, In>>(dy.count(), {dx.tensor, dy},
-                                  [&]<int N>(MapShape map, LaunchShape shape) {
-                                    Out* const out = dx.tensor.data<Out>();
-                                    if (dx.accumulates())
-                                      launch<add_kernel<Out, Out, In, N>, Blocks::preferred>(
-                                          stream, shape, map, out, out, dy.data<In>());
-                                    else
-                                      launch<copy_kernel<Out, In, N>, Blocks::preferred>(
-                                          stream, shape, map, out, dy.data<In>());
-                                  });
+  dispatch_map<kMapPack<Out, In>>(
+      dy.count(), {dx.tensor, dy}, [&]<int N>(MapShape map, LaunchShape shape) {
+        Out* const out = dx.tensor.data<Out>();
+        if (dx.accumulates())
+          launch<add_kernel<Out, Out, In, N>>(stream, shape, map, out, out, dy.data<In>());
+        else
+          launch<copy_kernel<Out, In, N>>(stream, shape, map, out, dy.data<In>());
+      });
 }
 
 }  // namespace
@@ -44,8 +42,7 @@ void add(Stream& stream, Tensor y, Tensor a, Tensor b) {
   check_operand("add", "b", b, y.type());
   dispatch_floating(y.dtype(), "add", [&]<class T>() {
     dispatch_map<kMapPack<T>>(y.count(), {y, a, b}, [&]<int N>(MapShape map, LaunchShape shape) {
-      launch<add_kernel<T, T, T, N>, Blocks::preferred>(stream, shape, map, y.data<T>(),
-                                                        a.data<T>(), b.data<T>());
+      launch<add_kernel<T, T, T, N>>(stream, shape, map, y.data<T>(), a.data<T>(), b.data<T>());
     });
   });
 }

@@ -23,8 +23,7 @@ void cast(Stream& stream, Tensor y, Tensor x, float scale) {
   dispatch_floating(x.dtype(), "cast", [&]<class X>() {
     dispatch_floating(y.dtype(), "cast", [&]<class Y>() {
       dispatch_map<kMapPack<X, Y>>(x.count(), {y, x}, [&]<int N>(MapShape map, LaunchShape shape) {
-        launch<cast_kernel<Y, X, N>, Blocks::preferred>(stream, shape, map, y.data<Y>(),
-                                                        x.data<X>(), scale);
+        launch<cast_kernel<Y, X, N>>(stream, shape, map, y.data<Y>(), x.data<X>(), scale);
       });
     });
   });

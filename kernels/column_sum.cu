@@ -37,11 +37,11 @@ void launch_column_sum(Stream& stream, Out* out, const T* x, std::int64_t rows, 
   if constexpr (sizeof(T) < 8) {
     constexpr int N = 16 / sizeof(T);
     if (aligned16(x) && cols % N == 0)
-      return launch<column_sum_kernel<Out, T, N>, Blocks::preferred>(
-          stream, shape(kColumnSumColumns<N>), out, x, rows, cols, rows_of_range, accumulate);
+      return launch<column_sum_kernel<Out, T, N>>(stream, shape(kColumnSumColumns<N>), out, x, rows,
+                                                  cols, rows_of_range, accumulate);
   }
-  launch<column_sum_kernel<Out, T, 1>, Blocks::preferred>(stream, shape(kColumnSumColumns<1>), out,
-                                                          x, rows, cols, rows_of_range, accumulate);
+  launch<column_sum_kernel<Out, T, 1>>(stream, shape(kColumnSumColumns<1>), out, x, rows, cols,
+                                       rows_of_range, accumulate);
 }
 
 }  // namespace

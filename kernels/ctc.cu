@@ -266,7 +266,7 @@ void ctc(Stream& stream, const CtcCall& call) {
     return tensor.defined() ? tensor.data<std::int32_t>() : nullptr;
   };
   dispatch_floating(call.x.dtype(), kName, [&]<class T>() {
-    launch<ctc_kernel<T>, Blocks::preferred>(
+    launch<ctc_kernel<T>>(
         stream, {.grid = loss_blocks(shape[0]), .block = preferred_block(kCtcThreads)},
         Operands<T>{.x = call.x.data<T>(),
                     .targets = integers(call.targets),

@@ -89,11 +89,11 @@ void dropout(Stream& stream, Gradient out, Tensor in, float p, const RandomState
   dispatch_floating(in.dtype(), "dropout", [&]<class T>() {
     const auto run = [&]<int N>(MapShape map, LaunchShape shape) {
       if (out.accumulates())
-        launch<dropout_kernel<T, N, true>, Blocks::preferred>(
-            stream, shape, map, out.tensor.data<T>(), in.data<T>(), drop, random.step);
+        launch<dropout_kernel<T, N, true>>(stream, shape, map, out.tensor.data<T>(), in.data<T>(),
+                                           drop, random.step);
       else
-        launch<dropout_kernel<T, N, false>, Blocks::preferred>(
-            stream, shape, map, out.tensor.data<T>(), in.data<T>(), drop, random.step);
+        launch<dropout_kernel<T, N, false>>(stream, shape, map, out.tensor.data<T>(), in.data<T>(),
+                                            drop, random.step);
     };
     dispatch_map<kMapPack<T>>(in.count(), {out.tensor, in}, run, /*aligned_groups=*/true);
   });

@@ -44,7 +44,7 @@ void launch_gather(Stream& stream, const Gather& call, std::int64_t batch, std::
   const auto run = [&]<int kPack>() {
     const int packs = width / kPack;
     const int threads = packs >= 128 ? 128 : packs < 32 ? 32 : (packs + 31) / 32 * 32;
-    launch<gather_kernel<Out, In, kPack>, Blocks::preferred>(
+    launch<gather_kernel<Out, In, kPack>>(
         stream, {.grid = {batch, channels}, .block = preferred_block(threads)},
         call.batch.data<Out>(),
         call.batch_labels.defined() ? call.batch_labels.data<std::int32_t>() : nullptr,

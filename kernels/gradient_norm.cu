@@ -212,11 +212,10 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
                                 .ring = call.ring.data(),
                                 .ring_size = call.ring.size()};
   const auto run = [&]<class T>(const T* gradient) {
-    launch<gradient_norm_kernel<T>, Blocks::preferred>(
-        stream,
-        {.grid = (pieces + pieces_per_block - 1) / pieces_per_block,
-         .block = preferred_block(kSlabThreads)},
-        gradient, count, int(pieces_per_block * kSlabPiece), arguments);
+    launch<gradient_norm_kernel<T>>(stream,
+                                    {.grid = (pieces + pieces_per_block - 1) / pieces_per_block,
+                                     .block = preferred_block(kSlabThreads)},
+                                    gradient, count, int(pieces_per_block * kSlabPiece), arguments);
   };
   switch (call.gradient.dtype()) {
     case DType::float32:

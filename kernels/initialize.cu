@@ -116,8 +116,8 @@ void initialize(Stream& stream, const Tensor& tensor, const Initializer& initial
   }
   const Draw draw{initializer.kind, initializer.scale, seed, place};
   const auto fill = [&]<class T>() {
-    launch<initialize_kernel<T>, Blocks::preferred>(stream, blocks_for(tensor), tensor.data<T>(),
-                                                    tensor.count(), draw);
+    launch<initialize_kernel<T>>(stream, blocks_for(tensor), tensor.data<T>(), tensor.count(),
+                                 draw);
   };
   if (is_floating(tensor.dtype())) return dispatch_floating(tensor.dtype(), "initialize", fill);
   ADJOINT_CHECK(initializer.kind == Initializer::Kind::constant,
@@ -132,8 +132,7 @@ void initialize(Stream& stream, const Tensor& tensor, const Initializer& initial
 void fill(Stream& stream, const Tensor& tensor, const float* value) {
   check_operand("fill", "tensor", tensor, tensor.type());
   dispatch_floating(tensor.dtype(), "fill", [&]<class T>() {
-    launch<fill_kernel<T>, Blocks::preferred>(stream, blocks_for(tensor), tensor.data<T>(),
-                                              tensor.count(), value);
+    launch<fill_kernel<T>>(stream, blocks_for(tensor), tensor.data<T>(), tensor.count(), value);
   });
 }
 

@@ -92,7 +92,7 @@ void lamb_norms(Stream& stream, const SlabUpdate& call, const LambNorms& options
                 "lamb_norms: expected two moments");
   ADJOINT_CHECK(call.norms.ratio != nullptr, "lamb_norms: expected memory for the norms");
   dispatch_update("lamb_norms", call, [&]<class T, bool kMixed>() {
-    launch<lamb_norms_kernel<T, kMixed>, Blocks::preferred>(
+    launch<lamb_norms_kernel<T, kMixed>>(
         stream, {.grid = call.piece_count, .block = preferred_block(kSlabThreads)},
         call.master.data<T>(), static_cast<const void*>(call.gradient.data()),
         call.moments[0].data<T>(), call.moments[1].data<T>(), slab_arrays(call), call.norms,

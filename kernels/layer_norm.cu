@@ -239,7 +239,7 @@ template <class Out, class A>
 void launch_parameters(Stream& stream, const LayerNormBackward& call, std::int64_t blocks,
                        std::int64_t cols) {
   constexpr int kColumns = kColumnSumColumns<1>;
-  launch<layer_norm_parameters_kernel<Out, A>, Blocks::preferred>(
+  launch<layer_norm_parameters_kernel<Out, A>>(
       stream,
       {.grid = (2 * cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
       call.weight_grad.tensor.data<Out>(), call.bias_grad.tensor.data<Out>(),

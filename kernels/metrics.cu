@@ -172,7 +172,7 @@ void classification_metrics(Stream& stream, const Tensor& scores, const Tensor& 
                 ": expected margins and their labels together");
   if (rows == 0) return;
   dispatch_floating(scores.dtype(), kName, [&]<class T>() {
-    launch<classification_metrics_kernel<T>, Blocks::preferred>(
+    launch<classification_metrics_kernel<T>>(
         stream, {.grid = rows, .block = preferred_block(classes <= 256 ? 32 : 256)},
         Operands<T>{scores.data<T>(), labels.data<std::int32_t>(), int(classes), ignored_label,
                     sums});

@@ -91,7 +91,7 @@ void nll(Stream& stream, const NllCall& call) {
   check_operand(kName, "status", call.status, {DType::int32, {2}});
   dispatch_floating(call.x.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
-    launch<nll_kernel<T>, Blocks::preferred>(
+    launch<nll_kernel<T>>(
         stream, {.grid = loss_blocks(rows), .block = preferred_block(kNllThreads)},
         Operands<T>{
             .x = call.x.data<T>(),

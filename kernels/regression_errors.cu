@@ -48,9 +48,9 @@ void regression_errors(Stream& stream, const Tensor& prediction, const Tensor& t
                 {prediction.dtype(), target.shape()});
   if (target.count() == 0) return;
   dispatch_floating(prediction.dtype(), "regression_errors", [&]<class T>() {
-    launch<regression_errors_kernel<T>, Blocks::preferred>(
-        stream, {.grid = outputs, .block = preferred_block(256)}, prediction.data<T>(),
-        target.data<float>(), rows, outputs, sums);
+    launch<regression_errors_kernel<T>>(stream, {.grid = outputs, .block = preferred_block(256)},
+                                        prediction.data<T>(), target.data<float>(), rows, outputs,
+                                        sums);
   });
 }
 

@@ -217,7 +217,7 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
       });
     if (!weighted) return;
     constexpr int kColumns = kColumnSumColumns<1>;
-    launch<rms_norm_weight_kernel<T, A>, Blocks::preferred>(
+    launch<rms_norm_weight_kernel<T, A>>(
         stream,
         {.grid = (cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
         call.weight_grad.tensor.data<T>(), call.scratch.data<A>(), row_blocks(rows), cols,

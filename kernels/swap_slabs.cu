@@ -27,7 +27,7 @@ void swap_slabs(Stream& stream, const Tensor& a, const Tensor& b) {
   check_slab("swap_slabs", "a", a);
   check_slab("swap_slabs", "b", b, a.type());
   const auto run = [&]<class T>() {
-    launch<swap_slabs_kernel<T>, Blocks::preferred>(
+    launch<swap_slabs_kernel<T>>(
         stream,
         {.grid = (a.count() + kSlabPiece - 1) / kSlabPiece, .block = preferred_block(kSlabThreads)},
         a.data<T>(), b.data<T>(), a.count());

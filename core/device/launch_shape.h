@@ -18,11 +18,11 @@ struct Extent {
 };
 
 /// The sizes of block that a kernel is launched with, as launch()'s second template argument, so
-/// that the host compiles no loop that would never run. It changes no result.
+/// that the host compiles no loop that would hardly ever run. It changes no result.
 enum class Blocks {
-  any,        ///< whatever the kernel's author likes
-  preferred,  ///< preferred_block(): one thread, or the GPU's size, in which speed does not matter
-  many        ///< more than one thread, where speed does not matter
+  preferred,  ///< preferred_block(): one thread, or the GPU's size, in which only checks run
+  fixed,      ///< one size everywhere, which is to be fast on the host as well
+  many        ///< more than one thread, in which only checks run
 };
 
 struct LaunchShape {

@@ -266,13 +266,14 @@ void finish_bias_gradient(Stream& stream, const MatmulProblem& p, const double* 
   const MatmulForm& form = p.form;
   if (!form.bias_gradient) return;
   if (form.epilogue == Epilogue::reduce_a) {
-    launch<sum_inner<Storage, Out>>(stream, {.grid = blocks(form.rows, 32), .block = kThreads}, p);
+    launch<sum_inner<Storage, Out>, Blocks::fixed>(
+        stream, {.grid = blocks(form.rows, 32), .block = kThreads}, p);
     return;
   }
-  launch<add_row_tiles<Out>>(stream, {.grid = blocks(form.columns, kThreads), .block = kThreads},
-                             static_cast<Out*>(p.bias_gradient), partial_sums,
-                             blocks(form.rows, kTile), form.columns,
-                             form.accumulates_bias_gradient);
+  launch<add_row_tiles<Out>, Blocks::fixed>(
+      stream, {.grid = blocks(form.columns, kThreads), .block = kThreads},
+      static_cast<Out*>(p.bias_gradient), partial_sums, blocks(form.rows, kTile), form.columns,
+      form.accumulates_bias_gradient);
 }
 
 LaunchShape tile_launch(const MatmulForm& form) {
@@ -319,7 +320,8 @@ class TileEngine : public MatmulEngine {
            void* workspace) override {
     double* const partial_sums = sums_columns(p.form) ? static_cast<double*>(workspace) : nullptr;
     with_types(p.form, [&]<class Storage, class Out>() {
-      launch<multiply_tile<Storage, Out>>(stream, tile_launch(p.form), p, partial_sums);
+      launch<multiply_tile<Storage, Out>, Blocks::fixed>(stream, tile_launch(p.form), p,
+                                                         partial_sums);
       finish_bias_gradient<Storage, Out>(stream, p, partial_sums);
     });
   }
@@ -341,16 +343,17 @@ void apply_epilogue(Stream& stream, const MatmulProblem& p, void* workspace) {
   const bool plain = p.form.epilogue == Epilogue::none || p.form.epilogue == Epilogue::reduce_a;
   with_types(p.form, [&]<class Storage, class Out>() {
     if (!plain)
-      launch<finish_product<Accumulator<Storage>, Out>>(stream, tile_launch(p.form), p,
-                                                        partial_sums);
+      launch<finish_product<Accumulator<Storage>, Out>, Blocks::fixed>(stream, tile_launch(p.form),
+                                                                       p, partial_sums);
     finish_bias_gradient<Storage, Out>(stream, p, partial_sums);
   });
 }
 
 void add_vector(Stream& stream, DType dtype, void* to, const void* from, std::int64_t count) {
   with_types({.type = dtype, .result_type = dtype}, [&]<class T, class>() {
-    launch<add_elements<T>>(stream, {.grid = blocks(count, kThreads), .block = kThreads},
-                            static_cast<T*>(to), static_cast<const T*>(from), count);
+    launch<add_elements<T>, Blocks::fixed>(stream,
+                                           {.grid = blocks(count, kThreads), .block = kThreads},
+                                           static_cast<T*>(to), static_cast<const T*>(from), count);
   });
 }
 

@@ -95,16 +95,19 @@ void measure() {
   std::printf("workers %d\n", workers());
   std::printf("launch of one empty block: %.0f ns\n", best_nanoseconds([&] {
                                                         for (int i = 0; i < 1000; ++i)
-                                                          launch<empty>(stream, {}, nullptr);
+                                                          launch<empty, Blocks::fixed>(stream, {},
+                                                                                       nullptr);
                                                       }) / 1000);
   for (int threads : {32, 256, 1024}) {
     const LaunchShape shape{.grid = blocks, .block = threads};
-    const double none = best_nanoseconds([&] { launch<empty>(stream, shape, nullptr); });
-    const double once = best_nanoseconds([&] { launch<barriers>(stream, shape, 1, nullptr); });
-    const double many =
-        best_nanoseconds([&] { launch<barriers>(stream, shape, 1 + repeats, nullptr); });
+    const double none =
+        best_nanoseconds([&] { launch<empty, Blocks::fixed>(stream, shape, nullptr); });
+    const double once =
+        best_nanoseconds([&] { launch<barriers, Blocks::fixed>(stream, shape, 1, nullptr); });
+    const double many = best_nanoseconds(
+        [&] { launch<barriers, Blocks::fixed>(stream, shape, 1 + repeats, nullptr); });
     const double warps =
-        best_nanoseconds([&] { launch<shuffles>(stream, shape, repeats, nullptr); });
+        best_nanoseconds([&] { launch<shuffles, Blocks::fixed>(stream, shape, repeats, nullptr); });
     std::printf(
         "block of %4d, per thread: empty %.4f ns, with one barrier %.1f ns, a further barrier "
         "(one switch) %.1f ns, a shuffle %.1f ns\n",
@@ -117,8 +120,8 @@ void measure() {
     x[i] = float(i * 2654435761u >> 16 & 0xffff) / 65536.0f;
   const auto norm = [&](int threads) {
     return best_nanoseconds([&] {
-             launch<layer_norm>(stream, {.grid = rows, .block = threads}, y.data(), x.data(),
-                                weight.data(), bias.data(), cols);
+             launch<layer_norm, Blocks::fixed>(stream, {.grid = rows, .block = threads}, y.data(),
+                                               x.data(), weight.data(), bias.data(), cols);
            }) /
            1e6;
   };
@@ -132,9 +135,11 @@ void measure() {
   std::printf(
       "GELU of 2^20: plain loop %.2f ns, block of 1 %.2f ns, block of 256 %.2f ns per element\n",
       best_nanoseconds([&] { plain_gelu(y.data(), x.data(), n); }) / n,
-      best_nanoseconds([&] { launch<gelu>(stream, {.grid = 64}, y.data(), x.data(), n); }) / n,
       best_nanoseconds([&] {
-        launch<gelu>(stream, {.grid = 4096, .block = 256}, y.data(), x.data(), n);
+        launch<gelu, Blocks::fixed>(stream, {.grid = 64}, y.data(), x.data(), n);
+      }) / n,
+      best_nanoseconds([&] {
+        launch<gelu, Blocks::fixed>(stream, {.grid = 4096, .block = 256}, y.data(), x.data(), n);
       }) / n);
 }
 

@@ -62,7 +62,7 @@ class KernelTest : public testing::Test {
   /// Launches and waits.
   template <auto Kernel, class... Arguments>
   void run(const LaunchShape& shape, Arguments&&... arguments) {
-    launch<Kernel>(stream(), shape, std::forward<Arguments>(arguments)...);
+    launch<Kernel, Blocks::fixed>(stream(), shape, std::forward<Arguments>(arguments)...);
     stream().synchronize();
   }
 

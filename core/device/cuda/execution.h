@@ -56,7 +56,7 @@ void launch_with(void (*)(Parameters...), Stream& stream, const LaunchShape& sha
 
 /// Launches the kernel on the stream with its arguments as they are now. An empty grid launches
 /// nothing. (Blocks is for the host.)
-template <auto Kernel, Blocks = Blocks::any, class... Arguments>
+template <auto Kernel, Blocks = Blocks::preferred, class... Arguments>
 void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) {
   launch_with<Kernel>(Kernel, stream, shape, std::forward<Arguments>(arguments)...);
 }

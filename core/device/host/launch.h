@@ -126,7 +126,7 @@ std::string_view kernel_name() {
 template <class Call, class Arguments, Blocks kBlocks>
 auto loop_for([[maybe_unused]] const Extent& block) {
   decltype(Grid::run_blocks) loop = nullptr;
-  if constexpr (kBlocks == Blocks::any)
+  if constexpr (kBlocks == Blocks::fixed)
     if (block.y * block.z == 1) loop = &run_blocks<Call, Arguments, false>;
   if constexpr (kBlocks != Blocks::many)
     if (block.count() == 1) loop = &run_blocks<Call, Arguments, true>;
@@ -136,7 +136,7 @@ auto loop_for([[maybe_unused]] const Extent& block) {
 /// What runs a thread alone. Not a conditional expression, which would compile both.
 template <class Call, class Arguments, Blocks kBlocks>
 auto thread_for() {
-  if constexpr (kBlocks == Blocks::any)
+  if constexpr (kBlocks == Blocks::fixed)
     return &run_thread<Call, Arguments>;
   else
     return &run_thread_slowly<Call, Arguments>;
@@ -144,7 +144,7 @@ auto thread_for() {
 
 /// Launches the kernel on the stream with its arguments as they are now. An empty grid launches
 /// nothing.
-template <auto Kernel, Blocks kBlocks = Blocks::any, class... Arguments>
+template <auto Kernel, Blocks kBlocks = Blocks::preferred, class... Arguments>
 void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) {
   using Call = CallKernel<Kernel>;
   using Tuple = typename KernelArguments<decltype(Kernel)>::Tuple;
