@@ -15,7 +15,7 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)  # a build folder may be moved: tools/gpu_node does
 
 # Reading the standard library is half of what most files cost. g++ reads it from a precompiled header;
-# sources still include what they use, or the presets fuzz and cuda, which do without, would not compile.
+# sources still include what they use, or the preset fuzz and the CUDA backend, which do without, would not compile.
 option(ADJOINT_PCH "Precompile standard headers (g++)" ON)
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(ADJOINT_PCH OFF)
@@ -25,15 +25,16 @@ find_program(ADJOINT_CCACHE ccache)
 if(ADJOINT_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${ADJOINT_CCACHE})
-  if(ADJOINT_PCH)  # or ccache leaves such files alone
-    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros)
+  if(ADJOINT_PCH)  # or ccache leaves such files alone, and knows none of another preset's again
+    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR})
   endif()
 endif()
 
 # adjoint_precompile(TARGET [FROM TARGET] [HEADER...]): slow standard headers, and HEADERs, for the C++ of a
-# target; FROM a target of the same flags where that has them already.
+# target; FROM a target of the same flags where that has them already. Not for the CUDA backend.
 function(adjoint_precompile target)
-  if(NOT ADJOINT_PCH)
+  if(NOT ADJOINT_PCH OR target MATCHES "_cuda$")
     return()
   endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "FROM" "")

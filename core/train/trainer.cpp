@@ -26,9 +26,6 @@ void on_average(Optimizer& optimizer, const Work& work) {
   optimizer.swap_average();
 }
 
-}  // namespace
-namespace {
-
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
