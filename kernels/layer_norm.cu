@@ -15,9 +15,8 @@
 #include "kernels/layer_norm.h"
 
 #include "core/device/kernel.h"
-#include "kernels/column_sum.cuh"
 #include "kernels/math.h"
-#include "kernels/row.h"
+#include "kernels/norm.cuh"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -50,16 +49,6 @@ __global__ void __launch_bounds__(kRowThreads<P>)
     means[row] = mean;
     rstds[row] = rstd;
   }
-}
-
-/// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
-int rows_per_block(std::int64_t rows) {
-  constexpr std::int64_t kMostBlocks = 264, kFewestRows = 16;
-  const std::int64_t share = (rows + kMostBlocks - 1) / kMostBlocks;
-  return int(share < kFewestRows ? kFewestRows : share);
-}
-std::int64_t row_blocks(std::int64_t rows) {
-  return (rows + rows_per_block(rows) - 1) / rows_per_block(rows);
 }
 
 template <class T>
@@ -109,29 +98,13 @@ ADJOINT_DEVICE void backward_row_host(int cols, const T* x, const T* dy, Accumul
   }
 }
 
-template <int P>
-inline constexpr int kBackwardThreads = P == 1 ? 128 : 256;
-
 template <class T, int N, int P>
-__global__ void __launch_bounds__(kBackwardThreads<P>)
+__global__ void __launch_bounds__(kNormBackwardThreads<P>)
     layer_norm_backward_kernel(BackwardOperands<T> in, std::int64_t rows, int cols,
                                int rows_of_block) {
   using A = Accumulate<T>;
   Block block;
-  A* const weight_partial = in.partials + std::int64_t(blockIdx.x) * 2 * cols;
-  A* const bias_partial = weight_partial + cols;
-  const bool parameters = in.partials != nullptr;
-  // This thread's sums for its columns: in registers, or in the scratch memory where rows are not
-  // in registers either. There each element has one thread, so no barrier is needed.
-  Pack<A, N> weight_sums[P > 0 ? P : 1]{}, bias_sums[P > 0 ? P : 1]{};
-  if (parameters && (P == 0 || one_thread_form<N, P>())) {
-    const auto clear = [&](int, int i) {
-      store_pack<N>(weight_partial + i, Pack<A, N>{});
-      store_pack<N>(bias_partial + i, Pack<A, N>{});
-    };
-    for_packs<N, 0>(block, cols, clear);
-  }
-
+  ColumnTerms<T, N, P, 2> parameters(block, in.partials, cols);
   const std::int64_t begin = std::int64_t(blockIdx.x) * rows_of_block;
   const std::int64_t end = begin + rows_of_block < rows ? begin + rows_of_block : rows;
   for (std::int64_t row = begin; row < end; ++row) {
@@ -159,47 +132,26 @@ __global__ void __launch_bounds__(kBackwardThreads<P>)
     };
     const Optional<T> extra{in.extra == nullptr ? nullptr : in.extra + base};
 
-    if (one_thread_form<N, P>() && parameters) {
+    if (one_thread_form<N, P>() && parameters.wanted()) {
+      A* const weight_sum = parameters.sums_of(0, cols);
+      A* const bias_sum = parameters.sums_of(1, cols);
       if (in.dx == nullptr)
-        backward_row_host(cols, in.x + base, in.dy + base, weight_partial, bias_partial, constants);
+        backward_row_host(cols, in.x + base, in.dy + base, weight_sum, bias_sum, constants);
       else if (extra.data == nullptr)
         backward_row_host<T, false>(cols, in.dx + base, extra.data, in.x + base, in.dy + base,
-                                    in.weight, weight_partial, bias_partial, constants);
+                                    in.weight, weight_sum, bias_sum, constants);
       else
         backward_row_host<T, true>(cols, in.dx + base, extra.data, in.x + base, in.dy + base,
-                                   in.weight, weight_partial, bias_partial, constants);
+                                   in.weight, weight_sum, bias_sum, constants);
       continue;
     }
-    if (parameters && !one_thread_form<N, P>()) {  // before dx, which may be dy
-      for_packs<N, P>(block, cols, [&](int p, int i) {
-        const auto xs = convert<A>(x.template pack<N>(p, i));
-        const auto dys = convert<A>(dy.template pack<N>(p, i));
-        auto weight_sum = P > 0 ? weight_sums[p] : load_pack<N>(weight_partial + i);
-        auto bias_sum = P > 0 ? bias_sums[p] : load_pack<N>(bias_partial + i);
-        ADJOINT_UNROLL
-        for (int k = 0; k < N; ++k) {
-          weight_sum[k] += dys[k] * ((xs[k] - mean) * rstd);
-          bias_sum[k] += dys[k];
-        }
-        if constexpr (P > 0) {
-          weight_sums[p] = weight_sum;
-          bias_sums[p] = bias_sum;
-        } else {
-          store_pack<N>(weight_partial + i, weight_sum);
-          store_pack<N>(bias_partial + i, bias_sum);
-        }
+    if (parameters.wanted())  // before dx, which may be dy
+      parameters.add(block, cols, x, dy, [mean, rstd](A x, A dy) {
+        return Values<A, 2>{dy * ((x - mean) * rstd), dy};
       });
-    }
-    if (in.dx != nullptr)
-      row_map(block, cols, in.dx + base, gradient, x, dy, Memory{in.weight}, extra);
+    if (in.dx != nullptr) row_map(block, cols, in.dx + base, gradient, x, dy, weight, extra);
   }
-
-  if constexpr (P > 0)
-    if (parameters && !one_thread_form<N, P>())
-      for_packs<N, P>(block, cols, [&](int p, int i) {
-        store_pack<N>(weight_partial + i, weight_sums[p]);
-        store_pack<N>(bias_partial + i, bias_sums[p]);
-      });
+  parameters.store(block, cols);
 }
 
 /// Adds the blocks' sums [blocks, 2 cols]: the first half of the columns is the weight's gradient.
@@ -217,22 +169,24 @@ __global__ void __launch_bounds__(kColumnSumThreads)
   });
 }
 
-struct Extents {
-  std::int64_t rows, cols;
-};
-
 /// Rows and columns of x, after the checks that forward and backward share.
-Extents check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& mean,
-                         const Tensor& rstd) {
-  ADJOINT_CHECK(x.defined() && x.contiguous(), "layer_norm: expected a contiguous x");
-  const Tensor matrix = x.as_matrix();
-  const std::int64_t rows = matrix.shape()[0], cols = matrix.shape()[1];
-  ADJOINT_CHECK(cols < (std::int64_t{1} << 30),
-                "layer_norm: expected rows of fewer than 2^30 elements, got ", cols);
-  check_operand("layer_norm", "weight", weight, {x.dtype(), {cols}});
-  check_operand("layer_norm", "mean", mean, {accumulation_type(x.dtype()), {rows}});
-  check_operand("layer_norm", "rstd", rstd, {accumulation_type(x.dtype()), {rows}});
-  return {rows, cols};
+NormExtents check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& mean,
+                             const Tensor& rstd) {
+  const NormExtents extents = norm_extents("layer_norm", x);
+  check_operand("layer_norm", "weight", weight, {x.dtype(), {extents.cols}});
+  check_operand("layer_norm", "mean", mean, {accumulation_type(x.dtype()), {extents.rows}});
+  check_operand("layer_norm", "rstd", rstd, {accumulation_type(x.dtype()), {extents.rows}});
+  return extents;
+}
+
+template <class T, int N, int P, bool kAdd>
+void launch_forward(Stream& stream, const LaunchShape& shape, const LayerNormForward& call,
+                    std::int64_t cols) {
+  using A = Accumulate<T>;
+  launch<layer_norm_forward_kernel<T, N, P, kAdd>, kRowBlocks<N, P>>(
+      stream, shape, call.y.data<T>(), call.mean.data<A>(), call.rstd.data<A>(),
+      kAdd ? call.sum.data<T>() : nullptr, call.x.data<T>(), kAdd ? call.addend.data<T>() : nullptr,
+      call.weight.data<T>(), call.bias.data<T>(), int(cols), A(call.epsilon));
 }
 
 template <class Out, class A>
@@ -250,39 +204,36 @@ void launch_parameters(Stream& stream, const LayerNormBackward& call, std::int64
 }  // namespace
 
 void layer_norm_forward(Stream& stream, const LayerNormForward& call) {
-  const auto& [y, mean, rstd, x, addend, sum, weight, bias, epsilon] = call;
-  const auto [rows, cols] = check_layer_norm(x, weight, mean, rstd);
-  check_operand("layer_norm", "y", y, x.type());
-  check_operand("layer_norm", "bias", bias, weight.type());
+  const Tensor &x = call.x, &addend = call.addend;
+  const NormExtents extents = check_layer_norm(x, call.weight, call.mean, call.rstd);
+  const std::int64_t rows = extents.rows, cols = extents.cols;
+  check_operand("layer_norm", "y", call.y, x.type());
+  check_operand("layer_norm", "bias", call.bias, call.weight.type());
   if (addend.defined()) {
     check_operand("layer_norm", "addend", addend, x.type());
-    check_operand("layer_norm", "sum", sum, x.type());
+    check_operand("layer_norm", "sum", call.sum, x.type());
   }
   if (x.count() == 0) return;
-  const bool aligned = rows_aligned(cols, {y, x, addend, sum, weight, bias});
+  const bool aligned = rows_aligned(cols, {call.y, x, addend, call.sum, call.weight, call.bias});
   dispatch_floating(x.dtype(), "layer_norm", [&]<class T>() {
-    using A = Accumulate<T>;
     dispatch_row<T, 4>(cols, aligned, [&]<int N, int P>(int threads) {
       const LaunchShape shape{.grid = rows, .block = preferred_block(threads)};
       if (addend.defined())
-        launch<layer_norm_forward_kernel<T, N, P, true>, kRowBlocks<N, P>>(
-            stream, shape, y.data<T>(), mean.data<A>(), rstd.data<A>(), sum.data<T>(), x.data<T>(),
-            addend.data<T>(), weight.data<T>(), bias.data<T>(), int(cols), A(epsilon));
+        launch_forward<T, N, P, true>(stream, shape, call, cols);
       else
-        launch<layer_norm_forward_kernel<T, N, P, false>, kRowBlocks<N, P>>(
-            stream, shape, y.data<T>(), mean.data<A>(), rstd.data<A>(), nullptr, x.data<T>(),
-            nullptr, weight.data<T>(), bias.data<T>(), int(cols), A(epsilon));
+        launch_forward<T, N, P, false>(stream, shape, call, cols);
     });
   });
 }
 
 TensorType layer_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype) {
-  return {accumulation_type(dtype), Shape{row_blocks(rows), 2 * cols}};
+  return {accumulation_type(dtype), Shape{norm_row_blocks(rows), 2 * cols}};
 }
 
 void layer_norm_backward(Stream& stream, const LayerNormBackward& call) {
   const Tensor &x = call.x, &dy = call.dy, &dx = call.dx.tensor;
-  const auto [rows, cols] = check_layer_norm(x, call.weight, call.mean, call.rstd);
+  const NormExtents extents = check_layer_norm(x, call.weight, call.mean, call.rstd);
+  const std::int64_t rows = extents.rows, cols = extents.cols;
   check_operand("layer_norm", "dy", dy, x.type());
   if (call.dx.wanted()) check_operand("layer_norm", "dx", dx, x.type());
   if (call.extra.defined()) check_operand("layer_norm", "extra", call.extra, x.type());
@@ -319,17 +270,18 @@ void layer_norm_backward(Stream& stream, const LayerNormBackward& call) {
                                        .partials = parameters ? call.scratch.data<A>() : nullptr};
     if (x.count() > 0)
       dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
-        const int most = kBackwardThreads<P>;
+        const int most = kNormBackwardThreads<P>;
         launch<layer_norm_backward_kernel<T, N, P>, kRowBlocks<N, P>>(
             stream,
-            {.grid = row_blocks(rows), .block = preferred_block(threads < most ? threads : most)},
-            operands, rows, int(cols), rows_per_block(rows));
+            {.grid = norm_row_blocks(rows),
+             .block = preferred_block(threads < most ? threads : most)},
+            operands, rows, int(cols), norm_rows_per_block(rows));
       });
     if (!parameters) return;
     if (call.weight_grad.tensor.dtype() == x.dtype())
-      launch_parameters<T, A>(stream, call, row_blocks(rows), cols);
+      launch_parameters<T, A>(stream, call, norm_row_blocks(rows), cols);
     else
-      launch_parameters<float, A>(stream, call, row_blocks(rows), cols);
+      launch_parameters<float, A>(stream, call, norm_row_blocks(rows), cols);
   });
 }
 

@@ -14,10 +14,9 @@
 #include "kernels/rms_norm.h"
 
 #include "core/device/kernel.h"
-#include "kernels/column_sum.cuh"
 #include "kernels/kernel_body.h"
 #include "kernels/math.h"
-#include "kernels/row.h"
+#include "kernels/norm.cuh"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -49,16 +48,6 @@ __global__ void __launch_bounds__(kRowThreads<P>)
   forward_body<T, N, P>(y, rrms, x, weight, cols, epsilon);
 }
 
-/// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
-int rows_per_block(std::int64_t rows) {
-  constexpr std::int64_t kMostBlocks = 264, kFewestRows = 16;
-  const std::int64_t share = (rows + kMostBlocks - 1) / kMostBlocks;
-  return int(share < kFewestRows ? kFewestRows : share);
-}
-std::int64_t row_blocks(std::int64_t rows) {
-  return (rows + rows_per_block(rows) - 1) / rows_per_block(rows);
-}
-
 template <class T>
 struct BackwardOperands {
   T* dx;                      // [rows, cols], or null
@@ -70,22 +59,12 @@ struct BackwardOperands {
   Accumulate<T>* partials;    // [blocks, cols], or null
 };
 
-template <int P>
-inline constexpr int kBackwardThreads = P == 1 ? 128 : 256;
-
 template <class T, int N, int P>
 ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64_t rows, int cols,
                                        int rows_of_block) {
   using A = Accumulate<T>;
   Block block;
-  A* const partial =
-      in.partials == nullptr ? nullptr : in.partials + std::int64_t(blockIdx.x) * cols;
-  // This thread's sums for its columns: in registers, or in the scratch memory where rows are not
-  // in registers either. There each element has one thread, so no barrier is needed.
-  Pack<A, N> sums[P > 0 ? P : 1]{};
-  if (partial != nullptr && (P == 0 || one_thread_form<N, P>()))
-    for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(partial + i, Pack<A, N>{}); });
-
+  ColumnTerms<T, N, P, 1> parameter(block, in.partials, cols);
   const A share = A(1) / A(cols);  // here: a division in the loop below would cost registers
   const std::int64_t begin = std::int64_t(blockIdx.x) * rows_of_block;
   const std::int64_t end = begin + rows_of_block < rows ? begin + rows_of_block : rows;
@@ -99,23 +78,15 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
     const A product = row_sum<A>(
         block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
     const A mean = product * share;
-    if (partial != nullptr && one_thread_form<N, P>()) {
+    if (parameter.wanted() && one_thread_form<N, P>()) {
       const T* const xs = in.x + base;
       const T* const dys = in.dy + base;
+      A* const sum = parameter.sums_of(0, cols);
       ADJOINT_SIMD
-      for (int i = 0; i < cols; ++i) partial[i] += A(dys[i]) * (A(xs[i]) * scale);
-    } else if (partial != nullptr) {  // before dx, which may be dy
-      for_packs<N, P>(block, cols, [&](int p, int i) {
-        const auto xs = convert<A>(x.template pack<N>(p, i));
-        const auto dys = convert<A>(dy.template pack<N>(p, i));
-        auto sum = P > 0 ? sums[p] : load_pack<N>(partial + i);
-        ADJOINT_UNROLL
-        for (int k = 0; k < N; ++k) sum[k] += dys[k] * (xs[k] * scale);
-        if constexpr (P > 0)
-          sums[p] = sum;
-        else
-          store_pack<N>(partial + i, sum);
-      });
+      for (int i = 0; i < cols; ++i) sum[i] += A(dys[i]) * (A(xs[i]) * scale);
+    } else if (parameter.wanted()) {  // before dx, which may be dy
+      parameter.add(block, cols, x, dy,
+                    [scale](A x, A dy) { return Values<A, 1>{dy * (x * scale)}; });
     }
     if (in.dx == nullptr) continue;
     const Optional<T> old{in.old == nullptr ? nullptr : in.old + base};
@@ -126,14 +97,11 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
         },
         x, dy, weight, old);
   }
-
-  if constexpr (P > 0)
-    if (partial != nullptr && !one_thread_form<N, P>())
-      for_packs<N, P>(block, cols, [&](int p, int i) { store_pack<N>(partial + i, sums[p]); });
+  parameter.store(block, cols);
 }
 
 template <class T, int N, int P>
-__global__ void __launch_bounds__(kBackwardThreads<P>)
+__global__ void __launch_bounds__(kNormBackwardThreads<P>)
     rms_norm_backward_kernel(BackwardOperands<T> in, std::int64_t rows, int cols,
                              int rows_of_block) {
   backward_body<T, N, P>(in, rows, cols, rows_of_block);
@@ -148,26 +116,19 @@ __global__ void __launch_bounds__(kColumnSumThreads)
                  [&](std::int64_t i, A sum) { store_gradient(weight_grad, i, sum, accumulate); });
 }
 
-struct Extents {
-  std::int64_t rows, cols;
-};
-
-Extents check_rms_norm(const Tensor& x, const Tensor& weight, const Tensor& rrms) {
-  ADJOINT_CHECK(x.defined() && x.contiguous(), kName, ": expected a contiguous x");
-  const Tensor matrix = x.as_matrix();
-  const std::int64_t rows = matrix.shape()[0], cols = matrix.shape()[1];
-  ADJOINT_CHECK(cols < (std::int64_t{1} << 30), kName,
-                ": expected rows of fewer than 2^30 elements, got ", cols);
-  check_operand(kName, "weight", weight, {x.dtype(), {cols}});
-  check_operand(kName, "rrms", rrms, {accumulation_type(x.dtype()), {rows}});
-  return {rows, cols};
+NormExtents check_rms_norm(const Tensor& x, const Tensor& weight, const Tensor& rrms) {
+  const NormExtents extents = norm_extents(kName, x);
+  check_operand(kName, "weight", weight, {x.dtype(), {extents.cols}});
+  check_operand(kName, "rrms", rrms, {accumulation_type(x.dtype()), {extents.rows}});
+  return extents;
 }
 
 }  // namespace
 
 void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor weight,
                       double epsilon) {
-  const auto [rows, cols] = check_rms_norm(x, weight, rrms);
+  const NormExtents extents = check_rms_norm(x, weight, rrms);
+  const std::int64_t rows = extents.rows, cols = extents.cols;
   check_operand(kName, "y", y, x.type());
   if (x.count() == 0) return;
   dispatch_floating(x.dtype(), kName, [&]<class T>() {
@@ -181,12 +142,13 @@ void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor we
 }
 
 TensorType rms_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype) {
-  return {accumulation_type(dtype), Shape{row_blocks(rows), cols}};
+  return {accumulation_type(dtype), Shape{norm_row_blocks(rows), cols}};
 }
 
 void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
   const Tensor& x = call.x;
-  const auto [rows, cols] = check_rms_norm(x, call.weight, call.rrms);
+  const NormExtents extents = check_rms_norm(x, call.weight, call.rrms);
+  const std::int64_t rows = extents.rows, cols = extents.cols;
   check_operand(kName, "dy", call.dy, x.type());
   const Tensor dx = call.dx.wanted() ? call.dx.tensor : Tensor();
   if (dx.defined()) check_operand(kName, "dx", dx, x.type());
@@ -209,18 +171,19 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
                                        .partials = weighted ? call.scratch.data<A>() : nullptr};
     if (x.count() > 0)
       dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
-        const int most = kBackwardThreads<P>;
+        const int most = kNormBackwardThreads<P>;
         launch<rms_norm_backward_kernel<T, N, P>>(
             stream,
-            {.grid = row_blocks(rows), .block = preferred_block(threads < most ? threads : most)},
-            operands, rows, int(cols), rows_per_block(rows));
+            {.grid = norm_row_blocks(rows),
+             .block = preferred_block(threads < most ? threads : most)},
+            operands, rows, int(cols), norm_rows_per_block(rows));
       });
     if (!weighted) return;
     constexpr int kColumns = kColumnSumColumns<1>;
     launch<rms_norm_weight_kernel<T, A>>(
         stream,
         {.grid = (cols + kColumns - 1) / kColumns, .block = preferred_block(kColumnSumThreads)},
-        call.weight_grad.tensor.data<T>(), call.scratch.data<A>(), row_blocks(rows), cols,
+        call.weight_grad.tensor.data<T>(), call.scratch.data<A>(), norm_row_blocks(rows), cols,
         call.weight_grad.accumulates());
   });
 }

@@ -4,9 +4,8 @@
 //   template <class T>
 //   struct SgdStep {
 //     static constexpr int kMoments = 1;
-//     ADJOINT_DEVICE SgdStep(const SgdOptions& options, const SlabStep& at);  // this step's
-//     scalars ADJOINT_DEVICE void operator()(T g, T& p, T& v) const;                  // one
-//     element
+//     ADJOINT_DEVICE SgdStep(const SgdOptions& options, const SlabStep& at);  // once a piece
+//     ADJOINT_DEVICE void operator()(T g, T& p, T& v) const;                  // an element
 //   };
 //   launch_slab_update<SgdStep>(stream, call, options);
 //

@@ -1,0 +1,106 @@
+// What the normalisations of rows share: x [rows, cols] is normalised by row and scaled by a weight
+// of each column. A block of backward takes a range of rows and keeps its sums for the parameters
+// in registers; a second kernel adds the blocks' sums in order. The ranges depend on the shape
+// alone, so results repeat bit for bit.
+#pragma once
+
+#include "kernels/column_sum.cuh"
+#include "kernels/row.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+
+struct NormExtents {
+  std::int64_t rows, cols;
+};
+
+/// Rows and columns of what is normalised. Throws Error where the kernels cannot index it.
+inline NormExtents norm_extents(std::string_view kernel, const Tensor& x) {
+  ADJOINT_CHECK(x.defined() && x.contiguous(), kernel, ": expected a contiguous x");
+  const Tensor matrix = x.as_matrix();
+  const std::int64_t cols = matrix.shape()[1];
+  ADJOINT_CHECK(cols < (std::int64_t{1} << 30), kernel,
+                ": expected rows of fewer than 2^30 elements, got ", cols);
+  return {matrix.shape()[0], cols};
+}
+
+/// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
+inline int norm_rows_per_block(std::int64_t rows) {
+  constexpr std::int64_t kMostBlocks = 264, kFewestRows = 16;
+  const std::int64_t share = (rows + kMostBlocks - 1) / kMostBlocks;
+  return int(share < kFewestRows ? kFewestRows : share);
+}
+inline std::int64_t norm_row_blocks(std::int64_t rows) {
+  return (rows + norm_rows_per_block(rows) - 1) / norm_rows_per_block(rows);
+}
+
+template <int P>
+inline constexpr int kNormBackwardThreads = P == 1 ? 128 : 256;
+
+/// A block's sums over its rows of kTerms terms for each column, the gradients of as many
+/// parameters: in a thread's registers, or in the scratch memory where rows are not in registers
+/// either. There each element has one thread, so no barrier is needed.
+template <class T, int N, int P, int kTerms>
+class ColumnTerms {
+  using A = Accumulate<T>;
+
+ public:
+  /// `partials` [blocks, kTerms, cols]: where the sums go; null where none are wanted.
+  ADJOINT_DEVICE ColumnTerms(const Block& block, A* partials, int cols)
+      : partial_(partials == nullptr ? nullptr
+                                     : partials + std::int64_t(blockIdx.x) * kTerms * cols) {
+    if (partial_ == nullptr || (P > 0 && !one_thread_form<N, P>())) return;
+    for_packs<N, 0>(block, cols, [&](int, int i) {
+      ADJOINT_UNROLL
+      for (int t = 0; t < kTerms; ++t) store_pack<N>(sums_of(t, cols) + i, Pack<A, N>{});
+    });
+  }
+
+  ADJOINT_DEVICE bool wanted() const { return partial_ != nullptr; }
+
+  /// The sums of term t in memory: [cols].
+  ADJOINT_DEVICE A* sums_of(int t, int cols) const { return partial_ + std::int64_t(t) * cols; }
+
+  /// Adds terms(x_i, dy_i), a Values<A, kTerms>, for one row.
+  template <class Function>
+  ADJOINT_DEVICE void add(const Block& block, int cols, const Row<T, N, P>& x,
+                          const Row<T, N, P>& dy, const Function& terms) {
+    for_packs<N, P>(block, cols, [&](int p, int i) {
+      const auto xs = convert<A>(x.template pack<N>(p, i));
+      const auto dys = convert<A>(dy.template pack<N>(p, i));
+      Pack<A, N> sums[kTerms];
+      ADJOINT_UNROLL
+      for (int t = 0; t < kTerms; ++t)
+        sums[t] = P > 0 ? held_[t][p] : load_pack<N>(sums_of(t, cols) + i);
+      ADJOINT_UNROLL
+      for (int k = 0; k < N; ++k) {
+        const Values<A, kTerms> term = terms(xs[k], dys[k]);
+        ADJOINT_UNROLL
+        for (int t = 0; t < kTerms; ++t) sums[t][k] += term[t];
+      }
+      ADJOINT_UNROLL
+      for (int t = 0; t < kTerms; ++t) {
+        if constexpr (P > 0)
+          held_[t][p] = sums[t];
+        else
+          store_pack<N>(sums_of(t, cols) + i, sums[t]);
+      }
+    });
+  }
+
+  /// Writes what is held, after the last row.
+  ADJOINT_DEVICE void store(const Block& block, int cols) const {
+    if constexpr (P > 0) {
+      if (partial_ == nullptr) return;
+      for_packs<N, P>(block, cols, [&](int p, int i) {
+        ADJOINT_UNROLL
+        for (int t = 0; t < kTerms; ++t) store_pack<N>(sums_of(t, cols) + i, held_[t][p]);
+      });
+    }
+  }
+
+ private:
+  A* const partial_;
+  Pack<A, N> held_[kTerms][P > 0 ? P : 1]{};
+};
+
+}  // namespace adjoint::inline ADJOINT_BACKEND
