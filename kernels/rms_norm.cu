@@ -134,7 +134,7 @@ void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor we
   dispatch_floating(x.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
     dispatch_row<T, 4>(cols, rows_aligned(cols, {y, x, weight}), [&]<int N, int P>(int threads) {
-      launch<rms_norm_forward_kernel<T, N, P>>(
+      launch<rms_norm_forward_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream, {.grid = rows, .block = preferred_block(threads)}, y.data<T>(), rrms.data<A>(),
           x.data<T>(), weight.data<T>(), int(cols), A(epsilon));
     });
@@ -172,7 +172,7 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
     if (x.count() > 0)
       dispatch_row<T, 2>(cols, aligned, [&]<int N, int P>(int threads) {
         const int most = kNormBackwardThreads<P>;
-        launch<rms_norm_backward_kernel<T, N, P>>(
+        launch<rms_norm_backward_kernel<T, N, P>, kRowBlocks<N, P>>(
             stream,
             {.grid = norm_row_blocks(rows),
              .block = preferred_block(threads < most ? threads : most)},

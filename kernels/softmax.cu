@@ -103,7 +103,7 @@ void softmax_forward(Stream& stream, SoftmaxForm form, Tensor y, Tensor x) {
   dispatch_floating(x.dtype(), kName, [&]<class T>() {
     dispatch_row<T, 2>(shape[1], aligned, [&]<int N, int P>(int threads) {
       dispatch_form(form, [&]<bool kLogarithm>() {
-        launch<softmax_forward_kernel<T, N, P, kLogarithm>>(
+        launch<softmax_forward_kernel<T, N, P, kLogarithm>, kRowBlocks<N, P>>(
             stream, {.grid = shape[0], .block = preferred_block(threads)}, y.data<T>(), x.data<T>(),
             int(shape[1]));
       });
@@ -123,7 +123,7 @@ void softmax_backward(Stream& stream, SoftmaxForm form, Gradient dx, Tensor y, T
       const int most = kBackwardThreads<P>;
       T* const to = dx.tensor.data<T>();
       dispatch_form(form, [&]<bool kLogarithm>() {
-        launch<softmax_backward_kernel<T, N, P, kLogarithm>>(
+        launch<softmax_backward_kernel<T, N, P, kLogarithm>, kRowBlocks<N, P>>(
             stream, {.grid = shape[0], .block = preferred_block(threads < most ? threads : most)},
             to, dx.accumulates() ? to : nullptr, y.data<T>(), dy.data<T>(), int(shape[1]));
       });
