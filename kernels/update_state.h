@@ -66,7 +66,8 @@ struct StepRecord {
   double valid_count;    ///< samples (or tokens) that counted
   double correct_count;  ///< of these, predicted right
   double learning_rate;
-  double gradient_norm;   ///< of the mean gradient, before clipping; NaN or infinite if skipped
+  double gradient_norm;   ///< of the mean gradient, before clipping; NaN or infinite if skipped,
+                          ///< NaN without OptimizerOptions::check_gradient
   std::uint32_t skipped;  ///< 1 if the update was not made
   float loss_scale;       ///< what the loss of this step was multiplied by
 };

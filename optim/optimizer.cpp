@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "core/base/error.h"
@@ -42,10 +43,6 @@ std::optional<StepRecord> read_record(std::uint64_t* place, std::uint64_t sequen
   std::memcpy(&record, words, sizeof record);
   return record;
 }
-
-}  // namespace
-
-namespace {
 
 UpdateRule checked_rule(const OptimizerMethod& method) {
   check_method(method);
@@ -163,6 +160,8 @@ void Optimizer::allocate_pieces() {
 
 void Optimizer::step(const Tensor& totals) {
   GradientNorm norm{.gradient = slab_.gradient, .totals = totals};
+  if (!options_.check_gradient)  // nothing of it
+    norm.gradient = Tensor(slab_.gradient.data(), slab_.gradient.dtype(), {0});
   norm.schedule = schedule_;
   norm.clip_norm = options_.clip_norm;
   norm.device_scale = context_.loss_scale();
@@ -202,6 +201,8 @@ std::vector<StepRecord> Optimizer::read_metrics() {
     std::uint64_t* const place = ring + read_ % kRingSize * kRecordWords;
     if (const auto record = read_record(place, read_ + 1)) {
       records.push_back(*record);
+      if (!options_.check_gradient)
+        records.back().gradient_norm = std::numeric_limits<double>::quiet_NaN();
       ++read_;
       continue;
     }

@@ -34,6 +34,10 @@ void check_options(const std::string& name, const OptimizerOptions& options) {
   ADJOINT_CHECK(positive(options.loss_scale), name, ": expected a finite loss_scale above 0, got ",
                 options.loss_scale);
   check_scaling(name, options.scaling, options.loss_scale);
+  ADJOINT_CHECK(
+      options.check_gradient || (options.clip_norm == 0 && !options.scaling.dynamic), name,
+      ": expected check_gradient, without which there is neither clip_norm nor dynamic loss "
+      "scaling");
   ADJOINT_CHECK(options.ema >= 0 && options.ema < 1, name,
                 ": expected ema of 0 (none) or more and below 1, got ", options.ema);
 }

@@ -15,6 +15,7 @@ std::unique_ptr<Optimizer> build_optimizer(Context& context, const Recipe& recip
   const OptimizerRecipe& optim = recipe.optim;
   const ParameterSlab slab = graph.slab();
   OptimizerOptions options{.schedule = build_schedule(recipe.schedule, optim.lr, total_steps),
+                           .check_gradient = optim.check_gradient,
                            .clip_norm = optim.clip_norm,
                            .clip_value = optim.clip_value,
                            .loss_scale = optim.loss_scale.value_or(1),

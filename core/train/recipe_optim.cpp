@@ -236,6 +236,7 @@ OptimizerRecipe read_optimizer(Options& options, const std::vector<Options>& gro
       optim.method);
   number(options, "clip_norm", optim.clip_norm, not_negative, kNotNegative);
   number(options, "clip_value", optim.clip_value, not_negative, kNotNegative);
+  optim.check_gradient = options.flag("check_gradient", optim.check_gradient);
   optim.accumulate = count(options, "accumulate", optim.accumulate, 1);
   number(options, "ema", optim.ema, in_unit_interval, kUnitInterval);
   optim.loss_scale = options.optional_number("loss_scale");
@@ -252,7 +253,8 @@ std::string optimizer_text(const OptimizerRecipe& optim) {
   std::string text = str("[optim]\n", line("type", optim.type), line("lr", optim.lr));
   std::visit([&](const auto& method) { method.visit(method, Writer{text}); }, optim.method);
   text += str(line("clip_norm", optim.clip_norm), line("clip_value", optim.clip_value),
-              line("accumulate", optim.accumulate), line("ema", optim.ema));
+              line("check_gradient", optim.check_gradient), line("accumulate", optim.accumulate),
+              line("ema", optim.ema));
   if (optim.loss_scale) text += line("loss_scale", *optim.loss_scale);
   text += line("growth_interval", optim.growth_interval);
   return optim.groups.empty() ? text : text + groups_text(optim.groups);

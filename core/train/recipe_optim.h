@@ -22,6 +22,9 @@ struct OptimizerRecipe {
   /// Largest norm of all gradients together, then largest element; 0: not clipped.
   double clip_norm = 0;
   double clip_value = 0;
+  /// Whether an update is skipped whose gradient is not finite; false: faster, and no norm is
+  /// known.
+  bool check_gradient = true;
   /// Batches whose gradients are added before one update.
   std::int64_t accumulate = 1;
   /// Decay of the moving average of the parameters that is evaluated and saved; 0: none.

@@ -206,7 +206,7 @@ void Trainer::read_metrics() {
   latest_.loss = sums.loss / sums.valid;
   latest_.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
   latest_.learning_rate = records.back().learning_rate;
-  latest_.gradient_norm = records.back().gradient_norm;
+  if (optimizer_.options().check_gradient) latest_.gradient_norm = records.back().gradient_norm;
   latest_.loss_scale = double(records.back().loss_scale);
   latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
   latest_.skipped += sums.skipped;

@@ -28,8 +28,8 @@ struct StepReport {
   double loss = 0;         ///< of the steps since the last report, mean over samples
   double accuracy = 0;     ///< likewise; 0 without classes
   double learning_rate = 0;
-  double gradient_norm = 0;
-  double loss_scale = 1;          ///< of the last step
+  std::optional<double> gradient_norm = {};  ///< unless it is not checked
+  double loss_scale = 1;                     ///< of the last step
   double samples_per_second = 0;  ///< of training, since run() began, validation not counted
   std::int64_t skipped = 0;       ///< updates not made because a gradient was not finite, so far
 };

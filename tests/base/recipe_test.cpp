@@ -235,6 +235,7 @@ TEST(Recipe, EveryScheduleReadsAndResolves) {
 TEST(Recipe, GroupsAreReadStrictly) {
   const Recipe recipe = parse(R"([optim]
 clip_value = 0.5
+check_gradient = false
 ema = 0.999
 loss_scale = 128
 groups = [
@@ -250,6 +251,7 @@ groups = [
   EXPECT_EQ(recipe.optim.groups[1].rank, 1);
   EXPECT_EQ(recipe.optim.ema, 0.999);
   EXPECT_EQ(recipe.optim.clip_value, 0.5);
+  EXPECT_FALSE(recipe.optim.check_gradient);
   EXPECT_EQ(recipe.optim.loss_scale, 128.0);
   const std::string resolved = to_toml(recipe);
   EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);

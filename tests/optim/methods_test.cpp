@@ -156,6 +156,27 @@ TEST_P(MethodTest, ABadGradientChangesNothing) {
   EXPECT_EQ(optimizer.read_metrics().back().skipped, 1u);
 }
 
+TEST_P(MethodTest, WithoutItsCheckAFiniteGradientDoesTheSame) {
+  Model<float, float, bfloat16> checked(context()), unchecked(context());
+  Optimizer a(context(), checked.slab(), method(), {.clip_value = 0.25});
+  Optimizer b(context(), unchecked.slab(), method(), {.check_gradient = false, .clip_value = 0.25});
+  for (int i = 0; i < 3; ++i) {
+    checked.set_gradient(i);
+    unchecked.set_gradient(i);
+    a.step(flat(checked.totals));
+    b.step(flat(unchecked.totals));
+  }
+  EXPECT_TRUE(same_bits(checked.master.download(), unchecked.master.download()));
+  EXPECT_TRUE(same_bits(checked.compute.download(), unchecked.compute.download()));
+  for (std::size_t i = 1; i < a.state().size(); ++i)
+    EXPECT_EQ(bytes_of(context(), a.state()[i].tensor), bytes_of(context(), b.state()[i].tensor))
+        << a.state()[i].name;
+  for (const StepRecord& record : b.read_metrics()) {
+    EXPECT_TRUE(std::isnan(record.gradient_norm));
+    EXPECT_EQ(record.skipped, 0u);
+  }
+}
+
 TEST_P(MethodTest, ThreeReplaysEqualThreeSteps) {
   const OptimizerOptions options{.schedule = cosine(0.01, 20, {.warmup_steps = 2}), .ema = 0.9};
   Model<float, float16, float16> plain(context()), captured(context());

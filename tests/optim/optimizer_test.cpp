@@ -262,6 +262,24 @@ TEST_F(OptimizerTest, WithoutAnAverageThereIsNoneToSwap) {
                        {"SGD", "clip_value"});
 }
 
+TEST_F(OptimizerTest, WithoutACheckNothingIsSkipped) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  Training<float> training(context(), {1, 2, 3});
+  training.set_gradient({1, infinity, 1});
+  Sgd optimizer(context(), training.slab(), {.learning_rate = 0.5}, {.check_gradient = false});
+  optimizer.step(training.totals_tensor());
+  const std::vector<float> after = training.master.download();
+  EXPECT_EQ(after[0], 0.5f);
+  EXPECT_FALSE(std::isfinite(after[1]));
+  EXPECT_EQ(after[2], 2.5f);
+  EXPECT_EQ(optimizer.read_metrics().at(0).skipped, 0u);
+  for (const OptimizerOptions& options :
+       {OptimizerOptions{.check_gradient = false, .clip_norm = 1},
+        OptimizerOptions{.check_gradient = false, .scaling = {.dynamic = true}}})
+    test::expect_error([&] { Sgd(context(), training.slab(), {}, options); },
+                       {"SGD: expected check_gradient"});
+}
+
 TEST_F(OptimizerTest, NoParametersAreNoTrouble) {
   const Training<float> training(context(), std::vector<float>{});
   AdamW optimizer(context(), training.slab());
