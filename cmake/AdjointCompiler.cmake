@@ -43,7 +43,8 @@ function(adjoint_precompile target)
     target_precompile_headers(${target} REUSE_FROM ${arg_FROM})
     return()
   endif()
-  set(headers algorithm array cstdint filesystem functional initializer_list limits map memory optional span
+  set(headers algorithm array atomic chrono cmath condition_variable cstdint cstring deque filesystem functional
+    initializer_list limits map memory mutex optional span
     sstream string string_view tuple type_traits utility variant vector ${arg_UNPARSED_ARGUMENTS})
   list(TRANSFORM headers REPLACE "^.+$" "$<$<COMPILE_LANGUAGE:CXX>:<\\0$<ANGLE-R>>")
   target_precompile_headers(${target} PRIVATE ${headers})

@@ -67,22 +67,18 @@ class ColumnTerms {
     for_packs<N, P>(block, cols, [&](int p, int i) {
       const auto xs = convert<A>(x.template pack<N>(p, i));
       const auto dys = convert<A>(dy.template pack<N>(p, i));
-      Pack<A, N> sums[kTerms];
+      Values<A, kTerms> of[N];
       ADJOINT_UNROLL
-      for (int t = 0; t < kTerms; ++t)
-        sums[t] = P > 0 ? held_[t][p] : load_pack<N>(sums_of(t, cols) + i);
-      ADJOINT_UNROLL
-      for (int k = 0; k < N; ++k) {
-        const Values<A, kTerms> term = terms(xs[k], dys[k]);
-        ADJOINT_UNROLL
-        for (int t = 0; t < kTerms; ++t) sums[t][k] += term[t];
-      }
+      for (int k = 0; k < N; ++k) of[k] = terms(xs[k], dys[k]);
       ADJOINT_UNROLL
       for (int t = 0; t < kTerms; ++t) {
+        auto sum = P > 0 ? held_[t][p] : load_pack<N>(sums_of(t, cols) + i);
+        ADJOINT_UNROLL
+        for (int k = 0; k < N; ++k) sum[k] += of[k][t];
         if constexpr (P > 0)
-          held_[t][p] = sums[t];
+          held_[t][p] = sum;
         else
-          store_pack<N>(sums_of(t, cols) + i, sums[t]);
+          store_pack<N>(sums_of(t, cols) + i, sum);
       }
     });
   }

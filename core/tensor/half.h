@@ -12,12 +12,28 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #elif defined(__F16C__)
-#include <immintrin.h>
+#define ADJOINT_F16C  // the processor converts float16
 #endif
 
 namespace adjoint {
 
 namespace half_bits {
+
+#if defined(ADJOINT_F16C)
+// By the compilers' builtins: immintrin.h, which wraps them, would cost every source a third of a
+// second.
+using Floats [[gnu::vector_size(16)]] = float;
+using Shorts [[gnu::vector_size(16)]] = short;
+
+inline std::uint16_t float16_by_processor(float value) {
+  constexpr int kToNearestEven = 0;
+  return std::uint16_t(__builtin_ia32_vcvtps2ph(Floats{value, 0, 0, 0}, kToNearestEven)[0]);
+}
+
+inline float float_by_processor(std::uint16_t half) {
+  return __builtin_ia32_vcvtph2ps(Shorts{short(half), 0, 0, 0, 0, 0, 0, 0})[0];
+}
+#endif
 
 ADJOINT_HD std::uint16_t bfloat16_from_float(float value) {
   const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
@@ -96,8 +112,8 @@ struct alignas(2) float16 {
   ADJOINT_HD operator float() const {
 #if defined(__CUDA_ARCH__)
     return __half2float(__ushort_as_half(bits));
-#elif defined(__F16C__) && !defined(__CUDACC__)
-    return _cvtsh_ss(bits);
+#elif defined(ADJOINT_F16C)
+    return half_bits::float_by_processor(bits);
 #else
     return half_bits::float16_to_float(bits);
 #endif
@@ -106,8 +122,8 @@ struct alignas(2) float16 {
   static ADJOINT_HD std::uint16_t round(float value) {
 #if defined(__CUDA_ARCH__)
     return __half_as_ushort(__float2half_rn(value));
-#elif defined(__F16C__) && !defined(__CUDACC__)
-    return value != value ? std::uint16_t{0x7fff} : std::uint16_t(_cvtss_sh(value, 0));
+#elif defined(ADJOINT_F16C)
+    return value != value ? std::uint16_t{0x7fff} : half_bits::float16_by_processor(value);
 #else
     return half_bits::float16_from_float(value);
 #endif
