@@ -1,9 +1,10 @@
-// Times the update of every method of optim/methods.h over ten million float32 parameters, a step
-// of an optimizer with all its bookkeeping (counters, metrics): a line for each, its best
+// Times the update of the methods of optim/methods.h over ten million float32 parameters, a step of
+// an optimizer with all its bookkeeping (counters, metrics): a line for each, its best
 // milliseconds, with the gradient's norm and check and without them. tools/compare/compare.py puts
 // them beside PyTorch's.
 //
-//   optimizer_bench [SECONDS]                        for each method
+//   optimizer_bench [SECONDS [METHOD]]               each method, or one of them
+//   optimizer_bench --list                           their names
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -79,13 +80,23 @@ double best_step(Context& context, const Slab& slab, const OptimizerMethod& meth
 }  // namespace
 
 int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? std::atof(argv[1]) : 0.5;
+  const std::string first = argc > 1 ? argv[1] : "0.5", wanted = argc > 2 ? argv[2] : "";
+  if (first == "--list") {
+    for (const auto& [name, method] : forms()) std::puts(name.c_str());
+    return 0;
+  }
+  const double seconds = std::atof(first.c_str());
   Context context;
   const Slab slab(context);
+  bool found = false;
   for (const auto& [name, method] : forms()) {
+    if (!wanted.empty() && name != wanted) continue;
+    found = true;
     const double checked = best_step(context, slab, method, {}, seconds);
     const double unchecked = best_step(context, slab, method, {.check_gradient = false}, seconds);
     std::printf("%s %.4f %.4f\n", name.c_str(), checked, unchecked);
   }
-  return 0;
+  if (found) return 0;
+  std::fprintf(stderr, "optimizer_bench: no method '%s'; --list names them\n", wanted.c_str());
+  return 2;
 }

@@ -8,7 +8,8 @@
 drawn data, an embedding, and each optimizer at ten million parameters. A recipe is compared step by
 step and in whole epochs, with peak memory. Each side runs in processes of its own, one after the
 other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
-less. Of what disturbs a timing nothing makes it shorter, so the best round counts.
+less. Of what disturbs a timing nothing makes it shorter, so the best call of a process counts; of the
+rounds of `parts` that of the median ratio, of a recipe's the best.
 """
 
 import argparse
@@ -62,50 +63,40 @@ def parts_round(ours: Adjoint, theirs: Torch) -> dict:
         best(ours.bench(recipe)),
         best(theirs.script("torch_run.py", recipe, "--epochs", 0)["phases"]),
     )
-    steps = ours.optimizers()
-    for name, method in theirs.script("torch_optimizers.py")["methods"].items():
-        found[name] = (steps[name], method)
+    for name in ours.optimizers():
+        found[name] = (ours.optimizer(name), theirs.script("torch_optimizers.py", name))
     return found
 
 
-def least(rounds: list[dict]) -> dict:
-    """By part and side the least of each figure; a form is that of the first round."""
-    result = {}
-    for name in rounds[0]:
-        sides = []
-        for side in (0, 1):
-            figures = [found[name][side] for found in rounds]
-            sides.append({
-                key: min(values) if isinstance(values[0], float) else values[0]
-                for key in figures[0]
-                for values in [[figure[key] for figure in figures]]
-            })
-        result[name] = sides
-    return result
+def compare_phase(rounds: list[tuple[dict, dict]], mine: str, other: str) -> dict | None:
+    """The round of the median ratio: other guests of a machine slow both sides for a while, but not one alone."""
+    pairs = [(a[mine], b[other]) for a, b in rounds if mine in a and other in b]
+    if not pairs:
+        return None
+    a, b = sorted(pairs, key=lambda pair: pair[0] / pair[1])[(len(pairs) - 1) // 2]
+    return {"adjoint_ms": a, "torch_ms": b, "ratio": a / b}
 
 
 def compare_parts(arguments, ours: Adjoint, theirs: Torch) -> dict:
-    found = least([parts_round(ours, theirs) for _ in range(arguments.rounds)])
-    print(f"Milliseconds, {arguments.threads} threads, best of {arguments.rounds} rounds: ours / {theirs.name}'s = ratio\n")
+    rounds = [parts_round(ours, theirs) for _ in range(arguments.rounds)]
+    print(f"Milliseconds, {arguments.threads} threads, median of {arguments.rounds} rounds: ours / {theirs.name}'s = ratio\n")
     print("| part | " + " | ".join(COMPARED) + " |")
     print("|---" + "|---" * len(COMPARED) + "|")
     largest: dict[str, float] = {}
     table = {}
-    for name, (a, b) in found.items():
+    for name in rounds[0]:
         cells, row = [], {}
         for title, (mine, other) in COMPARED.items():
-            if mine not in a or other not in b:
+            figures = compare_phase([found[name] for found in rounds], mine, other)
+            if figures is None:
                 cells.append("")
                 continue
-            ratio = a[mine] / b[other]
-            largest[title] = max(largest.get(title, 0), ratio)
-            row[title] = {"adjoint_ms": a[mine], "torch_ms": b[other], "ratio": ratio}
-            cells.append(f"{a[mine]:.3f} / {b[other]:.3f} = {ratio:.2f}")
-        if "form" in b:
-            row["form"] = b["form"]
-        table[name] = row
-        label = f"{name} ({b['form']})" if "form" in b else name
-        print(f"| {label} | " + " | ".join(cells) + " |")
+            row[title] = figures
+            largest[title] = max(largest.get(title, 0), figures["ratio"])
+            cells.append("{adjoint_ms:.3f} / {torch_ms:.3f} = {ratio:.2f}".format(**figures))
+        form = rounds[0][name][1].get("form")
+        table[name] = {**row, "form": form} if form else row
+        print(f"| {name} ({form}) | " if form else f"| {name} | ", " | ".join(cells), " |", sep="")
     print("\nlargest ratios: " + ", ".join(f"{title} {ratio:.2f}" for title, ratio in largest.items()))
     return {"torch": theirs.name, "threads": arguments.threads, "parts": table, "largest": largest}
 
@@ -157,7 +148,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, help="how long each phase is timed (2; parts 0.5)")
     parser.add_argument("--epochs", type=int, default=3, help="of a recipe")
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
     parts = arguments.subject == "parts"

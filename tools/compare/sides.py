@@ -43,14 +43,14 @@ class Adjoint:
             run([*command, "--seconds", self.seconds], self.environment)
             return {phase["name"]: phase for phase in json.loads(file.read_text())["phases"]}
 
-    def optimizers(self) -> dict:
-        """Of each method's step the best milliseconds, with the gradient's check and without."""
-        program = self.program.parent / "optimizer_bench"
-        lines, _ = run([program, self.seconds], self.environment)
-        found = {}
-        for name, checked, unchecked in map(str.split, lines.splitlines()):
-            found[name] = {"update": float(checked), "update_unchecked": float(unchecked)}
-        return found
+    def optimizers(self) -> list[str]:
+        return run([self.program.parent / "optimizer_bench", "--list"], {})[0].split()
+
+    def optimizer(self, name: str) -> dict:
+        """Of a method's step the best milliseconds, with the gradient's check and without."""
+        line, _ = run([self.program.parent / "optimizer_bench", self.seconds, name], self.environment)
+        _, checked, unchecked = line.split()
+        return {"update": float(checked), "update_unchecked": float(unchecked)}
 
     def train(self, recipe: Path, epochs: int, data: Path | None) -> tuple[float, int]:
         """Seconds of the median epoch, without validation, and the peak memory of training."""

@@ -1,9 +1,9 @@
-"""Updates of ten million float32 parameters in PyTorch, as tools/bench/optimizer_bench.cpp times ours.
+"""An update of ten million float32 parameters in PyTorch, as tools/bench/optimizer_bench.cpp times ours.
 
-    torch_optimizers.py --threads N [--seconds S]
+    torch_optimizers.py METHOD --threads N [--seconds S]
 
-Started by compare.py; writes one JSON object to standard output: for each method the fastest of PyTorch's forms (fused,
-foreach, single tensor), its best step, and the same with clip_grad_norm_ before it. Lion and LAMB, which PyTorch lacks,
+Started by compare.py; writes one JSON object to standard output: the fastest of PyTorch's forms (fused, foreach,
+single tensor), its best step, and the same with clip_grad_norm_ before it. Lion and LAMB, which PyTorch lacks,
 are written in its operations as their papers have them.
 """
 
@@ -96,12 +96,13 @@ def best_form(kind, options, seconds):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("method", choices=forms())
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=0.5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    methods = {name: best_form(kind, options, arguments.seconds) for name, (kind, options) in forms().items()}
-    json.dump({"name": f"PyTorch {torch.__version__}", "methods": methods}, sys.stdout)
+    figures = best_form(*forms()[arguments.method], arguments.seconds)
+    json.dump({"name": f"PyTorch {torch.__version__}", **figures}, sys.stdout)
 
 
 if __name__ == "__main__":
