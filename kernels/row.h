@@ -4,8 +4,8 @@
 //   Row<T, N, P> x;
 //   x.load(block, data + row * cols, cols);
 //   const float mean = row_sum<float>(block, cols, [](int, float x) { return x; }, x) / cols;
-//   row_map(block, cols, y, [&](int, float x, float w) { return (x - mean) * w; }, x,
-//   Memory{weight});
+//   const auto scaled = [&](int, float x, float w) { return (x - mean) * w; };
+//   row_map(block, cols, y, scaled, x, Memory{weight});
 //
 // N is the elements of a pack, P the packs of a thread. P = 0 holds nothing and reads memory at
 // each use: for rows too long for registers and, with N = 1, for rows that do not lie on 16 bytes.

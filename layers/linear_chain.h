@@ -20,7 +20,8 @@ class LinearChain : public LayerOf<LinearChain> {
     Linear linear;
     Activation activation = Activation::none;  ///< after it; none for the last stage
   };
-  /// Every stage but the last has an activation.
+  /// x [..., in of the first stage] to y [..., out of the last]. Every stage but the last has an
+  /// activation.
   explicit LinearChain(std::vector<Stage> stages);
 
   std::string kind() const override { return "linear_chain"; }

@@ -1,5 +1,6 @@
 // The three products of a linear layer, y = x W^T + b, dW = dy^T x with db, dx = dy W, as calls
 // through the matmul door: what Linear, and the layers that rewrites make of it, are composed of.
+// x, dx [rows, in]; y, dy [rows, out]; weight [out, in]; bias [out].
 #pragma once
 
 #include "core/device/matmul.h"

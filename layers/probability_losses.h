@@ -1,5 +1,6 @@
 // Losses between probabilities, of each element for itself; see PointwiseLoss. In recipes:
-// "bce_with_logits", "kl_divergence".
+// "bce_with_logits", "kl_divergence". x and target are floating, of one type and shape; the result
+// is totals [3], or, with Reduction::none, losses of that shape.
 #pragma once
 
 #include "layers/pointwise_loss.h"

@@ -1,5 +1,6 @@
 // Losses between a prediction x and a target t, real numbers, of each element for itself; see
-// PointwiseLoss. In recipes: "mse", "l1", "huber", "smooth_l1".
+// PointwiseLoss. In recipes: "mse", "l1", "huber", "smooth_l1". x and target are floating, of one
+// type and shape; the result is totals [3], or, with Reduction::none, losses of that shape.
 #pragma once
 
 #include "layers/pointwise_loss.h"

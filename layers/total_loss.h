@@ -31,7 +31,8 @@ class TotalLoss : public LayerOf<TotalLoss> {
   bool deferred_ = false;
 };
 
-/// Each loss's totals with its weight; at most kMostLosses of them.
+/// Each loss's totals with its weight; 1 to 16 of them (kMostLosses, kernels/total_loss.h), or it
+/// throws Error.
 Value total_loss(const std::vector<std::pair<Value, float>>& losses);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

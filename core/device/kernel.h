@@ -7,10 +7,9 @@
 //   ADJOINT_DYNAMIC_SHARED(float, row);         the launch's shared_bytes, as float* row
 //   ADJOINT_DEVICE float gelu(float x)          a function called by kernels
 //   ADJOINT_UNROLL for (...)                    a loop over registers
-//   ADJOINT_SIMD for (...)                      a loop over the elements of a pack: SIMD on the
-//   host ADJOINT_SIMD_SUM(a, b) for (...)            a loop whose only carried values are these
-//   sums, so that ADJOINT_SIMD_MAX(m) for (...)               the host may vectorise it; nothing on
-//   the GPU
+//   ADJOINT_SIMD for (...)                      a loop over a pack's elements: SIMD on the host
+//   ADJOINT_SIMD_SUM(a, b) for (...)            a loop that carries these sums alone: likewise
+//   ADJOINT_SIMD_MAX(m) for (...)               or this maximum
 //
 // and the Block object with its loops and reductions (core/device/block.h).
 #pragma once

@@ -6,8 +6,8 @@
 //   Value image = graph.input({batch, 1, 28, 28});
 //   Value label = graph.input({batch}, DType::int32);
 //   Value hidden = relu(linear(flatten(image), 512));
-//   CrossEntropy loss = softmax_cross_entropy(linear(hidden, 10), label);
-//   graph.compile({.losses = {loss.total}});
+//   Value loss = softmax_cross_entropy(linear(hidden, 10), label);
+//   graph.compile({.losses = {loss}});
 //
 // The leading axis of every input is the batch. A compiled graph runs any batch up to the one
 // recorded.
@@ -82,6 +82,8 @@ class Graph {
 
   // ---- recording
 
+  /// A tensor that the caller fills: [batch, ...]. Throws Error for a scalar, for another batch
+  /// than that of earlier inputs, and once compiled.
   Value input(const Shape& shape, DType type = DType::float32, const InputOptions& options = {});
   /// Applies a layer; a layer object applied again shares its parameters. `name` names its
   /// parameters in files and must be new; by default it is the kind of layer and a number.
@@ -101,11 +103,12 @@ class Graph {
 
   // ---- compiling
 
-  /// Once. Throws Error if the graph is empty or a value is of another graph.
+  /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph, or
+  /// the compute type is not floating.
   void compile(const CompileOptions& options);
   bool compiled() const { return store_ != nullptr; }
 
-  // ---- running, after compile
+  // ---- running, after compile; before it all of these throw Error
 
   /// Chooses how many entries of the leading axis the next calls work on, up to the batch recorded.
   /// The first call for a batch prepares the layers, which may allocate; later ones are free.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/tensor/gradient.h"
 #include "core/tensor/initializer.h"
 
@@ -42,8 +43,13 @@ class Parameter {
   const Gradient& gradient() const { return state_->gradient; }
 
   bool trainable() const { return state_->trainable; }
-  /// Freezes or releases the parameter; takes effect at the next compile.
-  void set_trainable(bool trainable) { state_->trainable = trainable; }
+  /// Freezes or releases the parameter. Throws Error once the graph is compiled: slabs and the
+  /// backward pass are made then.
+  void set_trainable(bool trainable) {
+    ADJOINT_CHECK(!state_->value.defined(), name(),
+                  ": expected set_trainable() before the graph is compiled");
+    state_->trainable = trainable;
+  }
 
   /// Whether two handles stand for one parameter.
   bool operator==(const Parameter& other) const { return state_ == other.state_; }

@@ -46,6 +46,7 @@ struct PlanOptions {
 /// Alignment of every region, in bytes: that of cudaMalloc, and more than any vector load needs.
 inline constexpr std::size_t kRegionAlignment = 256;
 
+/// Regions for all values, gradients and slots of the program.
 MemoryPlan plan_memory(const Program& program, const std::vector<Declarations>& declarations,
                        const Differentiation& differentiation, const PlanOptions& options);
 

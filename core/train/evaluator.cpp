@@ -13,7 +13,7 @@ std::int64_t next_counted(const Loader& loader, const Model& model) {
 }
 
 double accuracy_of(const Model& model, double correct, double divisor, double counted) {
-  if (model.logits) return correct / divisor;
+  if (model.predicts_logits) return correct / divisor;
   return model.classes > 0 ? correct / counted : 0.0;
 }
 
@@ -36,7 +36,7 @@ Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target,
 
 // Ratios of squares are the same in any unit; absolute errors are taken back to theirs.
 void Evaluator::read_errors(Evaluation& found) {
-  if (model_.logits) return;
+  if (model_.predicts_logits) return;
   std::vector<RegressionSums> sums(static_cast<std::size_t>(model_.outputs));
   Stream& stream = model_.graph->context().stream();
   copy_to_host(stream, sums.data(), errors_.data(), sums.size() * sizeof(sums[0]));
@@ -45,8 +45,8 @@ void Evaluator::read_errors(Evaluation& found) {
   for (std::size_t j = 0; j < sums.size(); ++j) {
     const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
     const double distance = sums[j].target_squared - sums[j].target * sums[j].target / count;
-    found.absolute_errors.push_back(unit * sums[j].absolute / count);
-    found.squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
+    found.mean_absolute_errors.push_back(unit * sums[j].absolute / count);
+    found.root_mean_squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
     found.r_squared.push_back(1 - sums[j].squared / distance);
   }
 }

@@ -22,9 +22,9 @@ struct Evaluation {
   // Of numbers to predict, one for each output; empty without, and where predictions are logits.
 
   /// Mean of |prediction - target|, in the units of the data before they were normalised.
-  std::vector<double> absolute_errors = {};
+  std::vector<double> mean_absolute_errors = {};
   /// Root of the mean of (prediction - target)^2, likewise.
-  std::vector<double> squared_errors = {};
+  std::vector<double> root_mean_squared_errors = {};
   /// 1 - sum of squared errors / sum of squared distances from the mean: 1 where all is right, 0
   /// for a model that knows the mean alone, NaN where targets do not vary.
   std::vector<double> r_squared = {};

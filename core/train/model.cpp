@@ -102,16 +102,16 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
               .outputs = options.outputs};
   Graph& graph = *model.graph;
   model.input = graph.input(with_batch(batch, options.sample), DType::float32, {.name = "input"});
-  if (options.loss && options.classes > 0)
+  if (options.with_loss && options.classes > 0)
     model.target = graph.input({batch}, DType::int32, {.name = "labels"});
-  else if (options.loss && options.outputs > 0)
+  else if (options.with_loss && options.outputs > 0)
     model.target = graph.input({batch, options.outputs}, DType::float32, {.name = "target"});
-  model.logits = options.outputs > 0 && is_of_probabilities(recipe.loss.type);
+  model.predicts_logits = options.outputs > 0 && is_of_probabilities(recipe.loss.type);
   Value x = model.input;
   for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
   check_prediction(recipe, x, options, batch);
   model.prediction = x;
-  if (options.loss) model.totals = apply_loss(graph, recipe, x, target_of(model));
+  if (options.with_loss) model.totals = apply_loss(graph, recipe, x, target_of(model));
   if (options.classes > 0) {
     Options loss = recipe.loss.options;
     model.ignored_label = static_cast<std::int32_t>(
@@ -120,8 +120,8 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   CompileOptions compile{.compute_type = precision,
                          .accumulate = recipe.optim.accumulate > 1,
                          .rewrite = options.rewrite};
-  if (options.loss) compile.losses = {model.totals};
-  if (options.classes == 0 || options.keep_prediction || !options.loss)
+  if (options.with_loss) compile.losses = {model.totals};
+  if (options.classes == 0 || options.keep_prediction || !options.with_loss)
     compile.outputs = {model.prediction};
   graph.compile(compile);
   ADJOINT_CHECK(!graph.parameters().empty(), recipe.name,

@@ -23,7 +23,7 @@ struct ModelOptions {
   /// Predictions can be read where there are classes, too; training has no use for them.
   bool keep_prediction = false;
   /// No loss, no target: the model is to predict.
-  bool loss = true;
+  bool with_loss = true;
 };
 
 /// Of samples like those of a data set, which need not have any.
@@ -44,7 +44,7 @@ struct Model {
   std::int64_t outputs = 0;        ///< numbers to predict
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
   /// Predictions are logits or logarithms of the numbers to predict, not like these.
-  bool logits = false;
+  bool predicts_logits = false;
 };
 
 /// One layer of a recipe, by the registry; throws Error for a type or an option that is none.

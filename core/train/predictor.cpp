@@ -69,7 +69,7 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
       outline_(outline_of(folder, recipe_)) {
   if (std::filesystem::exists(folder.engines())) restore_engine_choices(folder.engines(), context);
   ModelOptions options = model_options(outline_);
-  options.loss = false;
+  options.with_loss = false;
   model_ = build_model(context, recipe_, options);
   load_model(folder.model(), *model_.graph);
   width_ = model_.prediction.shape().count() / model_.prediction.shape()[0];
@@ -110,7 +110,7 @@ std::vector<float> Predictor::run(const Dataset& samples) {
   copy_to_host(stream, bytes.data(), all.data(), bytes.size());
   stream.synchronize();
   std::vector<float> values = as_floats(bytes, type);
-  if (model_.logits)
+  if (model_.predicts_logits)
     to_probabilities(values, static_cast<std::size_t>(width_), recipe_.loss.type);
   else if (outline_.outputs > 0 && !statistics_.target.mean.empty())
     to_units(values, statistics_.target);

@@ -95,7 +95,8 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
     data.target = {};
     return;
   }
-  const std::string fallback = loss.ends_with("cross_entropy") ? "classification" : "regression";
+  const bool of_classes = loss.ends_with("cross_entropy") || loss == "nll";
+  const std::string fallback = of_classes ? "classification" : "regression";
   const std::string task = options.choice("task", fallback, {"classification", "regression"});
   data.task = task == "regression" ? Task::regression : Task::classification;
   options.require(data.task == Task::regression || data.name != "csv" || data.target.size() == 1,
@@ -140,9 +141,8 @@ TrainRecipe read_train(Options& options) {
   if (!train.epochs && !train.steps) train.epochs = 10;
   train.batch = count(options, "batch", train.batch, 1);
   train.seed = seed(options, train.seed);
-  train.precision = dtype_from_name(
-      options.choice("precision", "float32", {"float32", "bfloat16", "float16", "float64"}));
-  train.augmentation = options.choice("augmentation", train.augmentation, {"none"});
+  train.precision =
+      dtype_from_name(options.choice("precision", "float32", {"float32", "bfloat16", "float16"}));
   options.finish();
   return train;
 }
@@ -251,7 +251,7 @@ std::string train_text(const TrainRecipe& train) {
   TomlWriter out("train");
   out.add_if("epochs", train.epochs).add_if("steps", train.steps).add("batch", train.batch);
   out.add_seed(train.seed).add("precision", std::string(name(train.precision)));
-  return out.add("augmentation", train.augmentation).text();
+  return out.text();
 }
 
 }  // namespace

@@ -95,8 +95,6 @@ struct TrainRecipe {
   std::int64_t batch = 128;
   std::uint64_t seed = 1;
   DType precision = DType::float32;
-  /// Only "none" so far.
-  std::string augmentation = "none";
 
   bool operator==(const TrainRecipe&) const = default;
 };

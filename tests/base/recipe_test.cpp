@@ -74,7 +74,6 @@ steps = 77
 batch = 32
 seed = 5
 precision = "bfloat16"
-augmentation = "none"
 )");
   EXPECT_EQ(recipe.data.folder, "a b");
   EXPECT_EQ(recipe.data.train_count, 100);

@@ -39,9 +39,6 @@ TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {
   expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 12}"),
                   {"layer 1 (linear)", "[4, 12]", "[4, 10]", "10 classes"});
   expect_no_model(chain("{type = \"linear\", out = 10}"), {"[4, 10]", "flatten"});
-  expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 10}",
-                        "[train]\nprecision = \"float64\""),
-                  {"float64", "float32, bfloat16 or float16"});
 }
 
 TEST_F(ModelTest, StartsAsTheRecipeSays) {

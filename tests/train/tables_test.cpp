@@ -166,8 +166,8 @@ TEST_F(TablesTest, APerceptronLearnsASmoothFunction) {
     ASSERT_EQ(found.r_squared.size(), 1u);
     EXPECT_GT(found.r_squared[0], 0.93) << precision;
     EXPECT_LT(found.r_squared[0], 0.97);
-    EXPECT_GT(found.absolute_errors[0], 0.75);
-    EXPECT_LT(found.absolute_errors[0], 1.05);
+    EXPECT_GT(found.mean_absolute_errors[0], 0.75);
+    EXPECT_LT(found.mean_absolute_errors[0], 1.05);
     EXPECT_EQ(found.accuracy, 0);
     EXPECT_EQ(run.trainer->epochs()[0].train.count, 5400) << "samples, not numbers";
   }
@@ -198,7 +198,7 @@ TEST_F(TablesTest, ErrorsAreInTheUnitsOfTheData) {
     sum += raw.test.targets[i] / 64.0;
   }
   for (const float target : raw.test.targets) distance += (target - sum) * (target - sum);
-  EXPECT_NEAR(found.absolute_errors[0], absolute, 1e-5);
+  EXPECT_NEAR(found.mean_absolute_errors[0], absolute, 1e-5);
   EXPECT_NEAR(found.r_squared[0], 1 - squared / distance, 1e-5);
   EXPECT_NEAR(found.loss, squared / 64 / (unit * unit), 1e-6);
   expect_error([&] { Evaluator(run.model, loader, {{0, 0}, {1, 1}}); }, {"1 targets", "2"});
@@ -223,7 +223,7 @@ TEST_F(TablesTest, ProbabilitiesAreNotMeasuredAsNumbers) {
   EXPECT_TRUE(run.statistics.target.mean.empty());
   const Evaluation found = run.run();
   EXPECT_TRUE(found.r_squared.empty());
-  EXPECT_TRUE(found.absolute_errors.empty());
+  EXPECT_TRUE(found.mean_absolute_errors.empty());
   EXPECT_GT(found.accuracy, 0.95);
   EXPECT_LE(found.accuracy, 1);
 }

@@ -115,7 +115,7 @@ std::string result_text(const Model& model, const Evaluation& found) {
   const std::string text = formatted("R2 %.4f", mean);
   // Errors of several outputs are in units of their own.
   if (model.outputs > 1) return str(text, " (mean of ", model.outputs, " outputs)");
-  return str(text, ", mean absolute error ", formatted("%.4g", found.absolute_errors[0]));
+  return str(text, ", mean absolute error ", formatted("%.4g", found.mean_absolute_errors[0]));
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

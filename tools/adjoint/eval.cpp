@@ -139,8 +139,9 @@ void print_errors(const Evaluation& found, const Recipe& recipe) {
   const std::size_t outputs = found.r_squared.size();
   Table table({"predicted", ">MAE", ">RMSE", ">R2"});
   for (std::size_t j = 0; j < outputs; ++j)
-    table.add({output_name(recipe, j, outputs), number("%.4g", found.absolute_errors[j]),
-               number("%.4g", found.squared_errors[j]), number("%.4f", found.r_squared[j])});
+    table.add({output_name(recipe, j, outputs), number("%.4g", found.mean_absolute_errors[j]),
+               number("%.4g", found.root_mean_squared_errors[j]),
+               number("%.4f", found.r_squared[j])});
   std::fputs(table.text().c_str(), stdout);
 }
 
@@ -149,8 +150,8 @@ json json_of(const Evaluation& found, const Recipe& recipe) {
   const std::size_t count = found.r_squared.size();
   for (std::size_t j = 0; j < count; ++j)
     outputs.push_back({{"name", output_name(recipe, j, count)},
-                       {"mae", found.absolute_errors[j]},
-                       {"rmse", found.squared_errors[j]},
+                       {"mae", found.mean_absolute_errors[j]},
+                       {"rmse", found.root_mean_squared_errors[j]},
                        {"r2", found.r_squared[j]}});
   return outputs;
 }

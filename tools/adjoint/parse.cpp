@@ -17,8 +17,10 @@ void add_device(CLI::App& app, std::string& device) {
       ->capture_default_str();
 }
 
-void add_set(CLI::App& app, std::vector<std::string>& set) {
-  app.add_option("--set", set, "change a key of the recipe, such as optim.lr=3e-4; may be repeated")
+void add_set(CLI::App& app, std::vector<std::string>& set, const std::string& of_layer = "") {
+  app.add_option(
+         "--set", set,
+         "change a key of the recipe, such as optim.lr=3e-4" + of_layer + "; may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -142,7 +144,7 @@ void add_bench(CLI::App& app, BenchCommand& command) {
   app.add_option("subject", command.subject, "a recipe, or a kind of layer: linear, layer_norm")
       ->required()
       ->type_name("RECIPE|LAYER");
-  add_set(app, command.set);
+  add_set(app, command.set, ", or of the layer, such as out=512");
   app.add_option("--shape", command.shape, "of a layer's input, rows first")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
@@ -155,7 +157,7 @@ void add_bench(CLI::App& app, BenchCommand& command) {
   app.footer(
       "Examples:\n  adjoint bench mnist_mlp --json bench.json\n"
       "  adjoint bench mnist_mlp --tune --engines engines.json\n"
-      "  adjoint bench layer_norm --shape 4096,1024");
+      "  adjoint bench linear --shape 4096,1024 --set out=512");
 }
 
 // ---- completion

@@ -342,11 +342,14 @@ class TrainRun {
     const std::string& recipe = command_.choice.recipe;
     std::string data;
     if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
+    // summary and bench read the columns of a table, and take no --data.
+    const std::string table =
+        recipe_.data.files() ? " --set data.folder=" + recipe_.data.folder : std::string();
     return str(
         "\nfiles in ", folder, "\n",  //
         "  recipe.toml         the recipe with every default filled in\n",
-        "  metrics.csv         loss ", classifies() ? "and accuracy, " : "", "step by step\n",
-        "  model.safetensors   the model, as it was best\n",
+        "  metrics.csv         loss ", classifies() ? "and accuracy, " : "",
+        "every 50 updates and epoch\n", "  model.safetensors   the model, as it was best\n",
         "  last.safetensors    the model and the optimizer, as they ended, for --resume\n",
         "  engines.json        which engine multiplied which matrices\n",
         draws() ? "  reconstructions.png ten test samples and what the model made of them\n" : "",
@@ -355,9 +358,9 @@ class TrainRun {
         completed_ ? "" : str("  adjoint train --resume ", folder, data, "\n"), "  adjoint eval ",
         folder, data, "\n", "  adjoint predict ", folder,
         outline_.type == DType::uint8 ? " FILE.png\n" : " FILE.csv\n", "  adjoint train ", recipe,
-        data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe,
+        data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe, table,
         "\n",  //
-        "  adjoint bench ", recipe);
+        "  adjoint bench ", recipe, table);
   }
 
   TrainCommand command_;
