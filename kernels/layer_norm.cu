@@ -227,7 +227,7 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& call) {
 }
 
 TensorType layer_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype) {
-  return {accumulation_type(dtype), Shape{norm_row_blocks(rows), 2 * cols}};
+  return {accumulation_type(dtype), Shape{norm_most_row_blocks(rows), 2 * cols}};
 }
 
 void layer_norm_backward(Stream& stream, const LayerNormBackward& call) {

@@ -24,13 +24,20 @@ inline NormExtents norm_extents(std::string_view kernel, const Tensor& x) {
 }
 
 /// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
+inline constexpr std::int64_t kNormMostBlocks = 264, kNormFewestRows = 16;
 inline int norm_rows_per_block(std::int64_t rows) {
-  constexpr std::int64_t kMostBlocks = 264, kFewestRows = 16;
-  const std::int64_t share = (rows + kMostBlocks - 1) / kMostBlocks;
-  return int(share < kFewestRows ? kFewestRows : share);
+  const std::int64_t share = (rows + kNormMostBlocks - 1) / kNormMostBlocks;
+  return int(share < kNormFewestRows ? kNormFewestRows : share);
 }
 inline std::int64_t norm_row_blocks(std::int64_t rows) {
   return (rows + norm_rows_per_block(rows) - 1) / norm_rows_per_block(rows);
+}
+
+/// At least as many, and no fewer for more rows: memory for the largest batch serves the smaller
+/// ones, though their blocks may be more.
+inline std::int64_t norm_most_row_blocks(std::int64_t rows) {
+  const std::int64_t shortest = (rows + kNormFewestRows - 1) / kNormFewestRows;
+  return shortest < kNormMostBlocks ? shortest : kNormMostBlocks;
 }
 
 template <int P>

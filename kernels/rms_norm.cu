@@ -142,7 +142,7 @@ void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor we
 }
 
 TensorType rms_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype) {
-  return {accumulation_type(dtype), Shape{norm_row_blocks(rows), cols}};
+  return {accumulation_type(dtype), Shape{norm_most_row_blocks(rows), cols}};
 }
 
 void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {

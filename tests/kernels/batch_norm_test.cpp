@@ -174,5 +174,17 @@ TEST(BatchNorm, RefusesToTrainWithASingleElement) {
   EXPECT_EQ(y.download(), (std::vector<float>{1, 2, 3}));
 }
 
+TEST(ChannelShape, PartialsOfMoreSamplesServeFewer) {
+  for (const std::int64_t inner : {1, 2, 784, 4096, 20000}) {
+    std::int64_t before = 0;
+    for (std::int64_t samples = 0; samples < 5000; ++samples) {
+      const ChannelShape shape{samples, 3, inner};
+      ASSERT_LE(shape.ranges(), shape.partials()[0]) << samples << " x " << inner;
+      ASSERT_LE(before, shape.partials()[0]) << samples << " x " << inner;
+      before = shape.partials()[0];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

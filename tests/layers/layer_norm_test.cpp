@@ -1,5 +1,6 @@
 #include "layers/layer_norm.h"
 
+#include "layers/rms_norm.h"
 #include "support/backend.h"
 #include "support/model.h"
 
@@ -36,6 +37,19 @@ TEST(LayerNormTest, RefusesWhatItCannotNormalise) {
   EXPECT_THROW(LayerNorm(-1), Error);
   EXPECT_THROW(LayerNorm(4, 0.0), Error);
   EXPECT_THROW(LayerNorm(4).infer({{DType::float32, {2, 5}}}), Error);
+}
+
+// 8192 rows are summed by 256 blocks, 8064 by 261.
+TEST(LayerNormTest, ASmallerBatchMayTakeMoreBlocks) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  const Value x = model.input({64, 128, 2}, true);
+  const Value y = layer_norm(rms_norm(x));
+  model.compile({.outputs = {y}, .seeds = {y}});
+  model.graph.set_batch(63);
+  upload(model.context, model.graph.gradient(y), std::vector<float>(63 * 128 * 2, 1.0f));
+  model.step();
+  expect_near(model.gradients().at("layer_norm1.bias"), {63 * 128, 63 * 128}, 1e-6);
 }
 
 }  // namespace
