@@ -166,7 +166,8 @@ void Trainer::checkpoint_if_due() {
   read_metrics();
   options_.on_checkpoint();
   const double end = run_seconds();
-  next_checkpoint_ = end + std::max(options_.checkpoint_seconds, 19 * (end - begin));
+  const double pause = (1 / options_.checkpoint_share - 1) * (end - begin);
+  next_checkpoint_ = end + std::max(options_.checkpoint_seconds, pause);
 }
 
 // Asks rather than waits: asking is what lets deferred streams of the host go on, and a GPU is

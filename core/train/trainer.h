@@ -55,10 +55,11 @@ struct TrainerOptions {
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(const EpochReport&)> on_epoch = {};
   /// Called between updates, when all that was queued has run, so that the run can be saved: model,
-  /// optimizer and state(). Every checkpoint_seconds, and so seldom that it takes no more than a
-  /// twentieth of the time.
+  /// optimizer and state(). Every checkpoint_seconds, and so seldom that it takes no more than
+  /// checkpoint_share of the time.
   std::function<void()> on_checkpoint = {};
   double checkpoint_seconds = 30;
+  double checkpoint_share = 0.05;  ///< in (0, 1]
 };
 
 class Trainer {

@@ -61,7 +61,10 @@ TEST_P(ResumeTest, EqualsTheRunThatNeverStopped) {
       stop = true;
     };
     SmallRun first(recipe, kSamples,
-                   {.stop = &stop, .on_checkpoint = checkpoint, .checkpoint_seconds = 0},
+                   {.stop = &stop,
+                    .on_checkpoint = checkpoint,
+                    .checkpoint_seconds = 0,
+                    .checkpoint_share = 1},
                    GetParam().loading);
     self = &first;
     first.trainer.run();
