@@ -26,8 +26,11 @@ void Dropout::forward(Context& context, const ForwardCall& call) {
 }
 
 void Dropout::backward(Context& context, const BackwardCall& call) {
-  if (call.dx[0].wanted())
+  if (!call.dx[0].wanted()) return;
+  if (context.training())
     dropout(context.stream(), call.dx[0], call.dy[0], p_, context.random(), place_);
+  else
+    contribute(context.stream(), call.dx[0], call.dy[0]);
 }
 
 Value dropout(const Value& x, float p) { return x.graph().apply(Dropout(p), {x}); }

@@ -57,7 +57,7 @@ void Linear::prepare(Context& context, const Signature& x) {
   for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
     const Gradient weight_gradient{weight_.gradient().tensor, mode};
     const Gradient bias_gradient =
-        options_.bias ? Gradient{bias_.gradient().tensor, mode} : Gradient{};
+        options_.bias && bias_.trainable() ? Gradient{bias_.gradient().tensor, mode} : Gradient{};
     if (weight_.trainable())
       prepare_matmul(context,
                      linear_weight_gradient(input, output, weight_gradient, bias_gradient));

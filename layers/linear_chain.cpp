@@ -175,6 +175,7 @@ class Search {
       const auto* linear = as_linear(node);
       if (!linear || (!found.nodes.empty() && !trainable(*linear))) return trimmed(found);
       if (found.nodes.empty() && !trainable(*linear)) return {};
+      if (applies_again(found, *linear)) return trimmed(found);
       found.nodes.push_back(node);
       found.stages.push_back({program_.nodes[std::size_t(node)].name, *linear});
       const NodeId activation = only_consumer(node);
@@ -195,6 +196,13 @@ class Search {
   // Frozen layers stay apart: a chain computes all its parameters' gradients.
   static bool trainable(const Linear& linear) {
     return linear.weight().trainable() && linear.bias().trainable();
+  }
+
+  // One node can write a parameter's gradient once, overwriting or adding.
+  static bool applies_again(const Found& found, const Linear& linear) {
+    return std::ranges::any_of(found.stages, [&](const LinearChain::Stage& stage) {
+      return stage.linear.weight() == linear.weight();
+    });
   }
 
   LinearChain::Activation activation_kind(NodeId node) const {

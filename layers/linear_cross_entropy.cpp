@@ -130,6 +130,9 @@ void rewrite_linear_losses(Program& program, const std::set<ValueId>& kept) {
     const Node head = program.nodes[std::size_t(producer)];
     const auto* linear = dynamic_cast<const Linear*>(head.layer.get());
     if (!linear || linear->options().out < kFewestClasses) continue;
+    // A bias that learns alone has no product to ride on, and sums with scratch of backward's.
+    if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())
+      continue;
     program.rewrites.push_back(str("linear_cross_entropy: ", head.name, " and ", loss.name));
     program.replace({producer, id},
                     {.name = program.unused_name("linear_cross_entropy", true),

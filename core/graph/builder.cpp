@@ -30,6 +30,8 @@ Builder::Builder(std::string scope, Signature inputs, Signature outputs, DType c
 void Builder::parameter(Parameter& handle, const ParameterSpec& spec) {
   Parameter::State& state = *handle.state_;
   const std::string name = scope_.empty() ? spec.name : scope_ + "." + spec.name;
+  ADJOINT_CHECK(!state.master.defined(), name, ": expected a layer that no other graph holds, got ",
+                "the one of ", state.name, "; give each graph layers of its own");
   if (state.declared) {
     ADJOINT_CHECK(state.spec.shape == spec.shape, name, ": shares parameter ", state.name,
                   " of shape ", state.spec.shape, ", but needs ", spec.shape);

@@ -77,6 +77,7 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
   const std::vector<bool> influences = find_influences(program, ends);
   result.has_gradient.resize(program.values.size());
   result.runs_backward.resize(program.nodes.size());
+  result.makes_gradient.resize(program.nodes.size());
   result.contributions.resize(program.values.size());
   const auto active = [&](ValueId id) {
     return depends[std::size_t(id)] && influences[std::size_t(id)];
@@ -99,9 +100,16 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
   // In order of time: losses during forward, then the others backward.
   for (std::size_t i = 0; i < program.nodes.size(); ++i) {
     const Node& node = program.nodes[i];
-    if (node.layer->traits().gradient_in_forward && any_of(influences, node.outputs))
-      contribute(static_cast<NodeId>(i), time.forward(static_cast<NodeId>(i)));
+    if (!node.layer->traits().gradient_in_forward || !any_of(influences, node.outputs)) continue;
+    result.makes_gradient[i] = true;
+    contribute(static_cast<NodeId>(i), time.forward(static_cast<NodeId>(i)));
   }
+  for (ValueId seed : result.seeds)
+    ADJOINT_CHECK(
+        result.contributions[std::size_t(seed)].empty(),
+        "Graph: ", program.values[std::size_t(seed)].name,
+        " has a gradient of its own, and is read by a loss that makes its gradient before "
+        "that is given; put the losses together with total_loss");
   for (std::size_t i = program.nodes.size(); i-- > 0;) {
     const Node& node = program.nodes[i];
     const bool learns = std::ranges::any_of(declarations[i].parameters,

@@ -32,6 +32,8 @@ struct Contribution {
 struct Differentiation {
   /// Whether the node's backward is called.
   std::vector<bool> runs_backward;
+  /// Whether the node, a loss, makes gradients in forward: those that something is trained by.
+  std::vector<bool> makes_gradient;
   /// Whether each value has a gradient.
   std::vector<bool> has_gradient;
   /// Contributions to each value's gradient in order of time; the first overwrites, later ones add.

@@ -52,7 +52,8 @@ std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
 // ---- compiling
 
 void Graph::compile(const CompileOptions& options) {
-  ADJOINT_CHECK(!compiled(), "Graph: compile() was called twice");
+  ADJOINT_CHECK(declarations_.empty(),
+                "Graph: compile() was called twice; after an error record the model anew");
   ADJOINT_CHECK(!program_.nodes.empty(), "Graph: nothing was applied; there is nothing to compile");
   ADJOINT_CHECK(is_floating(options.compute_type), "Graph: expected a floating compute type, got ",
                 name(options.compute_type));
@@ -76,7 +77,12 @@ void Graph::compile(const CompileOptions& options) {
   allocate(options.reuse_memory);
   store_ = std::make_unique<ParameterStore>(context_, declarations_, options.compute_type,
                                             options.accumulate);
-  set_batch(max_batch_);
+  try {
+    set_batch(max_batch_);
+  } catch (...) {
+    store_ = nullptr;  // nothing can run
+    throw;
+  }
 }
 
 void Graph::build_layers(DType compute_type) {
@@ -86,6 +92,12 @@ void Graph::build_layers(DType compute_type) {
     Builder builder(node.name, program_.types(node.inputs), program_.types(node.outputs),
                     compute_type, node.place, declarations_[i]);
     node.layer->build(builder);
+    const std::vector<Parameter>& all = declarations_[i].parameters;
+    for (std::size_t k = 0; k < all.size(); ++k)
+      ADJOINT_CHECK(std::find(all.begin(), all.begin() + std::ptrdiff_t(k), all[k]) ==
+                        all.begin() + std::ptrdiff_t(k),
+                    "Graph: ", node.name, " declares ", all[k].name(),
+                    " twice; a layer writes a parameter's gradient once");
   }
 }
 
@@ -165,11 +177,10 @@ Graph::Binding Graph::bind(std::int64_t batch) const {
       bound.backward_y.push_back(traits.backward_reads_y ? bound.y.back() : Tensor());
       bound.dy.push_back(gradient_tensor(output));
     }
-    if (traits.gradient_in_forward) claim_parameters(id);
+    if (differentiation_.makes_gradient[i]) claim_parameters(id);
   }
   for (std::size_t i = program_.nodes.size(); i-- > 0;)
-    if (!program_.nodes[i].layer->traits().gradient_in_forward && differentiation_.runs_backward[i])
-      claim_parameters(static_cast<NodeId>(i));
+    if (differentiation_.runs_backward[i]) claim_parameters(static_cast<NodeId>(i));
   return binding;
 }
 
@@ -179,9 +190,10 @@ void Graph::set_batch(std::int64_t batch) {
                 " (what it was recorded for), got ", batch);
   auto found = bindings_.find(batch);
   if (found == bindings_.end()) {
-    found = bindings_.emplace(batch, bind(batch)).first;
+    Binding made = bind(batch);
     for (std::size_t i = 0; i < program_.nodes.size(); ++i)
-      program_.nodes[i].layer->prepare(context_, found->second.nodes[i].types);
+      program_.nodes[i].layer->prepare(context_, made.nodes[i].types);
+    found = bindings_.emplace(batch, std::move(made)).first;
   }
   batch_ = batch;
   bound_ = &found->second;
@@ -206,10 +218,11 @@ void Graph::forward() {
     const BoundNode& bound = bound_->nodes[i];
     std::vector<Gradient> dx;
     if (layer.traits().gradient_in_forward) {
-      dx = context_.training() ? bound.dx : std::vector<Gradient>(bound.x.size());
+      const bool wanted = context_.training() && differentiation_.makes_gradient[i];
+      dx = wanted ? bound.dx : std::vector<Gradient>(bound.x.size());
       for (Parameter& parameter : declarations_[i].parameters)
         ParameterStore::set_mode(parameter, GradientMode::none);
-      if (context_.training()) set_gradient_modes(static_cast<NodeId>(i), bound);
+      if (wanted) set_gradient_modes(static_cast<NodeId>(i), bound);
     }
     layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = dx});
   }
@@ -279,6 +292,13 @@ Tensor Graph::gradient(const Value& value) const {
   ADJOINT_CHECK(
       region >= 0, "Graph: ", program_.values[std::size_t(value.id())].name,
       " has no gradient; name it in CompileOptions::seeds, or record it with wants_gradient");
+  const bool seed =
+      std::ranges::find(differentiation_.seeds, value.id()) != differentiation_.seeds.end();
+  ADJOINT_CHECK(seed || plan_.regions[std::size_t(region)].last ==
+                            2 * static_cast<int>(program_.nodes.size()),
+                "Graph: the memory of the gradient of ",
+                program_.values[std::size_t(value.id())].name,
+                " is reused during the step; record an input with wants_gradient to read it");
   return region_tensor(region, type);
 }
 
@@ -294,7 +314,7 @@ std::int64_t Graph::backward_multiply_adds() const {
   for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
     const BoundNode& bound = bound_->nodes[i];
     const Layer& layer = *program_.nodes[i].layer;
-    const bool runs = differentiation_.runs_backward[i] || layer.traits().gradient_in_forward;
+    const bool runs = differentiation_.runs_backward[i] || differentiation_.makes_gradient[i];
     if (!runs) continue;
     // One product of the forward's size for the parameters, one for the inputs where they are
     // wanted.

@@ -71,6 +71,14 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>
   refresh(context);
 }
 
+ParameterStore::~ParameterStore() {
+  for (const Parameter& parameter : parameters_) {
+    Parameter::State& state = *parameter.state_;
+    state.value = state.master = Tensor();
+    state.gradient = {};
+  }
+}
+
 ParameterStore::Slab ParameterStore::allocate(Context& context,
                                               const std::vector<Parameter>& parameters,
                                               const std::string& owner, DType compute_type) const {

@@ -16,6 +16,10 @@ class ParameterStore {
   /// `accumulate`: a 16-bit gradient gets a float32 slab beside it, for sums over micro-steps.
   ParameterStore(Context& context, const std::vector<Declarations>& declarations,
                  DType compute_type, bool accumulate);
+  /// Takes the memory from the parameters: their layers may go into another graph.
+  ~ParameterStore();
+  ParameterStore(const ParameterStore&) = delete;
+  ParameterStore& operator=(const ParameterStore&) = delete;
 
   /// In build order, frozen ones included.
   const std::vector<Parameter>& parameters() const { return parameters_; }

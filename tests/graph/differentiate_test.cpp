@@ -109,5 +109,21 @@ TEST(Program, NamesAreUnique) {
   EXPECT_EQ(names, (std::vector<std::string>{"linear1", "linear2", "head", "head2"}));
 }
 
+TEST(Differentiate, OnlyLossesMakeGradients) {
+  ProgramBuilder b;
+  const ValueId h = b.apply(kLinear, {b.input(4)});
+  const ValueId loss = b.apply(kLoss, {h});
+  b.apply(kLoss, {h});  // node 2: looked at, not trained by
+  EXPECT_EQ(derive(b, {loss}).makes_gradient, (std::vector<bool>{false, true, false}));
+}
+
+TEST(Differentiate, ASeedIsGivenBeforeAnyoneAddsToIt) {
+  ProgramBuilder b;
+  const ValueId h = b.apply(kLinear, {b.input(4)});
+  const ValueId loss = b.apply(kLoss, {h});  // adds to h's gradient during forward
+  EXPECT_THROW(derive(b, {loss, h}), Error);
+  EXPECT_THROW(derive(b, {loss}, {h}), Error);
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -59,5 +59,17 @@ TEST_F(DropoutTest, RefusesProbabilitiesOutsideZeroToOne) {
   for (float p : {-0.1f, 1.0f, std::nanf("")}) EXPECT_THROW(Dropout{p}, Error) << p;
 }
 
+TEST_F(DropoutTest, PassesGradientsOnInEvaluation) {
+  TestModel model;
+  const Value x = model.input({4, 4}, true);
+  const Value y = dropout(x, 0.9f);
+  model.compile({.outputs = {y}, .seeds = {y}});
+  model.context.set_training(false);
+  const std::vector<float> seed(16, 3.0f);
+  upload(model.context, model.graph.gradient(y), seed);
+  model.step();
+  EXPECT_EQ(model.gradient(x), seed);
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -75,5 +75,20 @@ TEST_F(LinearChainTest, IsListedWithWhatItTookIn) {
                 "linear(5)"}));
 }
 
+TEST_F(LinearChainTest, ALayerAppliedAgainStaysOutside) {
+  TestModel model;
+  const Linear twice(6, 6);
+  const Value h = relu(model.graph.apply(Linear(twice), {model.input({4, 6})}));
+  const Value y = linear(relu(model.graph.apply(Linear(twice), {h})), 3);
+  model.compile({.outputs = {y}, .seeds = {y}});
+  EXPECT_EQ(model.kinds(), (std::vector<std::string>{"linear", "relu", "linear_chain"}));
+  upload(model.context, model.graph.gradient(y), std::vector<float>(12, 1.0f));
+  model.step();
+  const auto first = model.gradients();
+  upload(model.context, model.graph.gradient(y), std::vector<float>(12, 1.0f));
+  model.step();
+  EXPECT_EQ(model.gradients(), first) << "what the step before left is overwritten";
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -40,5 +40,32 @@ TEST(LinearCrossEntropyTest, LeavesSmallHeadsAndReadLogitsAlone) {
   EXPECT_EQ(read.kinds(), (std::vector<std::string>{"linear", "softmax_cross_entropy"}));
 }
 
+TEST(LinearCrossEntropyTest, OneThatIsNoLossIsOnlyLookedAt) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  const Value x = model.input({4, 6});
+  const Value loss = softmax_cross_entropy(linear(x, 3), model.labels({4}, 3));
+  const Value seen = softmax_cross_entropy(linear(x, 2100), model.labels({4}, 2100));
+  model.compile({.losses = {loss}, .outputs = {seen}});
+  model.step();
+  EXPECT_GT(model.read(seen)[0], 0.0f);
+  const auto gradients = model.gradients();
+  EXPECT_EQ(gradients.at("linear2.weight"), std::vector<float>(2100 * 6));
+  EXPECT_NE(gradients.at("linear1.weight"), std::vector<float>(3 * 6));
+}
+
+TEST(LinearCrossEntropyTest, LeavesABiasThatLearnsAloneApart) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  Linear head(6, 2100);
+  Parameter(head.weight()).set_trainable(false);
+  const Value logits = model.graph.apply(head, {model.input({4, 6})});
+  const Value loss = softmax_cross_entropy(logits, model.labels({4}, 2100));
+  model.compile({.losses = {loss}});
+  EXPECT_EQ(model.kinds(), (std::vector<std::string>{"linear", "softmax_cross_entropy"}));
+  model.step();
+  EXPECT_NE(model.gradients().at("linear1.bias"), std::vector<float>(2100));
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

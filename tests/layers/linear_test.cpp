@@ -101,5 +101,16 @@ TEST_F(LinearTest, AFrozenWeightStillLetsTheBiasLearn) {
       (std::map<std::string, std::vector<float>>{{"linear1.bias", std::vector<float>(3, 10.0f)}}));
 }
 
+TEST_F(LinearTest, AFrozenBiasIsPreparedAsItRuns) {
+  TestModel model;
+  Linear layer(4, 3);
+  Parameter(layer.bias()).set_trainable(false);
+  const Value y = model.graph.apply(layer, {model.input({5, 4}, true)});
+  model.compile({.outputs = {y}, .seeds = {y}});
+  model.context.stream().begin_capture();
+  model.step();
+  EXPECT_EQ(model.context.stream().end_capture().operations().size(), 3u) << "y, dx, dW";
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,0 +1,103 @@
+// What a graph promises its caller beside results: which layers it takes, what can be read, and how
+// it is left by errors.
+#include "core/graph/graph.h"
+
+#include <gtest/gtest.h>
+
+#include "base/expect_error.h"
+#include "layers/linear.h"
+#include "layers/relu.h"
+#include "support/backend.h"
+#include "support/model.h"
+
+namespace adjoint::inline ADJOINT_BACKEND {
+namespace {
+
+using GraphTest = DeviceTest;
+
+/// Copies its input; its preparation for a batch fails as often as told.
+class Unprepared : public LayerOf<Unprepared> {
+ public:
+  explicit Unprepared(int failures) : failures_(failures) {}
+  std::string kind() const override { return "unprepared"; }
+  Signature infer(const Signature& x) const override { return x; }
+  void prepare(Context&, const Signature& x) override {
+    ADJOINT_CHECK(x[0].shape[0] != 2 || failures_-- <= 0, "unprepared: no memory");
+    prepared_ = x[0].shape[0];
+  }
+  void forward(Context& context, const ForwardCall& call) override {
+    ADJOINT_CHECK(prepared_ == call.x[0].shape()[0], "unprepared: expected to be prepared");
+    copy_on_device(context.stream(), call.y[0].data(), call.x[0].data(), call.x[0].type().bytes());
+  }
+  void backward(Context&, const BackwardCall&) override {}
+
+ private:
+  int failures_;
+  std::int64_t prepared_ = 0;
+};
+
+TEST_F(GraphTest, ALayerBelongsToOneGraphAtATime) {
+  const auto layer = std::make_shared<Linear>(4, 3);
+  std::vector<float> weight;
+  {
+    TestModel first;
+    const Value y = first.graph.apply(layer, {first.input({2, 4})})[0];
+    first.compile({.outputs = {y}, .seeds = {y}});
+    weight = download<float>(first.context, layer->weight().value());
+    TestModel second;
+    const Value other = second.graph.apply(layer, {second.input({2, 4})})[0];
+    test::expect_error([&] { second.compile({.outputs = {other}}); },
+                       {"linear1.weight", "no other graph", "layers of its own"});
+    EXPECT_EQ(download<float>(first.context, layer->weight().value()), weight);
+  }
+  EXPECT_FALSE(layer->weight().value().defined()) << "its memory went with the graph";
+  TestModel later;
+  const Value y = later.graph.apply(layer, {later.input({2, 4})})[0];
+  later.compile({.outputs = {y}});
+  later.graph.forward();
+  EXPECT_EQ(later.read(y).size(), 6u);
+}
+
+TEST_F(GraphTest, AFailedPreparationCanBeRepeated) {
+  TestModel model;
+  const Value x = model.input({3, 4});
+  const Value y = model.graph.apply(Unprepared(1), {x});
+  model.compile({.outputs = {y}});
+  EXPECT_THROW(model.graph.set_batch(2), Error);
+  EXPECT_EQ(model.graph.batch(), 3);
+  model.graph.set_batch(2);
+  model.graph.forward();
+  EXPECT_EQ(model.read(y), model.read(x));
+}
+
+TEST_F(GraphTest, AFailedCompilationLeavesNothingToRun) {
+  TestModel model;
+  const Value y = model.graph.apply(Unprepared(1), {model.input({2, 4})});
+  EXPECT_THROW(model.compile({.outputs = {y}}), Error);
+  EXPECT_FALSE(model.graph.compiled());
+  EXPECT_THROW(model.graph.forward(), Error);
+  test::expect_error([&] { model.compile({.outputs = {y}}); }, {"record the model anew"});
+}
+
+TEST_F(GraphTest, GradientsWhoseMemoryIsReusedAreNotHandedOut) {
+  TestModel model;
+  const Value x = model.input({2, 4}, true);
+  const Value hidden = relu(x);
+  const Value y = relu(linear(hidden, 4));
+  model.compile({.outputs = {y}, .seeds = {y}});
+  EXPECT_TRUE(model.graph.gradient(x).defined());
+  EXPECT_TRUE(model.graph.gradient(y).defined());
+  test::expect_error([&] { model.graph.gradient(hidden); }, {"gradient of", "is reused"});
+}
+
+TEST_F(GraphTest, ParametersAreFrozenBeforeCompiling) {
+  TestModel model;
+  const auto layer = std::make_shared<Linear>(4, 3);
+  const Value y = model.graph.apply(layer, {model.input({2, 4})})[0];
+  model.compile({.outputs = {y}});
+  test::expect_error([&] { Parameter(layer->weight()).set_trainable(false); },
+                     {"linear1.weight", "before the graph is compiled"});
+}
+
+}  // namespace
+}  // namespace adjoint::inline ADJOINT_BACKEND
