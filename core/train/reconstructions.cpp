@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/device/transfer.h"
 #include "core/train/evaluator.h"
+#include "kernels/dispatch.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -22,12 +23,12 @@ std::uint8_t pixel_of(float value, const PixelStatistics& pixels) {
 }
 
 std::vector<float> first_floats(Context& context, const Tensor& tensor, std::int64_t count) {
-  if (tensor.dtype() == DType::bfloat16) {
-    const std::vector<bfloat16> all = download<bfloat16>(context, tensor);
-    return {all.begin(), all.begin() + count};
-  }
-  const std::vector<float> all = download<float>(context, tensor);
-  return {all.begin(), all.begin() + count};
+  std::vector<float> first;
+  dispatch_floating(tensor.dtype(), "reconstructions", [&]<class T>() {
+    const std::vector<T> all = download<T>(context, tensor);
+    first.assign(all.begin(), all.begin() + count);
+  });
+  return first;
 }
 
 }  // namespace
