@@ -74,6 +74,22 @@ class Context {
   std::unique_ptr<MatmulEngines> matmul_engines_;
 };
 
+/// Puts a context into the training or the evaluation form for a scope; afterwards, also where an
+/// exception ends the scope, it is in the form it was in.
+class ScopedTraining {
+ public:
+  ScopedTraining(Context& context, bool training) : context_(context), before_(context.training()) {
+    context.set_training(training);
+  }
+  ~ScopedTraining() { context_.set_training(before_); }
+  ScopedTraining(const ScopedTraining&) = delete;
+  ScopedTraining& operator=(const ScopedTraining&) = delete;
+
+ private:
+  Context& context_;
+  bool before_;
+};
+
 /// One device of this backend as `adjoint devices` lists it.
 struct DeviceInfo {
   std::string name;  ///< "NVIDIA H200" or the CPU's model name

@@ -72,8 +72,7 @@ void draw_reconstructions(const std::filesystem::path& path, Model& model, Loade
                           const Shape& sample, const PixelStatistics& pixels) {
   Graph& graph = *model.graph;
   Context& context = graph.context();
-  const bool was_training = context.training();
-  context.set_training(false);
+  const ScopedTraining evaluating(context, false);
   loader.begin_epoch(0);
   const std::int64_t size = loader.next_size();
   loader.advance();
@@ -85,7 +84,6 @@ void draw_reconstructions(const std::filesystem::path& path, Model& model, Loade
   graph.forward();
   loader.batch_queued();
   const std::vector<float> outputs = first_floats(context, graph.tensor(model.prediction), count);
-  context.set_training(was_training);
   write_png(path, reconstruction_picture(sample, pixels, inputs, outputs));
 }
 

@@ -134,6 +134,23 @@ TEST_F(MemoryTest, ContextStartsWithStepZero) {
   EXPECT_TRUE(context.training());
 }
 
+TEST_F(MemoryTest, TheModeOfAScopeEndsWithIt) {
+  Context context;
+  expect_error(
+      [&] {
+        const ScopedTraining evaluating(context, false);
+        EXPECT_FALSE(context.training());
+        {
+          const ScopedTraining training(context, true);
+          EXPECT_TRUE(context.training());
+        }
+        EXPECT_FALSE(context.training());
+        ADJOINT_FAIL("planted failure");
+      },
+      {"planted failure"});
+  EXPECT_TRUE(context.training());
+}
+
 TEST_F(MemoryTest, WorkspaceGrowsAndStays) {
   Context context;
   void* first = context.workspace(1000);

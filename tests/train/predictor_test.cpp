@@ -83,6 +83,17 @@ TEST_F(PredictorTest, ScoresAreTheModels) {
   }
 }
 
+TEST_F(PredictorTest, AFailureLeavesTheTrainingFormOn) {
+  const Saved saved(kDigits + kModel + "10" + kEnd);
+  Context context;
+  Predictor predictor(context, saved.folder());
+  predictor.run(saved.data.test);
+  // The last that is allocated fails now.
+  context.memory().set_limit(context.memory().use().peak - 1);
+  expect_error([&] { predictor.run(saved.data.test); }, {"for 'predictions'"});
+  EXPECT_TRUE(context.training());
+}
+
 TEST_F(PredictorTest, NumbersAreInTheUnitsOfTheData) {
   const Saved saved(
       "[data]\nname = \"regression\"\ntrain_count = 200\ntest_count = 50\n[loss]\ntype = "
@@ -202,6 +213,22 @@ TEST_F(PredictorTest, ReconstructionsAreDrawnInEveryPrecision) {
         ASSERT_NEAR(picture.pixels[std::size_t((6 + 3 * y) * picture.width + 6 + 3 * x)],
                     run.digits.images[std::size_t(28 * y + x)], 1);
   }
+}
+
+TEST_F(PredictorTest, AFailedDrawingLeavesTheTrainingFormOn) {
+  const ScratchFolder scratch;
+  Autoencoder run("float32");
+  run.digits.sample = {1, 14, 28};
+  run.digits.images.resize(run.digits.images.size() / 2);
+  Loader narrow(run.context, std::make_shared<Dataset>(run.digits),
+                {.batch = 12, .shuffle = false});
+  expect_error(
+      [&] {
+        draw_reconstructions(scratch / "p.png", run.model, narrow, run.digits.sample,
+                             {.deviation = 1});
+      },
+      {"expected rows as wide as the batch's"});
+  EXPECT_TRUE(run.context.training());
 }
 
 TEST(Predictions, AreProbabilitiesInOrder) {
