@@ -25,6 +25,7 @@
 
 #include "core/base/error.h"
 #include "core/device/counters.h"
+#include "core/device/cuda/status.h"
 #include "core/device/matmul_engine.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -266,6 +267,7 @@ class CublasLtEngine : public MatmulEngine {
 
  private:
   cublasLtHandle_t handle() {
+    bind_thread_to_device();  // the library takes the current device
     if (!handle_)
       handle_ = std::make_unique<Handle>();  // not before a product is met: needs a device
     return handle_->get();
