@@ -35,6 +35,8 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
+  /// The same for all contexts that there are at one time: another one is refused.
+  int device() const { return device_.ordinal; }
   Stream& stream() { return stream_; }
   Memory& memory() { return memory_; }
   MatmulEngines& matmul_engines() { return *matmul_engines_; }
@@ -59,7 +61,16 @@ class Context {
   void set_training(bool training) { training_ = training; }
 
  private:
-  int device_;  ///< first: the memory and the stream belong to it
+  /// The process's device, selected as long as this lives.
+  struct SelectedDevice {
+    explicit SelectedDevice(int ordinal);
+    ~SelectedDevice();
+    SelectedDevice(const SelectedDevice&) = delete;
+    SelectedDevice& operator=(const SelectedDevice&) = delete;
+    const int ordinal;
+  };
+
+  SelectedDevice device_;  ///< first: the memory and the stream belong to it
   std::uint64_t seed_;
   bool training_ = true;
   Memory memory_;

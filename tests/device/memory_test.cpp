@@ -182,6 +182,18 @@ TEST_F(MemoryTest, UnknownDeviceIsAnError) {
   expect_error([&] { Context context({.device = 4711}); }, {"4711"});
 }
 
+TEST_F(MemoryTest, ContextsShareOneDevice) {
+  if (devices().size() < 2) GTEST_SKIP() << "needs two devices";
+  {
+    const Context first;
+    expect_error([&] { Context context({.device = 1}); }, {"device 1", "contexts on device 0"});
+    EXPECT_EQ(first.device(), 0);
+    const Context second;
+  }
+  const Context other({.device = 1});
+  EXPECT_EQ(other.device(), 1);
+}
+
 #ifdef ADJOINT_CHECKED
 TEST_F(MemoryTest, CheckingBuildsFillWithNaN) {
   Context context;

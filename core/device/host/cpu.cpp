@@ -88,6 +88,8 @@ int select_device(int ordinal) {
   return ordinal;
 }
 
+void release_device() noexcept {}
+
 DeviceCapacity device_capacity() { return host_memory(); }
 
 std::vector<DeviceInfo> devices() {
