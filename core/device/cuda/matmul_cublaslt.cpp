@@ -215,6 +215,7 @@ std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 class CublasLtEngine : public MatmulEngine {
  public:
   std::string name() const override { return "cublaslt"; }
+  std::string library() const override { return str("cuBLASLt ", cublasLtGetVersion()); }
   bool needs_alignment() const override { return true; }
 
   std::vector<std::string> details(const MatmulForm& form, int limit) override {
