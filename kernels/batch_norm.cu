@@ -311,7 +311,11 @@ void batch_norm_backward(Stream& stream, const BatchNormBackward& call) {
   const Tensor weight_grad = checked("weight_grad", call.weight_grad, parameter);
   const Tensor bias_grad = checked("bias_grad", call.bias_grad, parameter);
   check_operand(kName, "scratch", call.scratch, batch_norm_scratch(shape, x.dtype()));
-  if (shape.channels == 0) return;
+  if (x.count() == 0) {
+    store_empty_sums(stream, call.weight_grad);
+    store_empty_sums(stream, call.bias_grad);
+    return;
+  }
   const Tensor sums(call.scratch.data(), call.scratch.dtype(), {2, shape.channels});
   dispatch_channel_rows(
       shape, kName, x, {x, call.dy, dx, call.mean, call.rstd, sums},

@@ -5,6 +5,7 @@
 // bit.
 #pragma once
 
+#include "core/tensor/gradient.h"
 #include "kernels/channels.h"
 #include "kernels/column_sum.cuh"
 #include "kernels/row.h"
@@ -149,6 +150,12 @@ void dispatch_channels(const ChannelShape& shape, const Function& function) {
 template <class T>
 T* data_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+/// The gradient of a parameter where there are no elements: zeros, or nothing added.
+inline void store_empty_sums(Stream& stream, const Gradient& gradient) {
+  if (!gradient.wanted() || gradient.accumulates()) return;
+  fill_bytes(stream, gradient.tensor.data(), 0, gradient.tensor.bytes());
 }
 
 /// The launch of a kernel with a thread for each channel.

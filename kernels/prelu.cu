@@ -98,6 +98,7 @@ TensorType prelu_scratch(const ChannelShape& shape, DType dtype) {
 void prelu_forward(Stream& stream, const ChannelShape& shape, Tensor y, Tensor x, Tensor slope) {
   check_prelu(shape, x, slope);
   check_operand(kName, "y", y, x.type());
+  if (x.count() == 0) return;
   dispatch_channel_rows(shape, kName, x, {y, x, slope}, [&]<class T, int N, bool kInner>() {
     launch<prelu_kernel<T, N, kInner>>(
         stream, channel_row_launch(shape, N), shape,
@@ -115,6 +116,7 @@ void prelu_backward(Stream& stream, const ChannelShape& shape, const PReLUBackwa
     check_operand(kName, "slope_grad", call.slope_grad.tensor, call.slope.type());
     check_operand(kName, "scratch", call.scratch, prelu_scratch(shape, x.dtype()));
   }
+  if (x.count() == 0) return store_empty_sums(stream, call.slope_grad);
   dispatch_channel_rows(
       shape, kName, x, {x, call.dy, dx, call.slope}, [&]<class T, int N, bool kInner>() {
         using A = Accumulate<T>;

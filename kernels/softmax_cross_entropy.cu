@@ -51,7 +51,8 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   };
   const Values<A, 2> sums = row_sums<A>(block, in.classes, terms, x);
   const A log_z = log(sums[0]), smoothing = in.smoothing;
-  A loss = (A(1) - smoothing) * (largest + log_z - label_logit);
+  // The difference first: added to a large logit, the log z of a confident row would round away.
+  A loss = (A(1) - smoothing) * (largest - label_logit + log_z);
   if (smoothing > A(0)) {
     const A shifted = row_sum<A>(
         block, in.classes, [&](int, A x) { return x - largest; }, x);

@@ -8,8 +8,10 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 
 /// Makes the device the one that this process uses and returns its ordinal; throws Error if there
-/// is no such device, saying which there are.
+/// is no such device, saying which there are, or if another one is selected and not released.
 int select_device(int ordinal);
+/// Once for each select_device(); after the last another device may be selected.
+void release_device() noexcept;
 
 /// Bytes of device memory that the next allocation could have at most, and that the device has in
 /// all.

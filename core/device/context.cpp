@@ -9,8 +9,10 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-Context::Context(const ContextOptions& options)
-    : device_(select_device(options.device)), seed_(options.seed) {
+Context::SelectedDevice::SelectedDevice(int ordinal) : ordinal(select_device(ordinal)) {}
+Context::SelectedDevice::~SelectedDevice() { release_device(); }
+
+Context::Context(const ContextOptions& options) : device_(options.device), seed_(options.seed) {
   memory_.set_limit(options.memory_limit);
   step_buffer_ = memory_.allocate(sizeof(std::uint64_t), "random step");
   step_ = static_cast<std::uint64_t*>(step_buffer_.data());

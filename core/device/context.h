@@ -35,6 +35,8 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
+  /// The same for all contexts that there are at one time: another one is refused.
+  int device() const { return device_.ordinal; }
   Stream& stream() { return stream_; }
   Memory& memory() { return memory_; }
   MatmulEngines& matmul_engines() { return *matmul_engines_; }
@@ -59,7 +61,16 @@ class Context {
   void set_training(bool training) { training_ = training; }
 
  private:
-  int device_;  ///< first: the memory and the stream belong to it
+  /// The process's device, selected as long as this lives.
+  struct SelectedDevice {
+    explicit SelectedDevice(int ordinal);
+    ~SelectedDevice();
+    SelectedDevice(const SelectedDevice&) = delete;
+    SelectedDevice& operator=(const SelectedDevice&) = delete;
+    const int ordinal;
+  };
+
+  SelectedDevice device_;  ///< first: the memory and the stream belong to it
   std::uint64_t seed_;
   bool training_ = true;
   Memory memory_;
@@ -72,6 +83,22 @@ class Context {
   bool workspace_captured_ = false;          ///< a recording may refer to workspace_
   std::vector<Buffer> captured_workspaces_;  ///< smaller ones that recordings may refer to
   std::unique_ptr<MatmulEngines> matmul_engines_;
+};
+
+/// Puts a context into the training or the evaluation form for a scope; afterwards, also where an
+/// exception ends the scope, it is in the form it was in.
+class ScopedTraining {
+ public:
+  ScopedTraining(Context& context, bool training) : context_(context), before_(context.training()) {
+    context.set_training(training);
+  }
+  ~ScopedTraining() { context_.set_training(before_); }
+  ScopedTraining(const ScopedTraining&) = delete;
+  ScopedTraining& operator=(const ScopedTraining&) = delete;
+
+ private:
+  Context& context_;
+  bool before_;
 };
 
 /// One device of this backend as `adjoint devices` lists it.

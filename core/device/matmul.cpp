@@ -404,6 +404,8 @@ std::vector<std::string> MatmulEngines::names() const {
   return names;
 }
 
+std::string MatmulEngines::library() const { return state_->engines.front()->library(); }
+
 std::vector<MatmulChoice> MatmulEngines::choices() const {
   std::vector<MatmulChoice> made;
   for (const Decision& decision : state_->decisions) made.push_back(decision.choice);

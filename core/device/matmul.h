@@ -82,6 +82,9 @@ class MatmulEngines {
 
   /// The engines of this build, preferred first: the library's, then "tile".
   std::vector<std::string> names() const;
+  /// Name and version of the library behind the preferred one: "OpenBLAS 0.3.21 SkylakeX". Loads
+  /// it; throws Error where that fails.
+  std::string library() const;
   /// Choices so far, in the order they were made.
   std::vector<MatmulChoice> choices() const;
   /// Fixes choices made earlier (a run folder's file). An engine or detail unknown here throws

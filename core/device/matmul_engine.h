@@ -56,6 +56,9 @@ class MatmulEngine {
   virtual ~MatmulEngine() = default;
 
   virtual std::string name() const = 0;
+  /// Name and version of the library behind it, whose details say nothing of another's; empty for
+  /// our own. Throws Error where the library cannot be loaded.
+  virtual std::string library() const { return {}; }
   /// Whether its choice depends on MatmulForm::alignment; else that is always 16.
   virtual bool needs_alignment() const { return false; }
   /// Ways to run this form, best first as far as the engine knows without timing; empty if it

@@ -12,10 +12,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Times of one device say nothing of another, and a driver may know other algorithms.
-std::string device_text() {
+// Times of one device say nothing of another, and another driver or library may know other
+// algorithms. Where nothing was multiplied the library need not be there.
+std::string device_text(Context& context, const std::vector<MatmulChoice>& choices) {
   const std::vector<DeviceInfo> all = devices();
-  return all.empty() ? "none" : str(all[0].name, ", ", all[0].details);
+  const auto ordinal = static_cast<std::size_t>(context.device());
+  if (ordinal >= all.size()) return "none";
+  const std::string device = str(all[ordinal].name, ", ", all[ordinal].details);
+  return choices.empty() ? device : str(device, ", ", context.matmul_engines().library());
 }
 
 std::vector<MatmulChoice> read_choices(const Json& file) {
@@ -31,13 +35,14 @@ std::vector<MatmulChoice> read_choices(const Json& file) {
 }  // namespace
 
 void save_engine_choices(const std::filesystem::path& path, Context& context) {
+  const std::vector<MatmulChoice> made = context.matmul_engines().choices();
   Json choices = Json::array();
-  for (const MatmulChoice& choice : context.matmul_engines().choices())
+  for (const MatmulChoice& choice : made)
     choices.push_back({{"problem", choice.problem},
                        {"engine", choice.engine},
                        {"detail", choice.detail},
                        {"milliseconds", choice.milliseconds}});
-  const Json file = {{"device", device_text()}, {"matmul", choices}};
+  const Json file = {{"device", device_text(context, made)}, {"matmul", choices}};
   write_file_atomically(path, std::string_view(file.dump(2) + "\n"));
 }
 
@@ -47,7 +52,7 @@ bool restore_engine_choices(const std::filesystem::path& path, Context& context)
   try {
     const Json file = Json::parse(text, text + bytes.size());
     const std::vector<MatmulChoice> choices = read_choices(file);
-    if (file.at("device").get<std::string>() != device_text()) return false;
+    if (file.at("device").get<std::string>() != device_text(context, choices)) return false;
     context.matmul_engines().restore(choices);
     return true;
   } catch (const Json::exception& error) {

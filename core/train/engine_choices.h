@@ -13,8 +13,9 @@ namespace adjoint::inline ADJOINT_BACKEND {
 void save_engine_choices(const std::filesystem::path& path, Context& context);
 
 /// Makes the context take the choices of the file instead of its own. False, and nothing is taken,
-/// if they were made on another device. Throws Error for a file that save_engine_choices() did not
-/// write; a choice that this build does not know is reported when its problem is met.
+/// if they were made on another device or with another version of its library. Throws Error for a
+/// file that save_engine_choices() did not write; a choice that this build does not know is
+/// reported when its problem is met.
 bool restore_engine_choices(const std::filesystem::path& path, Context& context);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

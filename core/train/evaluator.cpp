@@ -55,8 +55,7 @@ Evaluation Evaluator::run() {
   Graph& graph = *model_.graph;
   Context& context = graph.context();
   Stream& stream = context.stream();
-  const bool was_training = context.training();
-  context.set_training(false);
+  const ScopedTraining evaluating(context, false);
   fill_bytes(stream, workspace_.data(), 0, workspace_.bytes());
   if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
   if (counter_ != nullptr) counter_->clear();
@@ -80,7 +79,6 @@ Evaluation Evaluator::run() {
     });
     loader_.batch_queued();
   }
-  context.set_training(was_training);
   double totals[3];
   copy_to_host(stream, totals, workspace->totals, sizeof(totals));
   stream.synchronize();

@@ -87,8 +87,7 @@ std::vector<float> Predictor::run(const Dataset& samples) {
       {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
   Graph& graph = *model_.graph;
   Stream& stream = context_.stream();
-  const bool was_training = context_.training();
-  context_.set_training(false);
+  const ScopedTraining evaluating(context_, false);
   const DType type = graph.tensor(model_.prediction).dtype();
   const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_of(type);
   const auto count = static_cast<std::size_t>(samples.count);
@@ -105,7 +104,6 @@ std::vector<float> Predictor::run(const Dataset& samples) {
     to += bytes;
     loader.batch_queued();
   }
-  context_.set_training(was_training);
   Bytes bytes(count * row_bytes);
   copy_to_host(stream, bytes.data(), all.data(), bytes.size());
   stream.synchronize();

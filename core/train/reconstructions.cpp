@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/device/transfer.h"
 #include "core/train/evaluator.h"
+#include "kernels/dispatch.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -22,12 +23,12 @@ std::uint8_t pixel_of(float value, const PixelStatistics& pixels) {
 }
 
 std::vector<float> first_floats(Context& context, const Tensor& tensor, std::int64_t count) {
-  if (tensor.dtype() == DType::bfloat16) {
-    const std::vector<bfloat16> all = download<bfloat16>(context, tensor);
-    return {all.begin(), all.begin() + count};
-  }
-  const std::vector<float> all = download<float>(context, tensor);
-  return {all.begin(), all.begin() + count};
+  std::vector<float> first;
+  dispatch_floating(tensor.dtype(), "reconstructions", [&]<class T>() {
+    const std::vector<T> all = download<T>(context, tensor);
+    first.assign(all.begin(), all.begin() + count);
+  });
+  return first;
 }
 
 }  // namespace
@@ -71,8 +72,7 @@ void draw_reconstructions(const std::filesystem::path& path, Model& model, Loade
                           const Shape& sample, const PixelStatistics& pixels) {
   Graph& graph = *model.graph;
   Context& context = graph.context();
-  const bool was_training = context.training();
-  context.set_training(false);
+  const ScopedTraining evaluating(context, false);
   loader.begin_epoch(0);
   const std::int64_t size = loader.next_size();
   loader.advance();
@@ -84,7 +84,6 @@ void draw_reconstructions(const std::filesystem::path& path, Model& model, Loade
   graph.forward();
   loader.batch_queued();
   const std::vector<float> outputs = first_floats(context, graph.tensor(model.prediction), count);
-  context.set_training(was_training);
   write_png(path, reconstruction_picture(sample, pixels, inputs, outputs));
 }
 

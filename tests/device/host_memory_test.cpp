@@ -1,12 +1,27 @@
-// Device memory of the host backend in checking builds: what only an honest program survives.
+// Device memory of the host backend: how much there is, and in checking builds what only an honest
+// program survives.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "core/device/host/cpu.h"
 #include "core/device/host/queue.h"
 #include "core/device/memory.h"
 #include "core/device/stream.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
+
+TEST(HostMemoryOfGroup, FilesInTheCacheCanBeReclaimed) {
+  std::istringstream stat(
+      "anon 5000\nfile 70000\ninactive_anon 11\nactive_anon 12\ninactive_file 40000\n"
+      "active_file 8589934592\nunevictable 0\nworkingset_refault_file 3\n");
+  EXPECT_EQ(reclaimable_bytes(stat), 8589974592u);
+  for (const char* text : {"", "anon 5000\n", "inactive_file", "inactive_file some\n"}) {
+    std::istringstream other(text);
+    EXPECT_EQ(reclaimable_bytes(other), 0u) << text;
+  }
+}
 
 #ifdef ADJOINT_CHECKED
 

@@ -66,9 +66,11 @@ TEST_F(MatmulCases, CapturedProductsReplay) {
       copy_to_device(context().stream(), o.gradient.buffer.data(), gradient.data(),
                      gradient.size());
       if (captured) {
+        const std::uint64_t before = device_counters().launches;
         context().stream().begin_capture();
         matmul(context(), o.product);
         const CapturedWork work = context().stream().end_capture();
+        EXPECT_EQ(device_counters().launches, before) << "work counts at each replay";
         EXPECT_FALSE(work.operations().empty());
         for (int i = 0; i < 3; ++i) work.replay(context().stream());
       } else {

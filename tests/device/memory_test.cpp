@@ -134,6 +134,23 @@ TEST_F(MemoryTest, ContextStartsWithStepZero) {
   EXPECT_TRUE(context.training());
 }
 
+TEST_F(MemoryTest, TheModeOfAScopeEndsWithIt) {
+  Context context;
+  expect_error(
+      [&] {
+        const ScopedTraining evaluating(context, false);
+        EXPECT_FALSE(context.training());
+        {
+          const ScopedTraining training(context, true);
+          EXPECT_TRUE(context.training());
+        }
+        EXPECT_FALSE(context.training());
+        ADJOINT_FAIL("planted failure");
+      },
+      {"planted failure"});
+  EXPECT_TRUE(context.training());
+}
+
 TEST_F(MemoryTest, WorkspaceGrowsAndStays) {
   Context context;
   void* first = context.workspace(1000);
@@ -163,6 +180,18 @@ TEST_F(MemoryTest, ContextHonoursItsLimit) {
 
 TEST_F(MemoryTest, UnknownDeviceIsAnError) {
   expect_error([&] { Context context({.device = 4711}); }, {"4711"});
+}
+
+TEST_F(MemoryTest, ContextsShareOneDevice) {
+  if (devices().size() < 2) GTEST_SKIP() << "needs two devices";
+  {
+    const Context first;
+    expect_error([&] { Context context({.device = 1}); }, {"device 1", "contexts on device 0"});
+    EXPECT_EQ(first.device(), 0);
+    const Context second;
+  }
+  const Context other({.device = 1});
+  EXPECT_EQ(other.device(), 1);
 }
 
 #ifdef ADJOINT_CHECKED

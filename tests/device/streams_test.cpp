@@ -224,6 +224,24 @@ TEST_F(StreamsTest, ThrowingBodyAbandonsTheCapture) {
   EXPECT_EQ(a.download(), (Bytes{1, 2, 1}));
 }
 
+TEST_F(StreamsTest, AnAbandonedCaptureLeavesNothingToTheNext) {
+  const DeviceVector<std::uint8_t> a(*context_, Bytes{0, 0, 0}), b(*context_, Bytes{0, 0, 0});
+  expect_error(
+      [&] {
+        capture(*stream_, [&] {
+          fill_bytes(*stream_, b.data(), 7, 3);
+          ADJOINT_FAIL("planted failure");
+        });
+      },
+      {"planted failure"});
+  const CapturedWork work = captured_fills(a.data());
+  EXPECT_EQ(work.operations().size(), 3u);
+  work.replay(*stream_);
+  stream_->synchronize();
+  EXPECT_EQ(a.download(), (Bytes{1, 2, 1}));
+  EXPECT_EQ(b.download(), (Bytes{0, 0, 0}));
+}
+
 TEST_F(StreamsTest, DestroyedDuringCaptureEndsIt) {
   {
     Stream stream;

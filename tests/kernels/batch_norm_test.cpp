@@ -151,6 +151,39 @@ TYPED_TEST(BatchNormTest, MatchesReference) {
   }
 }
 
+TYPED_TEST(BatchNormTest, WithoutElementsParametersHaveNoGradient) {
+  using T = TypeParam;
+  using A = Accumulate<T>;
+  Context& context = this->context;
+  for (const Shape& x_shape : {Shape{0, 3}, Shape{4, 0}, Shape{4, 3, 0}})
+    for (const GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
+      SCOPED_TRACE(str(x_shape));
+      const Shape channels{x_shape[1]};
+      const auto m = std::size_t(x_shape[1]);
+      const std::vector<T> sevens(m, T(7.0f)), zeros(m, T(0.0f));
+      const DeviceVector<T> none(context, 0), weight(context, sevens);
+      const DeviceVector<T> weight_grad(context, sevens), bias_grad(context, sevens);
+      const DeviceVector<A> mean(context, m), rstd(context, m);
+      const TensorType scratch_type =
+          batch_norm_scratch(channel_shape("batch_norm", x_shape), kDTypeOf<T>);
+      const DeviceVector<A> scratch(context, std::size_t(scratch_type.shape.count()));
+      const Tensor empty = none.tensor(x_shape);
+      batch_norm_backward(context.stream(), {.dx = {empty, mode},
+                                             .weight_grad = {weight_grad.tensor(channels), mode},
+                                             .bias_grad = {bias_grad.tensor(channels), mode},
+                                             .x = empty,
+                                             .dy = empty,
+                                             .weight = weight.tensor(channels),
+                                             .mean = mean.tensor(channels),
+                                             .rstd = rstd.tensor(channels),
+                                             .scratch = scratch.tensor(scratch_type.shape),
+                                             .training = false});
+      const auto& want = mode == GradientMode::overwrite ? zeros : sevens;
+      EXPECT_TRUE(same_bits(weight_grad.download(), want));
+      EXPECT_TRUE(same_bits(bias_grad.download(), want));
+    }
+}
+
 TEST(BatchNorm, RefusesToTrainWithASingleElement) {
   ADJOINT_REQUIRE_DEVICE();
   Context context;

@@ -75,5 +75,31 @@ TYPED_TEST(PReLUTest, MatchesReference) {
     expect_prelu<TypeParam>(this->context, shape);
 }
 
+TYPED_TEST(PReLUTest, WithoutElementsTheSlopeHasNoGradient) {
+  using T = TypeParam;
+  Context& context = this->context;
+  for (const ChannelShape& shape :
+       {ChannelShape{0, 3, 1}, ChannelShape{4, 0, 1}, ChannelShape{4, 1, 0}, ChannelShape{4, 3, 0}})
+    for (const GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
+      SCOPED_TRACE(str(shape.samples, " x ", shape.channels, " x ", shape.inner));
+      const auto m = std::size_t(shape.channels);
+      const std::vector<T> sevens(m, T(7.0f)), zeros(m, T(0.0f));
+      const DeviceVector<T> none(context, 0), slope(context, sevens), slope_grad(context, sevens);
+      const DeviceVector<Accumulate<T>> scratch(context, std::size_t(shape.partials().count()));
+      const Tensor empty = none.tensor({shape.samples, shape.channels, shape.inner});
+      const Shape channels{shape.channels};
+      prelu_forward(context.stream(), shape, empty, empty, slope.tensor(channels));
+      prelu_backward(context.stream(), shape,
+                     {.dx = {empty, mode},
+                      .slope_grad = {slope_grad.tensor(channels), mode},
+                      .x = empty,
+                      .dy = empty,
+                      .slope = slope.tensor(channels),
+                      .scratch = scratch.tensor(shape.partials())});
+      EXPECT_TRUE(
+          same_bits(slope_grad.download(), mode == GradientMode::overwrite ? zeros : sevens));
+    }
+}
+
 }  // namespace
 }  // namespace adjoint::inline ADJOINT_BACKEND

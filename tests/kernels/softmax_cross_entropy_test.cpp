@@ -188,6 +188,19 @@ TYPED_TEST(SoftmaxCrossEntropyTest, StandsExtremeLogits) {
   });
 }
 
+// z lies just above 1, so its rounding, and no more, is what log z is off by.
+TYPED_TEST(SoftmaxCrossEntropyTest, ConfidentRowsOfLargeLogitsKeepTheirLoss) {
+  using A = Accumulate<TypeParam>;
+  for_each_variant([&](const Variant& variant) {
+    Case<TypeParam> c{this->context, 1, 2, variant.offset};
+    c.logits.upload(from_double<TypeParam>({1024, 1016}));
+    c.labels.upload({0});
+    softmax_cross_entropy(this->context.stream(), c.call());
+    EXPECT_NEAR(double(c.totals.download()[0]), std::log1p(std::exp(-8.0)),
+                double(std::numeric_limits<A>::epsilon()));
+  });
+}
+
 TYPED_TEST(SoftmaxCrossEntropyTest, TotalsOfNoRowsAreZero) {
   Case<TypeParam> c{this->context, 0, 10, 0};
   softmax_cross_entropy(this->context.stream(), c.call());

@@ -62,6 +62,23 @@ TEST_F(EngineChoicesTest, ChoicesOfAnotherDeviceAreLeftAlone) {
   matmul(context, product.call());
 }
 
+TEST_F(EngineChoicesTest, ChoicesOfAnotherLibraryAreLeftAlone) {
+  const test::ScratchFolder folder;
+  Context context;
+  const Product product(context);
+  matmul(context, product.call());
+  save_engine_choices(folder / "engines.json", context);
+  const Bytes bytes = read_file(folder / "engines.json");
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string library = context.matmul_engines().library();
+  const std::size_t at = text.find(library);
+  ASSERT_TRUE(!library.empty() && at != std::string::npos) << text;
+  EXPECT_TRUE(restore_engine_choices(folder / "engines.json", context));
+  text.insert(at + library.size(), "1");
+  write_file_atomically(folder / "engines.json", std::string_view(text));
+  EXPECT_FALSE(restore_engine_choices(folder / "engines.json", context));
+}
+
 TEST_F(EngineChoicesTest, OtherFilesAreRefused) {
   const test::ScratchFolder folder;
   Context context;

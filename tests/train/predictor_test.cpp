@@ -8,6 +8,7 @@
 
 #include "base/expect_error.h"
 #include "base/scratch_folder.h"
+#include "core/data/png.h"
 #include "core/device/transfer.h"
 #include "core/train/datasets.h"
 #include "core/train/model_file.h"
@@ -80,6 +81,17 @@ TEST_F(PredictorTest, ScoresAreTheModels) {
     samples.sample = {1, 14, 56};
     expect_error([&] { predictor.run(samples); }, {"[1, 14, 56]", "[1, 28, 28]"});
   }
+}
+
+TEST_F(PredictorTest, AFailureLeavesTheTrainingFormOn) {
+  const Saved saved(kDigits + kModel + "10" + kEnd);
+  Context context;
+  Predictor predictor(context, saved.folder());
+  predictor.run(saved.data.test);
+  // The last that is allocated fails now.
+  context.memory().set_limit(context.memory().use().peak - 1);
+  expect_error([&] { predictor.run(saved.data.test); }, {"for 'predictions'"});
+  EXPECT_TRUE(context.training());
 }
 
 TEST_F(PredictorTest, NumbersAreInTheUnitsOfTheData) {
@@ -166,6 +178,57 @@ TEST_F(PredictorTest, ReconstructionsAreDrawnAsTheyAre) {
         reconstruction_picture({1, 2, 3}, pixels, inputs, outputs);
       },
       {"reconstructions"});
+}
+
+struct Autoencoder {
+  Recipe recipe;
+  Dataset digits;
+  Context context;
+  Model model;
+  Loader loader;
+
+  explicit Autoencoder(const std::string& precision)
+      : recipe(parse_recipe("[data]\nname = \"digits\"\ntarget = \"input\"\ntrain_count = "
+                            "20\ntest_count = 12\n[model]\nlayers = [{type = \"flatten\"}, "
+                            "{type = \"linear\", out = 784}]\n[loss]\ntype = \"mse\"\n"
+                            "[train]\nbatch = 12\nepochs = 1\nprecision = \"" +
+                                precision + "\"\n",
+                            "r.toml")),
+        digits(load_recipe_data(recipe.data).test),
+        model(build_model(context, recipe, model_options(digits))),
+        loader(context, std::make_shared<Dataset>(digits), {.batch = 12, .shuffle = false}) {}
+};
+
+TEST_F(PredictorTest, ReconstructionsAreDrawnInEveryPrecision) {
+  const ScratchFolder scratch;
+  for (const std::string precision : {"float32", "bfloat16", "float16"}) {
+    SCOPED_TRACE(precision);
+    Autoencoder run(precision);
+    draw_reconstructions(scratch / "p.png", run.model, run.loader, run.digits.sample,
+                         {.deviation = 1});
+    const Image picture = read_png(scratch / "p.png");
+    // The upper row are the inputs, each pixel three times as wide.
+    for (std::int64_t y = 0; y < 28; ++y)
+      for (std::int64_t x = 0; x < 28; ++x)
+        ASSERT_NEAR(picture.pixels[std::size_t((6 + 3 * y) * picture.width + 6 + 3 * x)],
+                    run.digits.images[std::size_t(28 * y + x)], 1);
+  }
+}
+
+TEST_F(PredictorTest, AFailedDrawingLeavesTheTrainingFormOn) {
+  const ScratchFolder scratch;
+  Autoencoder run("float32");
+  run.digits.sample = {1, 14, 28};
+  run.digits.images.resize(run.digits.images.size() / 2);
+  Loader narrow(run.context, std::make_shared<Dataset>(run.digits),
+                {.batch = 12, .shuffle = false});
+  expect_error(
+      [&] {
+        draw_reconstructions(scratch / "p.png", run.model, narrow, run.digits.sample,
+                             {.deviation = 1});
+      },
+      {"expected rows as wide as the batch's"});
+  EXPECT_TRUE(run.context.training());
 }
 
 TEST(Predictions, AreProbabilitiesInOrder) {

@@ -56,6 +56,17 @@ TEST_F(TrainerTest, TheWeightsComeBackWhereEvaluatingTheAverageFails) {
                         take_snapshot(*sound.model.graph, *sound.optimizer)));
 }
 
+TEST_F(TrainerTest, AFailedEvaluationLeavesTheTrainingFormOn) {
+  SmallRun run(small_recipe());
+  auto narrow = std::make_shared<Dataset>(*small_digits(70, 1000));
+  narrow->sample = {1, 14, 28};
+  narrow->images.resize(narrow->images.size() / 2);
+  Loader loader(run.context, narrow, {.batch = 32});
+  Evaluator evaluator(run.model, loader);
+  expect_error([&] { evaluator.run(); }, {"expected rows as wide as the batch's"});
+  EXPECT_TRUE(run.context.training());
+}
+
 // What the mean of losses divides by is no number of samples once classes have weights, nor under
 // "sum"; samples of an ignored label are neither right nor counted.
 TEST_F(TrainerTest, AccuracyIsOfTheSamplesThatCountWhateverTheLossDividesBy) {

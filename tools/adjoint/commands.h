@@ -37,7 +37,8 @@ int run_completion(const CompletionCommand& command);
 /// Reads the recipe with the command line's changes made.
 Recipe read_choice(const RecipeChoice& choice);
 /// Makes the context choose engines as the command line says; throws Error for a file of choices
-/// made on another device. After the products are known, keep_engines() writes what was tuned.
+/// made on another device or with another version of its library. After the products are known,
+/// keep_engines() writes what was tuned.
 void choose_engines(Context& context, const EngineChoice& engines);
 void keep_engines(Context& context, const EngineChoice& engines);
 /// "host, AMD EPYC ..., 2 workers", for first lines.

@@ -70,8 +70,8 @@ void choose_engines(Context& context, const EngineChoice& engines) {
   context.matmul_engines().set_tuning(engines.tune);
   if (engines.tune || engines.file.empty()) return;
   ADJOINT_CHECK(restore_engine_choices(engines.file, context), engines.file.string(),
-                " was made on another device, whose choices say nothing of this one; make them "
-                "anew with --tune");
+                " was made on another device or with another version of its library, whose choices "
+                "say nothing of this one; make them anew with --tune");
 }
 
 void keep_engines(Context& context, const EngineChoice& engines) {

@@ -105,7 +105,9 @@ class TrainRun {
     state_before_ = read_run_state(earlier_->metadata(), earlier_->name());
     if (std::filesystem::exists(folder_->engines()))
       if (!restore_engine_choices(folder_->engines(), context_))
-        log_warning("another device trained this run so far: the last digits will differ");
+        log_warning(
+            "another device, or another version of its library, trained this run so far: the last "
+            "digits will differ");
   }
 
   // Before anything of the earlier run is written over: what does not fit is to lose nothing.

@@ -1,6 +1,7 @@
 // Which GPUs there are and which one this process uses. The runtime keeps a current device per
 // thread; ours is one per process, and every thread that comes to a stream is bound to it.
 #include <atomic>
+#include <mutex>
 
 #include "core/base/error.h"
 #include "core/device/allocator.h"
@@ -12,6 +13,9 @@ namespace {
 
 std::atomic<int> device_of_process{0};
 thread_local int device_of_thread = -1;
+
+std::mutex selecting;
+int selections = 0;  // not released yet
 
 /// None without a GPU or a driver: that is no error here.
 int device_count() {
@@ -34,9 +38,20 @@ int select_device(int ordinal) {
   }
   ADJOINT_CHECK(ordinal >= 0 && ordinal < count, "Context: device ", ordinal,
                 " was asked for; this machine has ", count, " (from 0)");
+  const std::lock_guard lock(selecting);
+  const int selected = device_of_process.load();
+  ADJOINT_CHECK(selections == 0 || ordinal == selected, "Context: device ", ordinal,
+                " was asked for while there are contexts on device ", selected,
+                "; a process uses one device at a time, so end those or start another process");
   device_of_process.store(ordinal);
   bind_thread_to_device();
+  ++selections;
   return ordinal;
+}
+
+void release_device() noexcept {
+  const std::lock_guard lock(selecting);
+  --selections;
 }
 
 void bind_thread_to_device() {

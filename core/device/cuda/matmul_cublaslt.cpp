@@ -25,6 +25,7 @@
 
 #include "core/base/error.h"
 #include "core/device/counters.h"
+#include "core/device/cuda/status.h"
 #include "core/device/matmul_engine.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -214,6 +215,7 @@ std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 class CublasLtEngine : public MatmulEngine {
  public:
   std::string name() const override { return "cublaslt"; }
+  std::string library() const override { return str("cuBLASLt ", cublasLtGetVersion()); }
   bool needs_alignment() const override { return true; }
 
   std::vector<std::string> details(const MatmulForm& form, int limit) override {
@@ -266,6 +268,7 @@ class CublasLtEngine : public MatmulEngine {
 
  private:
   cublasLtHandle_t handle() {
+    bind_thread_to_device();  // the library takes the current device
     if (!handle_)
       handle_ = std::make_unique<Handle>();  // not before a product is met: needs a device
     return handle_->get();
@@ -328,12 +331,12 @@ class CublasLtEngine : public MatmulEngine {
     const double wide_alpha = p.alpha, wide_beta = p.beta;
     const void* const alpha = wide ? static_cast<const void*>(&wide_alpha) : &p.alpha;
     const void* const beta = wide ? static_cast<const void*>(&wide_beta) : &p.beta;
-    count(atomic_counters.launches);
     check_cublas(cublasLtMatmul(handle(), descriptors.operation(), alpha, p.b.data, descriptors.a(),
                                 p.a.data, descriptors.b(), beta, p.c.data, descriptors.c(),
                                 p.c.data, descriptors.c(), &plan.algorithm, workspace,
                                 plan.workspace_bytes, static_cast<cudaStream_t>(stream.native())),
                  "cublasLtMatmul");
+    if (!stream.capturing()) count(atomic_counters.launches);
   }
 
   std::unique_ptr<Handle> handle_;

@@ -56,6 +56,13 @@ std::string cpu_instruction_sets() {
   return join(sets, ", ");
 }
 
+std::size_t reclaimable_bytes(std::istream& memory_stat) {
+  std::size_t sum = 0, bytes = 0;
+  for (std::string name; memory_stat >> name >> bytes;)
+    if (name == "inactive_file" || name == "active_file") sum += bytes;
+  return sum;
+}
+
 DeviceCapacity host_memory() {
   DeviceCapacity memory{.available = meminfo("MemAvailable:"), .total = meminfo("MemTotal:")};
   if (memory.total == 0) {
@@ -64,7 +71,11 @@ DeviceCapacity host_memory() {
   }
   const std::size_t limit = number_in("/sys/fs/cgroup/memory.max", memory.total);
   if (limit < memory.total) {
-    const std::size_t used = number_in("/sys/fs/cgroup/memory.current", 0);
+    // What was read from files counts as used, but makes room where memory is wanted.
+    std::ifstream stat("/sys/fs/cgroup/memory.stat");
+    const std::size_t files = reclaimable_bytes(stat);
+    const std::size_t current = number_in("/sys/fs/cgroup/memory.current", 0);
+    const std::size_t used = current - std::min(current, files);
     memory.total = limit;
     memory.available = std::min(memory.available, limit - std::min(limit, used));
   }
@@ -76,6 +87,8 @@ int select_device(int ordinal) {
                 " was asked for; the host backend has device 0 only");
   return ordinal;
 }
+
+void release_device() noexcept {}
 
 DeviceCapacity device_capacity() { return host_memory(); }
 

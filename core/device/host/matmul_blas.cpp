@@ -359,6 +359,7 @@ RunTiles function_for(DType type, DType result) {
 class BlasEngine : public MatmulEngine {
  public:
   std::string name() const override { return "openblas"; }
+  std::string library() const override { return blas().description; }
 
   std::vector<std::string> details(const MatmulForm& form, int limit) override {
     // OpenBLAS counts in int.

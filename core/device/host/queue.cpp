@@ -268,11 +268,13 @@ void StreamQueue::begin_capture() {
 
 std::vector<HostOperation> StreamQueue::end_capture() {
   check_end_capture(capturing_, capturing_thread_ == std::this_thread::get_id());
+  std::vector<HostOperation> recorded = std::exchange(recording_, {});
   abandon_capture();
-  return std::exchange(recording_, {});
+  return recorded;
 }
 
 void StreamQueue::abandon_capture() {
+  recording_.clear();  // without the lock: what operations hold is destroyed with them
   HostScheduler& scheduler = HostScheduler::get();
   const auto lock = scheduler.lock();
   capturing_ = false;
