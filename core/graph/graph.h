@@ -108,7 +108,7 @@ class Graph {
   void compile(const CompileOptions& options);
   bool compiled() const { return store_ != nullptr; }
 
-  // ---- running, after compile; before it all of these throw Error
+  // ---- running: what needs the memory that compile() makes throws Error before it
 
   /// Chooses how many entries of the leading axis the next calls work on, up to the batch recorded.
   /// The first call for a batch prepares the layers, which may allocate; later ones are free.
@@ -138,7 +138,7 @@ class Graph {
   const std::vector<Slot>& states() const { return store().states(); }
   ParameterSlab slab() const { return store().slab(); }
   /// Makes the layers see parameters whose master() was written by other than the optimizer.
-  void refresh_parameters() const { store_->refresh(context_); }
+  void refresh_parameters() const { store().refresh(context_); }
 
   // ---- looking
 

@@ -76,6 +76,7 @@ TEST_F(GraphTest, AFailedCompilationLeavesNothingToRun) {
   EXPECT_THROW(model.compile({.outputs = {y}}), Error);
   EXPECT_FALSE(model.graph.compiled());
   EXPECT_THROW(model.graph.forward(), Error);
+  EXPECT_THROW(model.graph.refresh_parameters(), Error);
   test::expect_error([&] { model.compile({.outputs = {y}}); }, {"record the model anew"});
 }
 

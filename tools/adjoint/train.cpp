@@ -350,8 +350,9 @@ class TrainRun {
     return str(
         "\nfiles in ", folder, "\n",  //
         "  recipe.toml         the recipe with every default filled in\n",
-        "  metrics.csv         loss ", classifies() ? "and accuracy, " : "",
-        "every 50 updates and epoch\n", "  model.safetensors   the model, as it was best\n",
+        "  metrics.csv         loss ", classifies() ? "and accuracy, " : "", "every ",
+        kStepsBetweenRows, " updates and epoch\n",
+        "  model.safetensors   the model, as it was best\n",
         "  last.safetensors    the model and the optimizer, as they ended, for --resume\n",
         "  engines.json        which engine multiplied which matrices\n",
         draws() ? "  reconstructions.png ten test samples and what the model made of them\n" : "",
