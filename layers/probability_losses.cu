@@ -7,23 +7,34 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-/// log(1 + e^x) without overflow.
+/// -log sigmoid(x) = log(1 + e^-x) and -log(1 - sigmoid(x)) = log(1 + e^x), without overflow, and
+/// with all digits where they are small, as are their derivatives.
 template <class T>
-ADJOINT_HD T softplus(T x) {
-  return maximum(x, T(0)) + log1p(exp(x > T(0) ? -x : x));
+struct LogisticLosses {
+  T of_one, of_zero;
+};
+template <class T>
+ADJOINT_HD LogisticLosses<T> logistic_losses(T x) {
+  const T rest = log1p(exp(x > T(0) ? -x : x));
+  return {maximum(-x, T(0)) + rest, maximum(x, T(0)) + rest};
 }
 template <class T>
-ADJOINT_HD Dual<T> softplus(Dual<T> x) {
-  return {softplus(x.value), sigmoid(x.value) * x.derivative};
+ADJOINT_HD LogisticLosses<Dual<T>> logistic_losses(Dual<T> x) {
+  const LogisticLosses<T> losses = logistic_losses(x.value);
+  const T small = exp(x.value > T(0) ? -x.value : x.value);
+  const T large_share = T(1) / (T(1) + small), small_share = small * large_share;
+  const T one = select(x.value > T(0), large_share, small_share);
+  const T zero = select(x.value > T(0), small_share, large_share);
+  return {{losses.of_one, -zero * x.derivative}, {losses.of_zero, one * x.derivative}};
 }
 
 struct BinaryCrossEntropy {
   double pos_weight;
 
-  // log sigmoid(x) = -softplus(-x), and log(1 - sigmoid(x)) = -softplus(-x) - x.
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
-    return (T(1.0f) + T(pos_weight - 1.0) * t) * softplus(-x) + (T(1.0f) - t) * x;
+    const auto losses = logistic_losses(x);
+    return T(pos_weight) * t * losses.of_one + (T(1.0f) - t) * losses.of_zero;
   }
   template <class T>
   ADJOINT_HD bool right(T x, T t) const {

@@ -27,7 +27,7 @@ struct Check {
     fraction("beta1", beta1);
     fraction("beta2", beta2);
   }
-  void epsilon(double value) const { not_negative("epsilon", value); }
+  void epsilon(double value) const { positive("epsilon", value); }
   void flag(const char*, bool) const {}
   void require(bool condition, const char* key, const char* expected) const {
     ADJOINT_CHECK(condition, name, ": ", key, ": expected ", expected);

@@ -54,7 +54,7 @@ struct AdamOptions {
   double learning_rate = 1e-3;
   double beta1 = 0.9;     ///< decay of the mean of gradients, in [0, 1)
   double beta2 = 0.999;   ///< decay of the mean of their squares, in [0, 1)
-  double epsilon = 1e-8;  ///< added to the root of that mean, >= 0
+  double epsilon = 1e-8;  ///< added to the root of that mean, above 0: padding is 0 / epsilon
   double weight_decay = 0;
 
   bool operator==(const AdamOptions&) const = default;

@@ -108,8 +108,11 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
     ADJOINT_CHECK(
         result.contributions[std::size_t(seed)].empty(),
         "Graph: ", program.values[std::size_t(seed)].name,
-        " has a gradient of its own, and is read by a loss that makes its gradient before "
-        "that is given; put the losses together with total_loss");
+        std::ranges::find(losses, seed) != losses.end()
+            ? " is a loss, and is read by another that makes its gradient before this one "
+              "has any; put the losses together with total_loss"
+            : " is given a gradient, and is read by a loss that makes one before that is "
+              "given; give it to a value that no loss reads");
   for (std::size_t i = program.nodes.size(); i-- > 0;) {
     const Node& node = program.nodes[i];
     const bool learns = std::ranges::any_of(declarations[i].parameters,

@@ -63,7 +63,7 @@ void Graph::compile(const CompileOptions& options) {
   kept.insert(kept.end(), seeds.begin(), seeds.end());
 
   inline_containers(program_);
-  separate_twins(program_);
+  separate_twins(program_, life_);
   if (options.rewrite)
     rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);
   convert(program_, options.compute_type);

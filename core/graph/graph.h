@@ -178,6 +178,7 @@ class Graph {
 
   Context& context_;
   Program program_;
+  std::shared_ptr<const void> life_ = std::make_shared<char>();  // layers hold on to it weakly
   std::vector<Declarations> declarations_;
   Differentiation differentiation_;
   MemoryPlan plan_;

@@ -1,7 +1,6 @@
 // The passes that make a program flat: containers become their parts, and a layer object applied at
-// several places becomes one object a place, sharing parameters.
+// several places, of this graph or of others, becomes one object a place, sharing parameters.
 #include <map>
-#include <set>
 #include <utility>
 
 #include "core/graph/program.h"
@@ -51,10 +50,11 @@ void inline_containers(Program& program) {
   }
 }
 
-void separate_twins(Program& program) {
-  std::set<const Layer*> seen;
-  for (Node& node : program.nodes)
-    if (!seen.insert(node.layer.get()).second) node.layer = node.layer->twin();
+void separate_twins(Program& program, const std::shared_ptr<const void>& graph) {
+  for (Node& node : program.nodes) {
+    if (!node.layer->graph_.expired()) node.layer = node.layer->twin();
+    node.layer->graph_ = graph;
+  }
   for (std::size_t i = 0; i < program.nodes.size(); ++i) program.nodes[i].place = i;
 }
 

@@ -76,9 +76,9 @@ class Container : public Layer {
 
 /// Replaces containers by their parts, to the last.
 void inline_containers(Program& program);
-/// Gives a layer that is applied again a twin for the second place and those after it, and every
-/// node its place.
-void separate_twins(Program& program);
+/// Gives every node its place, and a layer of its own: a twin where the layer has a place already,
+/// in this graph or in another one that lives. `graph` lives as long as the program's graph.
+void separate_twins(Program& program, const std::shared_ptr<const void>& graph);
 
 /// A rewrite looks for its pattern and replaces what it finds, never values in `kept`; it reports
 /// each replacement in program.rewrites.

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "core/base/error.h"
 #include "core/data/loader.h"
 #include "core/train/datasets.h"
 #include "core/train/engine_choices.h"
+#include "core/train/floats.h"
 #include "core/train/model_file.h"
 #include "core/train/samples.h"
 
@@ -19,24 +19,6 @@ Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
   const SafetensorsFile file = SafetensorsFile::read(folder.model());
   if (has_outline(file.metadata())) return read_outline(file.metadata(), folder.model().string());
   return data_outline(recipe.data);
-}
-
-template <class T>
-std::vector<float> as_floats(const Bytes& bytes) {
-  std::vector<T> values(bytes.size() / sizeof(T));
-  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
-  return {values.begin(), values.end()};
-}
-
-std::vector<float> as_floats(const Bytes& bytes, DType type) {
-  switch (type) {
-    case DType::bfloat16:
-      return as_floats<bfloat16>(bytes);
-    case DType::float16:
-      return as_floats<float16>(bytes);
-    default:
-      return as_floats<float>(bytes);
-  }
 }
 
 // What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
@@ -86,7 +68,6 @@ std::vector<float> Predictor::run(const Dataset& samples) {
       context_, data,
       {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
   Graph& graph = *model_.graph;
-  Stream& stream = context_.stream();
   const ScopedTraining evaluating(context_, false);
   const DType type = graph.tensor(model_.prediction).dtype();
   const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_of(type);
@@ -100,14 +81,12 @@ std::vector<float> Predictor::run(const Dataset& samples) {
     loader.gather(graph.tensor(model_.input), Tensor());
     graph.forward();
     const std::size_t bytes = static_cast<std::size_t>(size) * row_bytes;
-    copy_on_device(stream, to, graph.tensor(model_.prediction).data(), bytes);
+    copy_on_device(context_.stream(), to, graph.tensor(model_.prediction).data(), bytes);
     to += bytes;
     loader.batch_queued();
   }
-  Bytes bytes(count * row_bytes);
-  copy_to_host(stream, bytes.data(), all.data(), bytes.size());
-  stream.synchronize();
-  std::vector<float> values = as_floats(bytes, type);
+  std::vector<float> values =
+      download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
   if (model_.predicts_logits)
     to_probabilities(values, static_cast<std::size_t>(width_), recipe_.loss.type);
   else if (outline_.outputs > 0 && !statistics_.target.mean.empty())

@@ -4,9 +4,8 @@
 #include <cmath>
 
 #include "core/base/error.h"
-#include "core/device/transfer.h"
 #include "core/train/evaluator.h"
-#include "kernels/dispatch.h"
+#include "core/train/floats.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -23,12 +22,7 @@ std::uint8_t pixel_of(float value, const PixelStatistics& pixels) {
 }
 
 std::vector<float> first_floats(Context& context, const Tensor& tensor, std::int64_t count) {
-  std::vector<float> first;
-  dispatch_floating(tensor.dtype(), "reconstructions", [&]<class T>() {
-    const std::vector<T> all = download<T>(context, tensor);
-    first.assign(all.begin(), all.begin() + count);
-  });
-  return first;
+  return download_floats(context, Tensor(tensor.data(), tensor.dtype(), {count}));
 }
 
 }  // namespace

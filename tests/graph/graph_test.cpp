@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/expect_error.h"
+#include "layers/dropout.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "support/backend.h"
@@ -56,6 +57,22 @@ TEST_F(GraphTest, ALayerBelongsToOneGraphAtATime) {
   later.compile({.outputs = {y}});
   later.graph.forward();
   EXPECT_EQ(later.read(y).size(), 6u);
+}
+
+TEST_F(GraphTest, ALayerWithoutParametersMayBeInTwo) {
+  const auto layer = std::make_shared<Dropout>(0.5f);
+  TestModel first, second;
+  const Value x = first.input({2, 40}, true);
+  const Value y = first.graph.apply(layer, {x})[0];
+  first.compile({.outputs = {y}, .seeds = {y}});
+  upload(first.context, first.graph.gradient(y), std::vector<float>(80, 1.0f));
+  first.step();
+  const std::vector<float> before = first.gradient(x);
+  // Elsewhere in the second graph, so that another mask is drawn there.
+  const Value other = second.graph.apply(layer, {relu(second.input({2, 40}))})[0];
+  second.compile({.outputs = {other}});
+  first.graph.backward();
+  EXPECT_EQ(first.gradient(x), before);
 }
 
 TEST_F(GraphTest, AFailedPreparationCanBeRepeated) {

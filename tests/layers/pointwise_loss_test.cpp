@@ -96,6 +96,18 @@ TEST_F(PointwiseLossTest, BinaryCrossEntropyStandsLargeLogits) {
   expect_near(slope, {0, 1, -3, 0, -1.5f, 0.5f}, 1e-6);
 }
 
+TEST_F(PointwiseLossTest, BinaryCrossEntropyKeepsTheDigitsOfSmallLosses) {
+  const auto each_loss = [](Value a, Value b) {
+    return bce_with_logits(a, b, {.pos_weight = 3, .reduction = Reduction::none});
+  };
+  const auto [certain, certain_slope] = each(each_loss, {30, -30}, {1, 0});
+  const float small = 9.35762297e-14f;  // log1p(e^-30), and e^-30 / (1 + e^-30)
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(certain[i] / small, i == 0 ? 3 : 1, 1e-5);
+    EXPECT_NEAR(certain_slope[i] / small, i == 0 ? -3 : 1, 1e-5);
+  }
+}
+
 TEST_F(PointwiseLossTest, DivergenceOfNothingIsNothing) {
   const auto [loss, slope] =
       each([](Value a, Value b) { return kl_divergence(a, b, {.reduction = Reduction::none}); },

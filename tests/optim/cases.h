@@ -2,6 +2,7 @@
 // without cases does not compile here, and a case without lines in fixtures.txt fails.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,9 @@ struct MethodCase {
   std::string name;  ///< as in fixtures.txt
   OptimizerMethod method;
 };
+/// GoogleTest would print the bytes of a case, addresses among them.
+inline void PrintTo(const MethodCase& method_case, std::ostream* out) { *out << method_case.name; }
+
 using MethodCases = std::vector<MethodCase>;
 
 inline MethodCases cases(const AdamWOptions&) { return {{"adamw", AdamWOptions{}}}; }

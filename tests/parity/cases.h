@@ -2,6 +2,7 @@
 // cases.cpp is compiled once per backend; parity_test.cpp sees them all.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,7 @@ struct Case {
   std::string name;
   std::vector<Result> (*run)(const std::string& name);
 };
+/// GoogleTest would print the bytes of a case, addresses among them.
+inline void PrintTo(const Case& parity_case, std::ostream* out) { *out << parity_case.name; }
 
 }  // namespace adjoint::parity

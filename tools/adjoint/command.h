@@ -2,6 +2,7 @@
 // compiled once per backend, carry them out.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -97,6 +98,9 @@ struct Command {
 /// The command line as a command, or the exit code where there is nothing left to do: 0 after
 /// --help, 2 after a mistake, which was told on standard error.
 std::variant<Command, int> parse_command(int argc, const char* const* argv);
+
+/// The program as it was called, "build/host/bin/adjoint": begins lines that a reader may copy.
+inline std::string called_as() { return program_invocation_name; }
 
 /// The file of a recipe: `name` itself if it is a path (has a slash or ends in .toml), else
 /// NAME.toml among the recipes that come with the program. Throws Error naming the nearest.

@@ -70,7 +70,8 @@ int list_devices(const DevicesCommand& command) {
   print_devices("host", "workers", host::device_texts(), host::device_ceilings, command.measure);
   print_devices("cuda", "multiprocessors", gpus(), gpu_ceilings, command.measure);
   if (gpus().empty()) std::printf("cuda   %s\n", kNoGpu);
-  if (!command.measure) std::printf("adjoint devices --measure says what they can do\n");
+  if (!command.measure)
+    std::printf("%s devices --measure says what they can do\n", called_as().c_str());
   return 0;
 }
 

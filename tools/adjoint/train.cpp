@@ -342,6 +342,7 @@ class TrainRun {
   std::string closing_lines() const {
     const std::string folder = folder_->path().string();
     const std::string& recipe = command_.choice.recipe;
+    const std::string adjoint = "  " + called_as() + " ";
     std::string data;
     if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
     // summary and bench read the columns of a table, and take no --data.
@@ -357,13 +358,14 @@ class TrainRun {
         "  engines.json        which engine multiplied which matrices\n",
         draws() ? "  reconstructions.png ten test samples and what the model made of them\n" : "",
         "  log.txt             what was said here\n",
-        "what to try next\n",  //
-        completed_ ? "" : str("  adjoint train --resume ", folder, data, "\n"), "  adjoint eval ",
-        folder, data, "\n", "  adjoint predict ", folder,
-        outline_.type == DType::uint8 ? " FILE.png\n" : " FILE.csv\n", "  adjoint train ", recipe,
-        data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n", "  adjoint summary ", recipe, table,
-        "\n",  //
-        "  adjoint bench ", recipe, table);
+        "what to try next\n",                                                   //
+        completed_ ? "" : str(adjoint, "train --resume ", folder, data, "\n"),  //
+        adjoint, "eval ", folder, data, "\n",                                   //
+        adjoint, "predict ", folder,
+        outline_.type == DType::uint8 ? " FILE.png\n" : " FILE.csv\n",                      //
+        adjoint, "train ", recipe, data, " --set optim.lr=", recipe_.optim.lr * 0.5, "\n",  //
+        adjoint, "summary ", recipe, table, "\n",                                           //
+        adjoint, "bench ", recipe, table);
   }
 
   TrainCommand command_;
