@@ -7,34 +7,17 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-/// -log sigmoid(x) = log(1 + e^-x) and -log(1 - sigmoid(x)) = log(1 + e^x), without overflow, and
-/// with all digits where they are small, as are their derivatives.
-template <class T>
-struct LogisticLosses {
-  T of_one, of_zero;
-};
-template <class T>
-ADJOINT_HD LogisticLosses<T> logistic_losses(T x) {
-  const T rest = log1p(exp(x > T(0) ? -x : x));
-  return {maximum(-x, T(0)) + rest, maximum(x, T(0)) + rest};
-}
-template <class T>
-ADJOINT_HD LogisticLosses<Dual<T>> logistic_losses(Dual<T> x) {
-  const LogisticLosses<T> losses = logistic_losses(x.value);
-  const T small = exp(x.value > T(0) ? -x.value : x.value);
-  const T large_share = T(1) / (T(1) + small), small_share = small * large_share;
-  const T one = select(x.value > T(0), large_share, small_share);
-  const T zero = select(x.value > T(0), small_share, large_share);
-  return {{losses.of_one, -zero * x.derivative}, {losses.of_zero, one * x.derivative}};
-}
-
 struct BinaryCrossEntropy {
   double pos_weight;
 
+  // -log sigmoid(x) = max(-x, 0) + rest and -log(1 - sigmoid(x)) = max(x, 0) + rest: no overflow,
+  // and a small loss, or derivative, of a target that is 0 or 1 has all its digits.
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
-    const auto losses = logistic_losses(x);
-    return T(pos_weight) * t * losses.of_one + (T(1.0f) - t) * losses.of_zero;
+    const bool positive = x > T(0.0f);
+    const T rest = log1p(exp(select(positive, -x, x)));
+    return select(positive, T(1.0f) - t, T(-pos_weight) * t) * x +
+           (T(1.0f) + T(pos_weight - 1.0) * t) * rest;
   }
   template <class T>
   ADJOINT_HD bool right(T x, T t) const {
