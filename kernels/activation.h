@@ -120,7 +120,7 @@ struct SoftplusFunction {
   template <class T>
   ADJOINT_HD T operator()(T x) const {
     const T z = T(beta) * x;
-    const T smooth = maximum(z, T(0.0f)) + log1p(exp(select(z > T(0.0f), -z, z)));
+    const T smooth = maximum(z, T(0.0f)) + log1p_unit(exp(select(z > T(0.0f), -z, z)));
     return select(z > T(threshold), x, smooth / T(beta));
   }
   template <class T>

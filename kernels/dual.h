@@ -81,6 +81,11 @@ ADJOINT_HD Dual<T> log1p(Dual<T> x) {
 }
 
 template <class T>
+ADJOINT_HD Dual<T> log1p_unit(Dual<T> z) {
+  return {log1p_unit(z.value), z.derivative / (T(1) + z.value)};
+}
+
+template <class T>
 ADJOINT_HD Dual<T> sqrt(Dual<T> x) {
   const T root = sqrt(x.value);
   return {root, x.derivative / (root + root)};

@@ -110,22 +110,53 @@ inline float log1p(float x) {
   return x > -1.0f && x <= 3.4e38f ? result : limit;
 }
 
+/// 2 artanh(s) - 2 s = s P(s^2) for s from 0 to sqrt(u): log((1 + s) / (1 - s)) beyond its first
+/// term. Chebyshev approximations for u of 1/9 and 0.0295.
+inline float log1p_unit(float z) {
+  const float s = z / (2.0f + z);
+  const float square = s * s;
+  const float tail =
+      square * horner(square, 0.666666687f, 0.399997026f, 0.285925835f, 0.217033148f, 0.232390508f);
+  return __builtin_fmaf(s, tail, s + s);
+}
+
+/// log(x) = k ln 2 + log(m), m in [sqrt(1/2), sqrt(2)).
+inline float log(float x) {
+  const bool subnormal = x < 1.17549435e-38f;
+  const float normal = subnormal ? x * 8388608.0f : x;
+  const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, normal) - 0x3f3504f3u;
+  const float k = float((static_cast<std::int32_t>(bits) >> 23) - (subnormal ? 23 : 0));
+  const float m = __builtin_bit_cast(float, (bits & 0x007fffffu) + 0x3f3504f3u);
+  const float s = (m - 1.0f) / (m + 1.0f);
+  const float square = s * s;
+  const float tail =
+      square * horner(square, 0.666666687f, 0.400001228f, 0.285507798f, 0.233313963f);
+  const float small = __builtin_fmaf(s, tail, k * 1.42860677e-6f);
+  const float result = __builtin_fmaf(k, 0.693145752f, s + s + small);
+  const float limit = x == 0.0f ? -__builtin_inff() : x > 0.0f ? x : __builtin_nanf("");
+  return x > 0.0f && x <= 3.4e38f ? result : limit;
+}
+
 }  // namespace polynomial
 
 inline float exp(float x) { return polynomial::exp(x); }
 inline float tanh(float x) { return polynomial::tanh(x); }
 inline float erf(float x) { return polynomial::erf(x); }
 inline float expm1(float x) { return polynomial::expm1(x); }
+inline float log(float x) { return polynomial::log(x); }
 inline float log1p(float x) { return polynomial::log1p(x); }
+/// log(1 + z) for z in [0, 1]: without the search for an exponent.
+inline float log1p_unit(float z) { return polynomial::log1p_unit(z); }
 #else
 ADJOINT_HD float exp(float x) { return ::expf(x); }
 ADJOINT_HD float tanh(float x) { return ::tanhf(x); }
 ADJOINT_HD float erf(float x) { return ::erff(x); }
 ADJOINT_HD float expm1(float x) { return ::expm1f(x); }
+ADJOINT_HD float log(float x) { return ::logf(x); }
 ADJOINT_HD float log1p(float x) { return ::log1pf(x); }
+ADJOINT_HD float log1p_unit(float z) { return ::log1pf(z); }
 #endif
 
-ADJOINT_HD float log(float x) { return ::logf(x); }
 ADJOINT_HD float sqrt(float x) { return ::sqrtf(x); }
 ADJOINT_HD float pow(float x, float y) { return ::powf(x, y); }
 ADJOINT_HD double exp(double x) { return ::exp(x); }
@@ -133,6 +164,7 @@ ADJOINT_HD double tanh(double x) { return ::tanh(x); }
 ADJOINT_HD double erf(double x) { return ::erf(x); }
 ADJOINT_HD double expm1(double x) { return ::expm1(x); }
 ADJOINT_HD double log1p(double x) { return ::log1p(x); }
+ADJOINT_HD double log1p_unit(double z) { return ::log1p(z); }
 ADJOINT_HD double log(double x) { return ::log(x); }
 ADJOINT_HD double sqrt(double x) { return ::sqrt(x); }
 ADJOINT_HD double pow(double x, double y) { return ::pow(x, y); }

@@ -15,7 +15,7 @@ struct BinaryCrossEntropy {
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
     const bool positive = x > T(0.0f);
-    const T rest = log1p(exp(select(positive, -x, x)));
+    const T rest = log1p_unit(exp(select(positive, -x, x)));
     return select(positive, T(1.0f) - t, T(-pos_weight) * t) * x +
            (T(1.0f) + T(pos_weight - 1.0) * t) * rest;
   }

@@ -144,7 +144,22 @@ TEST(KernelMath, IsAccurateOnTheHost) {
   EXPECT_LE(units([&](float x) { return log1p_of(1e-6f * x); },
                   [&](double x) { return exact_log1p(double(1e-6f * float(x))); }, 1.0),
             4.0);
+  EXPECT_LE(units([](float z) { return log1p_unit(std::abs(z)); },
+                  [](double z) { return std::log1p(std::abs(z)); }, 1),
+            4.0);
+  const auto log_of = [](float x) { return log(x == 0.0f ? 1e-44f : std::abs(x)); };
+  const auto exact_log = [](double x) { return std::log(x == 0 ? double(1e-44f) : std::abs(x)); };
+  EXPECT_LE(units(log_of, exact_log, 3), 4.0);
+  EXPECT_LE(units(log_of, exact_log, 1e30), 4.0);
+  EXPECT_LE(units([&](float x) { return log_of(1e-37f * x); },
+                  [&](double x) { return exact_log(double(1e-37f * float(x))); }, 1.0),
+            4.0);
   const float infinity = INFINITY;
+  EXPECT_EQ(log(infinity), infinity);
+  EXPECT_EQ(log(0.0f), -infinity);
+  EXPECT_EQ(log(1.0f), 0.0f);
+  EXPECT_TRUE(std::isnan(log(NAN)) && std::isnan(log(-1.0f)) && std::isnan(log1p_unit(NAN)));
+  EXPECT_EQ(log1p_unit(0.0f), 0.0f);
   EXPECT_EQ(exp(-infinity), 0.0f);
   EXPECT_EQ(exp(infinity), infinity);
   EXPECT_EQ(exp(0.0f), 1.0f);
