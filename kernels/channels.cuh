@@ -31,9 +31,10 @@ ADJOINT_DEVICE void sum_channels(Block& block, const ChannelShape& shape, std::i
           A a = 0, b = 0;
           ADJOINT_SIMD_SUM(a, b)
           for (int i = piece; i < last; ++i) {
+            // Its member, not its operator: a variable whose address is taken stops the vectoriser.
             const Values<A, 2> value = term(channel, base + i);
-            a += value[0];
-            b += value[1];
+            a += value.v[0];
+            b += value.v[1];
           }
           first += a;
           second += b;
@@ -58,21 +59,26 @@ ADJOINT_DEVICE void sum_channels(Block& block, const ChannelShape& shape, std::i
   } else {
     ADJOINT_SHARED(A, partial, [2][kColumnSumWarps][32]);
     const std::int64_t first = std::int64_t(blockIdx.x) * 32;
-    const int channels = shape.channels - first < 32 ? int(shape.channels - first) : 32;
     if (one_thread()) {
-      A sums[2][32] = {};
+      // One block of sixteen takes the channels of all: memory is read in longer runs.
+      constexpr int kBlocks = 16;
+      if (blockIdx.x % kBlocks != 0) return;
+      const std::int64_t left = shape.channels - first;
+      const int channels = left < 32 * kBlocks ? int(left) : 32 * kBlocks;
+      A firsts[32 * kBlocks] = {}, seconds[32 * kBlocks] = {};
       for (std::int64_t sample = begin; sample < end; ++sample) {
         const std::int64_t base = sample * shape.channels + first;
         ADJOINT_SIMD
         for (int i = 0; i < channels; ++i) {
           const Values<A, 2> value = term(int(first) + i, base + i);
-          sums[0][i] += value[0];
-          sums[1][i] += value[1];
+          firsts[i] += value.v[0];
+          seconds[i] += value.v[1];
         }
       }
-      for (int i = 0; i < channels; ++i) sink(int(first) + i, Values<A, 2>{sums[0][i], sums[1][i]});
+      for (int i = 0; i < channels; ++i) sink(int(first) + i, Values<A, 2>{firsts[i], seconds[i]});
       return;
     }
+    const int channels = shape.channels - first < 32 ? int(shape.channels - first) : 32;
     const int warp = block.thread / 32, lane = block.thread % 32;
     Values<A, 2> sum{};
     if (lane < channels)

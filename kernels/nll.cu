@@ -34,6 +34,14 @@ template <class T>
 ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, const T* x, int label) {
   using A = Accumulate<T>;
   const A chosen = A(x[label]);
+  if (one_thread()) {
+    int above = 0;
+    ADJOINT_SIMD_SUM(above)
+    for (int j = 0; j < label; ++j) above += A(x[j]) >= chosen;
+    ADJOINT_SIMD_SUM(above)
+    for (int j = label + 1; j < in.classes; ++j) above += A(x[j]) > chosen;
+    return above == 0;
+  }
   A above = 0;
   ADJOINT_BLOCK_FOR(block, j, in.classes) {
     const A other = A(x[j]);
@@ -59,11 +67,11 @@ __global__ void __launch_bounds__(kNllThreads) nll_kernel(Operands<T> in) {
     if (in.dx != nullptr) {
       T* const dx = in.dx + row * in.classes;
       const A gradient = -weight * in.out.factor(shared, row);
-      ADJOINT_BLOCK_FOR(block, j, in.classes) {
-        if (j == label && valid)
-          dx[j] = T(in.add ? A(dx[j]) + gradient : gradient);
-        else if (!in.add)
-          dx[j] = T(0.0f);
+      const int chosen = valid ? label : -1;
+      if (!in.add) {
+        ADJOINT_BLOCK_FOR(block, j, in.classes) dx[j] = j == chosen ? T(gradient) : T(0.0f);
+      } else if (valid && block.thread == label % block.threads) {
+        dx[label] = T(A(dx[label]) + gradient);
       }
     }
     if (block.thread == 0 && in.out.losses != nullptr) in.out.losses[row] = T(loss);

@@ -93,6 +93,37 @@ struct Optional {
 template <class T>
 Optional(const T*) -> Optional<T>;
 
+namespace detail {
+
+/// An absent operand.
+template <class T>
+struct Zeros {
+  using Element = T;
+  ADJOINT_DEVICE T element(int) const { return T(0.0f); }
+};
+
+/// Calls function(operands...) with Optional operands as Memory or Zeros: a loop that asks each
+/// time whether its operand is there is not vectorised where it is long.
+template <class Function>
+ADJOINT_DEVICE void with_presence(const Function& function) {
+  function();
+}
+template <class Function, class First, class... Rest>
+ADJOINT_DEVICE void with_presence(const Function& function, const First& first,
+                                  const Rest&... rest) {
+  const auto call = [&](const auto& settled) {
+    with_presence([&](const auto&... others) { function(settled, others...); }, rest...);
+  };
+  if constexpr (!std::is_same_v<First, Optional<typename First::Element>>)
+    call(first);
+  else if (first.data != nullptr)
+    call(Memory<typename First::Element>{first.data});
+  else
+    call(Zeros<typename First::Element>{});
+}
+
+}  // namespace detail
+
 template <class T, int N, int P>
 class Row {
  public:
@@ -182,9 +213,10 @@ ADJOINT_DEVICE Values<A, 2> row_sums(Block& block, int cols, const Function& fun
       A a = 0, b = 0;
       ADJOINT_SIMD_SUM(a, b)
       for (int i = begin; i < end; ++i) {
+        // Its member, not its operator: a variable whose address is taken stops the vectoriser.
         const Values<A, 2> term = function(i, A(row.element(i)), A(operands.element(i))...);
-        a += term[0];
-        b += term[1];
+        a += term.v[0];
+        b += term.v[1];
       }
       first += a;
       second += b;
@@ -229,10 +261,14 @@ template <class Function, class Out, class T, int N, int P, class... Operand>
 ADJOINT_DEVICE void row_map(const Block& block, int cols, Out* out, const Function& function,
                             const Row<T, N, P>& row, const Operand&... operands) {
   if (one_thread_form<N, P>()) {
-    ADJOINT_SIMD
-    for (int i = 0; i < cols; ++i)
-      out[i] = function(i, Accumulate<T>(row.element(i)),
-                        Accumulate<typename Operand::Element>(operands.element(i))...);
+    detail::with_presence(
+        [&](const auto&... present) {
+          ADJOINT_SIMD
+          for (int i = 0; i < cols; ++i)
+            out[i] = function(i, Accumulate<T>(row.element(i)),
+                              Accumulate<typename Operand::Element>(present.element(i))...);
+        },
+        operands...);
     return;
   }
   const detail::Elementwise<Function> packed{function};

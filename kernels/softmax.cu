@@ -24,6 +24,16 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols) {
   Row<T, N, P> row;
   row.load(block, x + base, cols);
   const A largest = row_max<A>(block, cols, row);
+  if constexpr (std::is_same_v<T, A> && !kLogarithm)
+    if (one_thread_form<N, P>()) {  // the exponentials wait in y, where nothing rounds them
+      Row<T, N, P> e;
+      e.compute(
+          block, y + base, cols, [largest](int, A x) { return exp(x - largest); }, row);
+      const A scale = A(1) / row_sum<A>(
+                                 block, cols, [](int, A e) { return e; }, e);
+      return row_map(
+          block, cols, y + base, [scale](int, A e) { return e * scale; }, e);
+    }
   const A z = row_sum<A>(
       block, cols, [largest](int, A x) { return exp(x - largest); }, row);
   if constexpr (kLogarithm) {

@@ -79,9 +79,13 @@ void draw(LayerGraph& model, const LayerCase& layer_case) {
   model.graph.refresh_parameters();
   if (model.loss) return;
   for (const Value& output : model.outputs)
-    if (is_floating(output.type().dtype))
-      upload(model.context, model.graph.gradient(output),
-             random_values<T>(static_cast<std::size_t>(output.type().shape.count()), seed++));
+    if (is_floating(output.type().dtype)) {
+      // With a mean, so that sums of gradients do not cancel down to their rounding.
+      const auto count = static_cast<std::size_t>(output.type().shape.count());
+      std::vector<double> values = random_values<double>(count, seed++);
+      for (double& value : values) value += 0.5;
+      upload(model.context, model.graph.gradient(output), from_double<T>(values));
+    }
 }
 
 template <class T>
