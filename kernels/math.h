@@ -110,8 +110,8 @@ inline float log1p(float x) {
   return x > -1.0f && x <= 3.4e38f ? result : limit;
 }
 
-/// 2 artanh(s) - 2 s = s P(s^2) for s from 0 to sqrt(u): log((1 + s) / (1 - s)) beyond its first
-/// term. Chebyshev approximations for u of 1/9 and 0.0295.
+/// log((1 + s) / (1 - s)) = 2 s + s^3 P(s^2), s = z / (2 + z): P by Chebyshev approximation for
+/// s^2 up to 1/9, that of log() below for up to 0.0295.
 inline float log1p_unit(float z) {
   const float s = z / (2.0f + z);
   const float square = s * s;
@@ -120,7 +120,7 @@ inline float log1p_unit(float z) {
   return __builtin_fmaf(s, tail, s + s);
 }
 
-/// log(x) = k ln 2 + log(m), m in [sqrt(1/2), sqrt(2)).
+/// log(x) = k ln 2 + log(m), m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1).
 inline float log(float x) {
   const bool subnormal = x < 1.17549435e-38f;
   const float normal = subnormal ? x * 8388608.0f : x;

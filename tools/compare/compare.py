@@ -2,14 +2,15 @@
 """Adjoint beside PyTorch on this machine's CPU: same shapes, work and threads.
 
     tools/compare/compare.py parts --torch-python VENV/bin/python
+    tools/compare/compare.py layers --torch-python VENV/bin/python
     tools/compare/compare.py mnist_mlp --data FOLDER --torch-python VENV/bin/python
 
 `parts` prints one table, forward, backward and update: a linear layer, the MLP of mnist_mlp on
-drawn data, an embedding, and each optimizer at ten million parameters. A recipe is compared step by
-step and in whole epochs, with peak memory. Each side runs in processes of its own, one after the
+drawn data, an embedding, and each optimizer at ten million parameters; `layers` one of the layers
+and losses that go over rows. A recipe is compared step by step and in whole epochs, with peak memory. Each side runs in processes of its own, one after the
 other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
 less. Of what disturbs a timing nothing makes it shorter, so the best call of a process counts; of the
-rounds of `parts` that of the median ratio, of a recipe's the best.
+rounds of a table that of the median ratio, of a recipe's the best.
 """
 
 import argparse
@@ -25,19 +26,23 @@ LAYERS = [
     (
         "linear 3162 x 3162, batch 128",
         ["linear", "--shape", "128,3162", "--set", "out=3162"],
-        ["linear", "--rows", 3162, "--columns", 3162, "--count", 128],
+        ["linear", "--shape", "128,3162", "--out", 3162],
     ),
     (
         "linear 512 x 512, batch 128",
         ["linear", "--shape", "128,512", "--set", "out=512"],
-        ["linear", "--rows", 512, "--columns", 512, "--count", 128],
+        ["linear", "--shape", "128,512", "--out", 512],
     ),
     (
         "embedding 20000 x 512, 8192 tokens",
         ["embedding", "--shape", "8192", "--set", "vocabulary=20000", "--set", "width=512"],
-        ["embedding", "--rows", 20000, "--columns", 512, "--count", 8192],
+        ["embedding", "--shape", "8192,512", "--out", 20000],
     ),
 ]
+OVER_ROWS = """relu leaky_relu prelu relu6 elu selu gelu silu mish sigmoid tanh softplus hard_sigmoid hard_swish hard_tanh
+    dropout softmax log_softmax layer_norm rms_norm batch_norm add mul concat mse l1 huber smooth_l1 bce_with_logits
+    kl_divergence nll softmax_cross_entropy cosine_embedding triplet""".split()
+ROWS = "4096,512"
 # What is put side by side: our phase and PyTorch's. An update of ours finds the gradient's norm and skips a step whose
 # gradient is not finite; of PyTorch's the one with clip_grad_norm_ does nearly as much, the bare one nothing of it.
 COMPARED = {
@@ -46,6 +51,12 @@ COMPARED = {
     "update, unchecked / bare": ("update_unchecked", "update"),
     "checked / clipped": ("update", "update_clipped"),
     "checked / bare": ("update", "update"),
+}
+# Our losses make their gradient in the forward pass.
+COMPARED_LAYERS = {
+    "forward": ("forward", "forward"),
+    "backward": ("backward", "backward"),
+    "loss and gradient": ("forward", "loss"),
 }
 
 
@@ -68,6 +79,16 @@ def parts_round(ours: Adjoint, theirs: Torch) -> dict:
     return found
 
 
+def layers_round(ours: Adjoint, theirs: Torch) -> dict:
+    return {
+        name: (
+            best(ours.bench(name, "--shape", ROWS)),
+            best(theirs.script("torch_layers.py", name, "--shape", ROWS)["phases"]),
+        )
+        for name in OVER_ROWS
+    }
+
+
 def compare_phase(rounds: list[tuple[dict, dict]], mine: str, other: str) -> dict | None:
     """The round of the median ratio: other guests of a machine slow both sides for a while, but not one alone."""
     pairs = [(a[mine], b[other]) for a, b in rounds if mine in a and other in b]
@@ -77,16 +98,17 @@ def compare_phase(rounds: list[tuple[dict, dict]], mine: str, other: str) -> dic
     return {"adjoint_ms": a, "torch_ms": b, "ratio": a / b}
 
 
-def compare_parts(arguments, ours: Adjoint, theirs: Torch) -> dict:
-    rounds = [parts_round(ours, theirs) for _ in range(arguments.rounds)]
+def compare_table(arguments, ours: Adjoint, theirs: Torch) -> dict:
+    one_round, compared = TABLES[arguments.subject]
+    rounds = [one_round(ours, theirs) for _ in range(arguments.rounds)]
     print(f"Milliseconds, {arguments.threads} threads, median of {arguments.rounds} rounds: ours / {theirs.name}'s = ratio\n")
-    print("| part | " + " | ".join(COMPARED) + " |")
-    print("|---" + "|---" * len(COMPARED) + "|")
+    print("| part | " + " | ".join(compared) + " |")
+    print("|---" + "|---" * len(compared) + "|")
     largest: dict[str, float] = {}
     table = {}
     for name in rounds[0]:
         cells, row = [], {}
-        for title, (mine, other) in COMPARED.items():
+        for title, (mine, other) in compared.items():
             figures = compare_phase([found[name] for found in rounds], mine, other)
             if figures is None:
                 cells.append("")
@@ -99,6 +121,9 @@ def compare_parts(arguments, ours: Adjoint, theirs: Torch) -> dict:
         print(f"| {name} ({form}) | " if form else f"| {name} | ", " | ".join(cells), " |", sep="")
     print("\nlargest ratios: " + ", ".join(f"{title} {ratio:.2f}" for title, ratio in largest.items()))
     return {"torch": theirs.name, "threads": arguments.threads, "parts": table, "largest": largest}
+
+
+TABLES = {"parts": (parts_round, COMPARED), "layers": (layers_round, COMPARED_LAYERS)}
 
 
 def recipe_figures(arguments, recipe: Path, ours: Adjoint, theirs: Torch) -> tuple[dict, dict]:
@@ -141,21 +166,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("subject", help="parts, or name or file of a recipe: mnist_mlp")
+    parser.add_argument("subject", help="parts, layers, or name or file of a recipe: mnist_mlp")
     parser.add_argument("--data", type=Path, help="folder of the recipe's files")
     parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch")
     parser.add_argument("--adjoint", type=Path, default=ROOT / "build/host/bin/adjoint")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, help="how long each phase is timed (2; parts 0.5)")
+    parser.add_argument("--seconds", type=float, help="how long each phase is timed (2; in tables 0.5)")
     parser.add_argument("--epochs", type=int, default=3, help="of a recipe")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
-    parts = arguments.subject == "parts"
-    seconds = arguments.seconds or (0.5 if parts else 2.0)
+    table = arguments.subject in TABLES
+    seconds = arguments.seconds or (0.5 if table else 2.0)
     ours = Adjoint(arguments.adjoint, arguments.threads, seconds)
     theirs = Torch(arguments.torch_python, arguments.threads, seconds)
-    figures = (compare_parts if parts else compare_recipe)(arguments, ours, theirs)
+    figures = (compare_table if table else compare_recipe)(arguments, ours, theirs)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 
