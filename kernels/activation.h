@@ -139,7 +139,8 @@ struct HardTanhFunction {
   }
   template <class T>
   ADJOINT_HD T derivative(T x) const {
-    return select(x > T(low) && x < T(high), T(1.0f), T(0.0f));
+    // Not &&, whose second half would be a branch.
+    return select((x > T(low)) & (x < T(high)), T(1.0f), T(0.0f));
   }
 };
 

@@ -4,9 +4,8 @@
 //
 //   packs      the last axis runs through both tensors: 16 bytes at a time
 //   elements   it does not, or the tensors do not lie on 16 bytes
-//   tiles      the last axis runs through `to` and another through `from`, a transposition: tiles
-//   of
-//              32 x 32 in shared memory, so that both are accessed along their rows
+//   tiles      the last axis runs through `to` and another through `from`, a transposition: 32 x 32
+//              in shared memory, so that both are accessed along their rows
 #include "kernels/strided_copy.h"
 
 #include <algorithm>
@@ -90,11 +89,15 @@ ADJOINT_KERNEL_BODY void linear_body(const LinearShape& shape, const Copy<T>& co
       T* const to = copy.to + offsets.to + std::int64_t(first) * N * ts;
       const T* const from = copy.from + offsets.from + std::int64_t(first) * N * fs;
       const int n = items * N;
-      if (copy.add) {
-        for (int i = 0; i < n; ++i) to[i * ts] = A(to[i * ts]) + copy.scale * A(from[i * fs]);
-      } else if (ts == 1 && fs == 1) {
+      const bool runs = ts == 1 && fs == 1;
+      if (runs && copy.add) {
+        ADJOINT_SIMD
+        for (int i = 0; i < n; ++i) to[i] = A(to[i]) + copy.scale * A(from[i]);
+      } else if (runs) {
         ADJOINT_SIMD
         for (int i = 0; i < n; ++i) to[i] = copy.scale * A(from[i]);
+      } else if (copy.add) {
+        for (int i = 0; i < n; ++i) to[i * ts] = A(to[i * ts]) + copy.scale * A(from[i * fs]);
       } else {
         for (int i = 0; i < n; ++i) to[i * ts] = copy.scale * A(from[i * fs]);
       }
