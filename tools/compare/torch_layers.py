@@ -47,7 +47,7 @@ MODULES = {
 LOSSES_OF_TWO = {
     "bce_with_logits": F.binary_cross_entropy_with_logits,
     "huber": F.huber_loss,
-    "kl_divergence": F.kl_div,
+    "kl_divergence": lambda x, t: F.kl_div(x, t, reduction="batchmean"),
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "smooth_l1": F.smooth_l1_loss,
