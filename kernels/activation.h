@@ -130,6 +130,12 @@ struct SoftplusFunction {
   }
 };
 
+/// low < x < high; not by &&, whose second half would be a branch that stops the vectoriser.
+template <class T>
+ADJOINT_HD bool between(T x, T low, T high) {
+  return (x > low) & (x < high);
+}
+
 /// x between two bounds.
 struct HardTanhFunction {
   double low, high;
@@ -139,8 +145,7 @@ struct HardTanhFunction {
   }
   template <class T>
   ADJOINT_HD T derivative(T x) const {
-    // Not &&, whose second half would be a branch.
-    return select((x > T(low)) & (x < T(high)), T(1.0f), T(0.0f));
+    return select(between(x, T(low), T(high)), T(1.0f), T(0.0f));
   }
 };
 
@@ -152,7 +157,7 @@ struct Relu6 {
   }
   template <class T>
   ADJOINT_HD T derivative_from_y(T y) const {
-    return select(y > T(0.0f) && y < T(6.0f), T(1.0f), T(0.0f));
+    return select(between(y, T(0.0f), T(6.0f)), T(1.0f), T(0.0f));
   }
 };
 
@@ -164,7 +169,7 @@ struct HardSigmoidFunction {
   }
   template <class T>
   ADJOINT_HD T derivative(T x) const {
-    return select(x > T(-3.0f) && x < T(3.0f), T(1.0 / 6.0), T(0.0f));
+    return select(between(x, T(-3.0f), T(3.0f)), T(1.0 / 6.0), T(0.0f));
   }
 };
 

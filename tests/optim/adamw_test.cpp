@@ -155,6 +155,7 @@ TEST_F(AdamWTest, RefusesOptionsOutOfRange) {
     refuse({.weight_decay = value}, "weight_decay");
     refuse_common({.loss_scale = value}, "loss_scale");
   }
+  refuse({.epsilon = 0}, "epsilon");
   refuse_common({.loss_scale = 0}, "loss_scale");
   refuse_common({.clip_norm = -1}, "clip_norm");
   refuse_common({.clip_norm = nan}, "clip_norm");

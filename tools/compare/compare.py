@@ -7,8 +7,8 @@
 
 `parts` prints one table, forward, backward and update: a linear layer, the MLP of mnist_mlp on
 drawn data, an embedding, and each optimizer at ten million parameters; `layers` one of the layers
-and losses that go over rows. A recipe is compared step by step and in whole epochs, with peak memory. Each side runs in processes of its own, one after the
-other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
+and losses that go over rows. A recipe is compared step by step and in whole epochs, with peak
+memory. Each side runs in processes of its own, one after the other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
 less. Of what disturbs a timing nothing makes it shorter, so the best call of a process counts; of the
 rounds of a table that of the median ratio, of a recipe's the best.
 """
