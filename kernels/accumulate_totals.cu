@@ -8,11 +8,10 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-__global__ void accumulate_totals_kernel(const float* __restrict__ totals,
-                                         StepWorkspace* __restrict__ workspace,
+__global__ void accumulate_totals_kernel(LossTotals totals, StepWorkspace* __restrict__ workspace,
                                          std::uint64_t* __restrict__ random_step) {
   ADJOINT_UNROLL
-  for (int i = 0; i < 3; ++i) workspace->totals[i] += double(totals[i]);
+  for (int i = 0; i < 3; ++i) workspace->totals[i] += totals[i];
   ++*random_step;
 }
 
@@ -20,8 +19,8 @@ __global__ void accumulate_totals_kernel(const float* __restrict__ totals,
 
 void accumulate_totals(Stream& stream, const Tensor& totals, StepWorkspace* workspace,
                        std::uint64_t* random_step) {
-  check_totals("accumulate_totals", totals);
-  launch<accumulate_totals_kernel>(stream, {.grid = 1, .block = 1}, totals.data<float>(), workspace,
+  launch<accumulate_totals_kernel>(stream, {.grid = 1, .block = 1},
+                                   loss_totals("accumulate_totals", totals), workspace,
                                    random_step);
 }
 

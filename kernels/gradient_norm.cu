@@ -18,7 +18,7 @@ namespace {
 
 /// GradientNorm as the device sees it.
 struct StepArguments {
-  const float* totals;
+  LossTotals totals;
   Schedule schedule;
   double clip_norm, loss_scale, beta1, beta2, momentum_fade, largest_norm;
   LossScaling scaling;
@@ -94,7 +94,7 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   double totals[3];
   ADJOINT_UNROLL
   for (int i = 0; i < 3; ++i) {
-    totals[i] = workspace.totals[i] + double(call.totals[i]);
+    totals[i] = workspace.totals[i] + call.totals[i];
     workspace.totals[i] = 0;
   }
   const float scale = call.device_scale == nullptr ? 1.0f : *call.device_scale;
@@ -189,14 +189,13 @@ __global__ void __launch_bounds__(kSlabThreads)
 
 void gradient_norm(Stream& stream, const GradientNorm& call) {
   check_slab("gradient_norm", "gradient", call.gradient);
-  check_totals("gradient_norm", call.totals);
   ADJOINT_CHECK(!call.ring.empty(), "gradient_norm: expected a ring of at least one record");
   ADJOINT_CHECK(!call.scaling.dynamic || call.device_scale != nullptr,
                 "gradient_norm: expected the device's loss scale, for it to be dynamic");
   const std::int64_t count = call.gradient.count();
   const std::int64_t pieces = std::max<std::int64_t>(1, (count + kSlabPiece - 1) / kSlabPiece);
   const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
-  const StepArguments arguments{.totals = call.totals.data<float>(),
+  const StepArguments arguments{.totals = loss_totals("gradient_norm", call.totals),
                                 .schedule = call.schedule,
                                 .clip_norm = call.clip_norm,
                                 .loss_scale = call.loss_scale,

@@ -27,7 +27,8 @@ struct StepWorkspace {
 
 struct GradientNorm {
   Tensor gradient;  ///< [count], floating, 16-byte aligned: the sum of the samples' gradients
-  Tensor totals;    ///< float32 [3]: loss sum, valid count, correct count of this (micro-)step
+  /// float32 or float64 [3]: loss sum, valid count, correct count of this (micro-)step.
+  Tensor totals;
 
   Schedule schedule;
   double clip_norm = 0;   ///< the mean gradient is scaled down to this norm; <= 0: never

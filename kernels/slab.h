@@ -114,12 +114,25 @@ void dispatch_slab(std::string_view kernel, const Tensor& master, const Tensor& 
                "copy and a gradient of either type");
 }
 
-/// Throws Error unless the tensor is float32 [3]: loss sum, valid count, correct count.
-inline void check_totals(std::string_view kernel, const Tensor& totals) {
-  const TensorType expected{DType::float32, {3}};
-  ADJOINT_CHECK(totals.defined() && totals.type() == expected && totals.contiguous(), kernel,
-                ": totals: expected contiguous ", expected, ", got ",
+/// A loss's totals (kernels/loss.h) as the device sees them: float32, of a float64 loss float64.
+struct LossTotals {
+  const float* narrow = nullptr;
+  const double* wide = nullptr;
+
+  ADJOINT_DEVICE double operator[](int i) const {
+    return wide != nullptr ? wide[i] : double(narrow[i]);
+  }
+};
+
+/// Throws Error unless the tensor is float32 or float64 [3]: loss sum, valid count, correct count.
+inline LossTotals loss_totals(std::string_view kernel, const Tensor& totals) {
+  const bool wide = totals.defined() && totals.dtype() == DType::float64;
+  ADJOINT_CHECK(totals.defined() && (wide || totals.dtype() == DType::float32) &&
+                    totals.shape() == Shape{3} && totals.contiguous(),
+                kernel, ": totals: expected contiguous float32 [3] or float64 [3], got ",
                 totals.defined() ? str(totals.type()) : std::string("nothing"));
+  return wide ? LossTotals{.wide = totals.data<double>()}
+              : LossTotals{.narrow = totals.data<float>()};
 }
 
 /// The number of elements body() takes, as a type.

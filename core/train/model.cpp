@@ -93,7 +93,7 @@ std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
 
 Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options) {
   const DType precision = recipe.train.precision;
-  // float64 is for checking gradients: optimizers take totals in float32.
+  // float64 is for checking gradients: samples, predictions and metrics are float32.
   ADJOINT_CHECK(precision != DType::float64, "[train] precision: ", name(precision),
                 " is not trained in; expected float32, bfloat16 or float16");
   const std::int64_t batch = options.batch > 0 ? options.batch : recipe.train.batch;

@@ -24,14 +24,25 @@ TEST_F(AccumulateTotalsTest, AddsAndAdvancesTheRandomStep) {
   EXPECT_EQ(random_step.download()[0], 43u);
 }
 
+TEST_F(AccumulateTotalsTest, TakesTheTotalsOfFloat64Losses) {
+  const DeviceVector<StepWorkspace> workspace(context(), std::vector<StepWorkspace>(1));
+  const DeviceVector<double> totals(context(), std::vector<double>{1e-300, 16777217, 3});
+  accumulate_totals(context().stream(), flat(totals), workspace.data(), context().step());
+  const StepWorkspace sums = workspace.download()[0];
+  EXPECT_EQ(sums.totals[0], 1e-300);
+  EXPECT_EQ(sums.totals[1], 16777217);
+  EXPECT_EQ(sums.totals[2], 3);
+}
+
 TEST_F(AccumulateTotalsTest, RefusesOtherTensors) {
   const DeviceVector<StepWorkspace> workspace(context(), std::vector<StepWorkspace>(1));
-  const DeviceVector<double> totals(context(), std::vector<double>{1, 2, 3});
+  const DeviceVector<std::int32_t> totals(context(), std::vector<std::int32_t>{1, 2, 3});
   test::expect_error(
       [&] {
         accumulate_totals(context().stream(), flat(totals), workspace.data(), context().step());
       },
-      {"accumulate_totals: totals", "expected contiguous float32 [3], got float64 [3]"});
+      {"accumulate_totals: totals",
+       "expected contiguous float32 [3] or float64 [3], got int32 [3]"});
 }
 
 }  // namespace

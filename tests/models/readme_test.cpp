@@ -57,6 +57,39 @@ TEST(ReadmeTest, TheModelRuns) {
   EXPECT_EQ(run_the_example(4).size(), 3u) << "loss, samples that count, predicted right";
 }
 
+// The same in float64, where losses, and so their totals, are float64 as well; with two
+// micro-steps.
+TEST(ReadmeTest, TheModelTrainsInFloat64) {
+  ADJOINT_REQUIRE_DEVICE();
+  Context context;
+  Graph graph(context);
+  const Value image = graph.input({4, 1, 28, 28});
+  const Value label = graph.input({4}, DType::int32);
+  const Value hidden = relu(linear(flatten(image), 16));
+  const Value loss = softmax_cross_entropy(linear(hidden, 10), label);
+  graph.compile({.losses = {loss}, .compute_type = DType::float64});
+  std::vector<float> pixels(4 * 784);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = float(i * 7 % 11) / 11;
+  upload(context, graph.tensor(image), pixels);
+  upload(context, graph.tensor(label), std::vector<std::int32_t>{3, 1, 4, 1});
+  AdamW optimizer(context, graph.slab(), {}, {.schedule = constant(1e-2)});
+  std::vector<double> losses;
+  for (int step = 0; step < 20; ++step) {
+    graph.set_accumulating(false);
+    graph.forward();
+    graph.backward();
+    optimizer.accumulate(graph.tensor(loss));
+    graph.set_accumulating(true);
+    graph.forward();
+    graph.backward();
+    optimizer.step(graph.tensor(loss));
+    const auto totals = download<double>(context, graph.tensor(loss));
+    losses.push_back(totals[0] / totals[1]);
+  }
+  EXPECT_LT(losses.back(), 0.5 * losses.front());
+  EXPECT_EQ(optimizer.read_metrics().back().valid_count, 8);
+}
+
 TEST(ReadmeTest, TheModelIsTheOneOnTheFirstPage) {
   const std::string source = read(source_folder() / "tests/models/readme_test.cpp");
   const std::size_t begin = source.find("// README begins\n"), end = source.find("// README ends");
