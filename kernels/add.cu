@@ -63,4 +63,10 @@ void contribute(Stream& stream, Gradient dx, Tensor dy) {
   });
 }
 
+void contribute_zeros(Stream& stream, const Gradient& dx) {
+  if (!dx.wanted() || dx.accumulates()) return;
+  ADJOINT_CHECK(dx.tensor.contiguous(), "contribute_zeros: expected a contiguous dx");
+  fill_bytes(stream, dx.tensor.data(), 0, dx.tensor.bytes());
+}
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -14,4 +14,8 @@ void add(Stream& stream, Tensor y, Tensor a, Tensor b);
 /// float32. Launches nothing where dx is not wanted, or where it is dy's memory and overwritten.
 void contribute(Stream& stream, Gradient dx, Tensor dy);
 
+/// What a gradient is where none reaches it: dx = 0 if the mode overwrites, else left as it is. dx
+/// is contiguous.
+void contribute_zeros(Stream& stream, const Gradient& dx);
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

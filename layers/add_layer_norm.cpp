@@ -23,7 +23,8 @@ void AddLayerNorm::forward(Context& context, const ForwardCall& call) {
 void AddLayerNorm::backward(Context& context, const BackwardCall& call) {
   const Tensor sum = call.y[0], from_sum = call.dy[0], dy = call.dy[1];
   const Gradient a = call.dx[0], b = call.dx[1];
-  if (!dy.defined()) {
+  if (!dy.defined()) {  // nothing differentiated reads the norm
+    norm_.no_parameter_gradients(context);
     for (const Gradient& dx : call.dx)
       if (dx.wanted()) contribute(context.stream(), dx, from_sum);
     return;
@@ -61,7 +62,7 @@ const bool kRegistered = register_layer({
 });
 
 // add, and the first layer norm of its sum, become one node where the add was.
-void rewrite_add_norms(Program& program, const std::set<ValueId>&) {
+void rewrite_add_norms(Program& program, const CallersValues&) {
   for (NodeId sum = 0; std::size_t(sum) < program.nodes.size(); ++sum) {
     const Node add = program.nodes[std::size_t(sum)];
     if (add.layer->kind() != "add") continue;

@@ -2,6 +2,7 @@
 
 #include "core/base/options.h"
 #include "core/graph/registry.h"
+#include "kernels/add.h"
 #include "kernels/layer_norm.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -80,6 +81,11 @@ void LayerNorm::backward_with(Context& context, const Tensor& x, const Tensor& d
        .mean = mean_.view({rows}),
        .rstd = rstd_.view({rows}),
        .scratch = scratch_.view(layer_norm_scratch(rows, matrix.shape()[1], x.dtype()).shape)});
+}
+
+void LayerNorm::no_parameter_gradients(Context& context) {
+  contribute_zeros(context.stream(), weight_.gradient());
+  contribute_zeros(context.stream(), bias_.gradient());
 }
 
 Value layer_norm(const Value& x) { return x.graph().apply(LayerNorm(), {x}); }

@@ -22,6 +22,8 @@ class LayerNorm : public LayerOf<LayerNorm> {
   /// The same normalisation of a + b, which is written to `sum`; for the layer that fuses the two.
   void forward_of_sum(Context& context, const Tensor& a, const Tensor& b, const Tensor& sum,
                       const Tensor& y);
+  /// What backward leaves of the parameters where no gradient reaches y: zeros, or what was there.
+  void no_parameter_gradients(Context& context);
   /// Backward with `extra` (may be undefined) added to dx.
   void backward_with(Context& context, const Tensor& x, const Tensor& dy, const Tensor& extra,
                      const Gradient& dx, bool parameters);

@@ -166,8 +166,8 @@ struct Found {
 
 class Search {
  public:
-  Search(const Program& program, const std::set<ValueId>& kept)
-      : program_(program), kept_(kept), consumers_(program.consumers()) {}
+  Search(const Program& program, const CallersValues& callers)
+      : program_(program), kept_(callers.kept), consumers_(program.consumers()) {}
 
   Found from(NodeId first) const {
     Found found;
@@ -232,9 +232,9 @@ class Search {
   std::vector<std::vector<NodeId>> consumers_;
 };
 
-void rewrite_chains(Program& program, const std::set<ValueId>& kept) {
+void rewrite_chains(Program& program, const CallersValues& callers) {
   for (NodeId first = 0; std::size_t(first) < program.nodes.size(); ++first) {
-    const Found found = Search(program, kept).from(first);
+    const Found found = Search(program, callers).from(first);
     if (found.stages.size() < 2) continue;
     const Node& begin = program.nodes[std::size_t(found.nodes.front())];
     const Node& end = program.nodes[std::size_t(found.nodes.back())];

@@ -112,7 +112,7 @@ const bool kRegistered = register_layer({
               chunked_case("linear_cross_entropy/chunks", 3)},
 });
 
-void rewrite_linear_losses(Program& program, const std::set<ValueId>& kept) {
+void rewrite_linear_losses(Program& program, const CallersValues& callers) {
   for (NodeId id = 0; std::size_t(id) < program.nodes.size(); ++id) {
     const Node loss = program.nodes[std::size_t(id)];
     const auto* entropy = dynamic_cast<const CrossEntropyLoss*>(loss.layer.get());
@@ -120,16 +120,16 @@ void rewrite_linear_losses(Program& program, const std::set<ValueId>& kept) {
     const ValueId logits = loss.inputs[0];
     const NodeId producer = program.values[std::size_t(logits)].producer;
     const auto consumers = program.consumers();
-    if (producer < 0 || kept.contains(logits) || consumers[std::size_t(logits)].size() != 1)
+    if (producer < 0 || callers.kept.contains(logits) || consumers[std::size_t(logits)].size() != 1)
       continue;
     // The gradients are made in forward, against labels.
     if (!entropy->traits().gradient_in_forward ||
-        !consumers[std::size_t(loss.outputs[0])].empty() ||
         program.values[std::size_t(loss.inputs[1])].type.dtype != DType::int32)
       continue;
     const Node head = program.nodes[std::size_t(producer)];
     const auto* linear = dynamic_cast<const Linear*>(head.layer.get());
     if (!linear || linear->options().out < kFewestClasses) continue;
+    if (callers.seeded.contains(head.inputs[0])) continue;  // to which it would add in forward
     // A bias that learns alone has no product to ride on, and sums with scratch of backward's.
     if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())
       continue;

@@ -4,17 +4,11 @@
 
 #include "core/base/options.h"
 #include "core/graph/registry.h"
+#include "kernels/add.h"
 #include "kernels/strided_copy.h"
 #include "layers/axes.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
-namespace {
-
-void clear(Context& context, const Tensor& tensor) {
-  fill_bytes(context.stream(), tensor.data(), 0, tensor.bytes());
-}
-
-}  // namespace
 
 // ---- Split
 
@@ -50,8 +44,7 @@ void Split::backward(Context& context, const BackwardCall& call) {
   const Gradient& dx = call.dx[0];
   if (!dx.wanted()) return;
   // Parts that nobody used have no gradient.
-  if (!dx.accumulates() && !std::ranges::all_of(call.dy, &Tensor::defined))
-    clear(context, dx.tensor);
+  if (!std::ranges::all_of(call.dy, &Tensor::defined)) contribute_zeros(context.stream(), dx);
   std::int64_t begin = 0;
   for (std::size_t k = 0; k < sizes_.size(); begin += sizes_[k++])
     if (call.dy[k].defined())
@@ -93,7 +86,7 @@ void Slice::forward(Context& context, const ForwardCall& call) {
 void Slice::backward(Context& context, const BackwardCall& call) {
   const Gradient& dx = call.dx[0];
   if (!dx.wanted()) return;
-  if (!dx.accumulates()) clear(context, dx.tensor);
+  contribute_zeros(context.stream(), dx);
   const auto [begin, extent] = range(dx.tensor.shape());
   strided_copy(context.stream(), {slice_of(dx.tensor, axis_, begin, extent), dx.mode}, call.dy[0]);
 }

@@ -18,28 +18,34 @@ Tensor Slot::view(const Shape& shape) const {
   return Tensor(whole.data(), whole.dtype(), shape);
 }
 
+bool ParameterList::add(const Parameter& parameter) {
+  if (!known_.insert(parameter.state_.get()).second) return false;
+  in_order_.push_back(parameter);
+  return true;
+}
+
 Builder::Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-                 std::uint64_t place, Declarations& declarations)
+                 std::uint64_t place, Declarations& declarations, ParameterList& parameters)
     : scope_(std::move(scope)),
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       compute_type_(compute_type),
       place_(place),
-      declarations_(&declarations) {}
+      declarations_(&declarations),
+      parameters_(&parameters) {}
 
 void Builder::parameter(Parameter& handle, const ParameterSpec& spec) {
   Parameter::State& state = *handle.state_;
   const std::string name = scope_.empty() ? spec.name : scope_ + "." + spec.name;
   ADJOINT_CHECK(!state.master.defined(), name, ": expected a layer that no other graph holds, got ",
                 "the one of ", state.name, "; give each graph layers of its own");
-  if (state.declared) {
-    ADJOINT_CHECK(state.spec.shape == spec.shape, name, ": shares parameter ", state.name,
-                  " of shape ", state.spec.shape, ", but needs ", spec.shape);
-  } else {
-    state.declared = true;
+  if (parameters_->add(handle)) {
     state.name = name;
     state.spec = spec;
     state.spec.initializer = spec.initializer.resolved(spec.shape);
+  } else {
+    ADJOINT_CHECK(state.spec.shape == spec.shape, name, ": shares parameter ", state.name,
+                  " of shape ", state.spec.shape, ", but needs ", spec.shape);
   }
   declarations_->parameters.push_back(handle);
 }
@@ -72,7 +78,7 @@ Slot Builder::scratch(const std::string& name, const TensorType& type, Phase pha
 
 Builder Builder::part(const std::string& scope, Signature inputs, Signature outputs) const {
   return Builder(scope, std::move(inputs), std::move(outputs), compute_type_, place_,
-                 *declarations_);
+                 *declarations_, *parameters_);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

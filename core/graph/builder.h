@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/graph/parameter.h"
@@ -58,11 +59,25 @@ struct Declarations {
   std::vector<Scratch> scratch;
 };
 
+/// The parameters of a model, each once, in the order in which layers declare them. The first layer
+/// that declares one names it; the order says where it lies and what it starts from.
+class ParameterList {
+ public:
+  /// Whether the parameter is new to the list, and now at its end.
+  bool add(const Parameter& parameter);
+  const std::vector<Parameter>& in_order() const { return in_order_; }
+
+ private:
+  std::vector<Parameter> in_order_;
+  std::unordered_set<const void*> known_;
+};
+
 class Builder {
  public:
-  /// A builder for the layer of that name; what it declares is appended to `declarations`.
+  /// A builder for the layer of that name; what it declares is appended to `declarations`, and to
+  /// `parameters` what these do not have yet.
   Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-          std::uint64_t place, Declarations& declarations);
+          std::uint64_t place, Declarations& declarations, ParameterList& parameters);
 
   /// Types of the layer's inputs and outputs at the largest batch.
   const Signature& inputs() const { return inputs_; }
@@ -72,8 +87,8 @@ class Builder {
   /// The layer's place in the graph: its random numbers are keyed by it.
   std::uint64_t place() const { return place_; }
 
-  /// Declares a parameter through the layer's handle. A handle already declared (a twin's, or a
-  /// tied one) is only checked: same shape, else Error naming both.
+  /// Declares a parameter through the layer's handle. One that the model has already (a twin's, or
+  /// a tied one) is only checked: same shape, else Error naming both.
   void parameter(Parameter& handle, const ParameterSpec& spec);
   /// Running state: kept between steps and saved with the model, not differentiated. Starts at
   /// `initial`.
@@ -96,6 +111,7 @@ class Builder {
   DType compute_type_;
   std::uint64_t place_;
   Declarations* declarations_;
+  ParameterList* parameters_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -1,6 +1,7 @@
 #include "core/graph/differentiate.h"
 
 #include <algorithm>
+#include <set>
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -9,20 +10,23 @@ bool any_of(const std::vector<bool>& flags, const std::vector<ValueId>& ids) {
   return std::ranges::any_of(ids, [&](ValueId id) { return flags[std::size_t(id)]; });
 }
 
-// Values that something to be learned lies behind.
-std::vector<bool> find_dependents(const Program& program,
-                                  const std::vector<Declarations>& declarations) {
-  std::vector<bool> depends(program.values.size());
-  for (std::size_t i = 0; i < program.values.size(); ++i)
+bool learns(const Declarations& declarations) {
+  return std::ranges::any_of(declarations.parameters,
+                             [](const Parameter& parameter) { return parameter.trainable(); });
+}
+
+// Says of the values from `first` on whether something to be learned lies behind them.
+void spread(const Program& program, const std::vector<Declarations>& declarations,
+            std::size_t first, std::vector<bool>& depends) {
+  depends.resize(program.values.size());
+  for (std::size_t i = first; i < program.values.size(); ++i)
     depends[i] = program.values[i].wants_gradient;
   for (std::size_t i = 0; i < program.nodes.size(); ++i) {
-    const bool learns = std::ranges::any_of(declarations[i].parameters,
-                                            [](const Parameter& p) { return p.trainable(); });
-    if (!learns && !any_of(depends, program.nodes[i].inputs)) continue;
+    if (!learns(declarations[i]) && !any_of(depends, program.nodes[i].inputs)) continue;
     for (ValueId output : program.nodes[i].outputs)
-      depends[std::size_t(output)] = is_floating(program.values[std::size_t(output)].type.dtype);
+      if (std::size_t(output) >= first)
+        depends[std::size_t(output)] = is_floating(program.values[std::size_t(output)].type.dtype);
   }
-  return depends;
 }
 
 // Values that a loss or a seed is computed from, themselves included.
@@ -49,31 +53,64 @@ GradientMode Differentiation::mode(const Program& program, NodeId node, int inpu
   return GradientMode::none;
 }
 
-void defer_gradients(const Program& program) {
+void defer_gradients(const Program& program, const std::vector<ValueId>& seeds) {
   const auto consumers = program.consumers();
+  const auto multiplied = [&](ValueId y) {
+    return !consumers[std::size_t(y)].empty() || std::ranges::find(seeds, y) != seeds.end();
+  };
   for (const Node& node : program.nodes)
-    if (node.layer->traits().gradient_in_forward &&
-        std::ranges::any_of(node.outputs,
-                            [&](ValueId y) { return !consumers[std::size_t(y)].empty(); }))
+    if (node.layer->traits().gradient_in_forward && std::ranges::any_of(node.outputs, multiplied))
       node.layer->defer_gradient();
 }
 
-Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
-                              const std::vector<ValueId>& losses,
-                              const std::vector<ValueId>& seeds) {
-  Differentiation result;
-  result.seeds = seeds;
+std::vector<bool> find_dependents(const Program& program,
+                                  const std::vector<Declarations>& declarations) {
+  std::vector<bool> depends;
+  spread(program, declarations, 0, depends);
+  return depends;
+}
+
+std::vector<ValueId> seeded_values(const Program& program, const std::vector<ValueId>& losses,
+                                   const std::vector<ValueId>& seeds) {
+  std::vector<ValueId> seeded = seeds;
   for (ValueId loss : losses) {
     const NodeId producer = program.values[std::size_t(loss)].producer;
-    ADJOINT_CHECK(producer >= 0, "Graph: the loss ", program.values[std::size_t(loss)].name,
-                  " is an input, which depends on nothing");
     if (!program.nodes[std::size_t(producer)].layer->traits().gradient_in_forward)
-      result.seeds.push_back(loss);
+      seeded.push_back(loss);
   }
+  return seeded;
+}
+
+void check_ends(const Program& program, const std::vector<bool>& depends,
+                const std::vector<ValueId>& losses, const std::vector<ValueId>& seeds) {
+  std::set<ValueId> known;
+  const auto check_end = [&](ValueId end, bool needs_gradient) {
+    const ValueInfo& value = program.values[std::size_t(end)];
+    ADJOINT_CHECK(known.insert(end).second, "Graph: ", value.name,
+                  " is named twice among losses and seeds; expected each value once");
+    ADJOINT_CHECK(!needs_gradient || depends[std::size_t(end)], "Graph: the gradient of ",
+                  value.name, " is given, but no trainable parameter and no input with ",
+                  "wants_gradient lies behind it");
+  };
+  for (ValueId loss : losses) {
+    const ValueInfo& value = program.values[std::size_t(loss)];
+    ADJOINT_CHECK(value.producer >= 0, "Graph: the loss ", value.name,
+                  " is an input, which depends on nothing");
+    const Layer& layer = *program.nodes[std::size_t(value.producer)].layer;
+    check_end(loss, !layer.traits().gradient_in_forward);
+  }
+  for (ValueId seed : seeds) check_end(seed, true);
+}
+
+Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
+                              std::vector<bool> depends, const std::vector<ValueId>& losses,
+                              const std::vector<ValueId>& seeds) {
+  Differentiation result;
+  result.seeds = seeded_values(program, losses, seeds);
 
   std::vector<ValueId> ends = losses;
   ends.insert(ends.end(), seeds.begin(), seeds.end());
-  const std::vector<bool> depends = find_dependents(program, declarations);
+  spread(program, declarations, depends.size(), depends);
   const std::vector<bool> influences = find_influences(program, ends);
   result.has_gradient.resize(program.values.size());
   result.runs_backward.resize(program.nodes.size());
@@ -82,11 +119,7 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
   const auto active = [&](ValueId id) {
     return depends[std::size_t(id)] && influences[std::size_t(id)];
   };
-  for (ValueId seed : result.seeds) {
-    ADJOINT_CHECK(active(seed), "Graph: the gradient of ", program.values[std::size_t(seed)].name,
-                  " was given, but no trainable parameter lies behind it");
-    result.has_gradient[std::size_t(seed)] = true;
-  }
+  for (ValueId seed : result.seeds) result.has_gradient[std::size_t(seed)] = true;
 
   const Timeline time(program.nodes.size());
   const auto contribute = [&](NodeId node, int moment) {
@@ -115,11 +148,9 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
               "given; give it to a value that no loss reads");
   for (std::size_t i = program.nodes.size(); i-- > 0;) {
     const Node& node = program.nodes[i];
-    const bool learns = std::ranges::any_of(declarations[i].parameters,
-                                            [](const Parameter& p) { return p.trainable(); });
     if (node.layer->traits().gradient_in_forward || !any_of(result.has_gradient, node.outputs))
       continue;
-    if (!learns && std::ranges::none_of(node.inputs, active)) continue;
+    if (!learns(declarations[i]) && std::ranges::none_of(node.inputs, active)) continue;
     result.runs_backward[i] = true;
     contribute(static_cast<NodeId>(i), time.backward(static_cast<NodeId>(i)));
   }

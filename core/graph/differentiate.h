@@ -45,16 +45,33 @@ struct Differentiation {
   GradientMode mode(const Program& program, NodeId node, int input) const;
 };
 
-/// Lets losses whose outputs other layers read make their gradients in backward (see
-/// Layer::defer_gradient). After the rewrites, before layers are built.
-void defer_gradients(const Program& program);
+/// Lets losses whose outputs other layers read, or the caller seeds, make their gradients in
+/// backward (see Layer::defer_gradient). Before the rewrites, which join losses that need not.
+void defer_gradients(const Program& program, const std::vector<ValueId>& seeds);
+
+/// Which values something to be learned lies behind: a trainable parameter, or an input with
+/// wants_gradient. Of the program as recorded: a layer that a rewrite makes of several has outputs
+/// that some of its parameters do not reach. `declarations` are those of each node.
+std::vector<bool> find_dependents(const Program& program,
+                                  const std::vector<Declarations>& declarations);
+
+/// Values whose gradients are given between forward and backward: `seeds`, and by ones the losses
+/// that do not make their own.
+std::vector<ValueId> seeded_values(const Program& program, const std::vector<ValueId>& losses,
+                                   const std::vector<ValueId>& seeds);
+
+/// Throws Error where a loss or a seed cannot be: one named twice, an input as a loss, a value to
+/// be seeded that nothing to be learned lies behind.
+void check_ends(const Program& program, const std::vector<bool>& depends,
+                const std::vector<ValueId>& losses, const std::vector<ValueId>& seeds);
 
 /// Derives the backward pass of `losses` and of `seeds`, values whose gradients will be given.
 /// Values that no trainable parameter and no input with wants_gradient lies behind get no gradient;
-/// nodes whose outputs reach no loss do not run backward. `declarations` are those of each node. A
-/// loss whose layer does not make its own gradient is added to the seeds.
+/// nodes whose outputs reach no loss do not run backward. `depends` is of the values recorded
+/// (find_dependents); what passes have added since depends as what it is made of. `declarations`
+/// are those of each node. A loss whose layer does not make its own gradient is added to the seeds.
 Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
-                              const std::vector<ValueId>& losses,
+                              std::vector<bool> depends, const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

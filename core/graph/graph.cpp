@@ -52,7 +52,7 @@ std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
 // ---- compiling
 
 void Graph::compile(const CompileOptions& options) {
-  ADJOINT_CHECK(declarations_.empty(),
+  ADJOINT_CHECK(!compiling_,
                 "Graph: compile() was called twice; after an error record the model anew");
   ADJOINT_CHECK(!program_.nodes.empty(), "Graph: nothing was applied; there is nothing to compile");
   ADJOINT_CHECK(is_floating(options.compute_type), "Graph: expected a floating compute type, got ",
@@ -62,42 +62,36 @@ void Graph::compile(const CompileOptions& options) {
   kept.insert(kept.end(), losses.begin(), losses.end());
   kept.insert(kept.end(), seeds.begin(), seeds.end());
 
+  compiling_ = true;
   inline_containers(program_);
   separate_twins(program_, life_);
-  if (options.rewrite)
-    rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);
+  defer_gradients(program_, seeds);
+  // Now, and not when the layers that run are built: rewrites move layers and put them together,
+  // and no parameter may be named, placed or initialised otherwise for it.
+  ParameterList parameters;
+  const std::vector<bool> depends =
+      find_dependents(program_, build_layers(program_, options.compute_type, parameters));
+  check_ends(program_, depends, losses, seeds);
+  if (options.rewrite) {
+    const std::vector<ValueId> seeded = seeded_values(program_, losses, seeds);
+    rewrite(program_, {{kept.begin(), kept.end()}, {seeded.begin(), seeded.end()}},
+            options.disabled_rewrites);
+  }
   convert(program_, options.compute_type);
-  defer_gradients(program_);
-  build_layers(options.compute_type);
-  differentiation_ = differentiate(program_, declarations_, losses, seeds);
+  declarations_ = build_layers(program_, options.compute_type, parameters);
+  differentiation_ = differentiate(program_, declarations_, depends, losses, seeds);
   for (ValueId seed : differentiation_.seeds)
     if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
-  store_ = std::make_unique<ParameterStore>(context_, declarations_, options.compute_type,
-                                            options.accumulate);
+  store_ = std::make_unique<ParameterStore>(context_, parameters.in_order(), declarations_,
+                                            options.compute_type, options.accumulate);
   try {
     set_batch(max_batch_);
   } catch (...) {
     store_ = nullptr;  // nothing can run
     throw;
-  }
-}
-
-void Graph::build_layers(DType compute_type) {
-  declarations_.resize(program_.nodes.size());
-  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-    const Node& node = program_.nodes[i];
-    Builder builder(node.name, program_.types(node.inputs), program_.types(node.outputs),
-                    compute_type, node.place, declarations_[i]);
-    node.layer->build(builder);
-    const std::vector<Parameter>& all = declarations_[i].parameters;
-    for (std::size_t k = 0; k < all.size(); ++k)
-      ADJOINT_CHECK(std::find(all.begin(), all.begin() + std::ptrdiff_t(k), all[k]) ==
-                        all.begin() + std::ptrdiff_t(k),
-                    "Graph: ", node.name, " declares ", all[k].name(),
-                    " twice; a layer writes a parameter's gradient once");
   }
 }
 
@@ -289,15 +283,17 @@ Tensor Graph::tensor(const Value& value) const {
 Tensor Graph::gradient(const Value& value) const {
   const TensorType& type = bound_type(value);
   const int region = plan_.gradient_region[std::size_t(value.id())];
+  const ValueInfo& info = program_.values[std::size_t(value.id())];
+  ADJOINT_CHECK(region >= 0 || !info.wants_gradient, "Graph: ", info.name,
+                " has no gradient: no loss and no seed of CompileOptions is computed from it");
   ADJOINT_CHECK(
-      region >= 0, "Graph: ", program_.values[std::size_t(value.id())].name,
-      " has no gradient; name it in CompileOptions::seeds, or record it with wants_gradient");
+      region >= 0, "Graph: ", info.name, " has no gradient; ",
+      info.producer >= 0 ? "name it in CompileOptions::seeds" : "record it with wants_gradient");
   const bool seed =
       std::ranges::find(differentiation_.seeds, value.id()) != differentiation_.seeds.end();
   ADJOINT_CHECK(seed || plan_.regions[std::size_t(region)].last ==
                             2 * static_cast<int>(program_.nodes.size()),
-                "Graph: the memory of the gradient of ",
-                program_.values[std::size_t(value.id())].name,
+                "Graph: the memory of the gradient of ", info.name,
                 " is reused during the step; record an input with wants_gradient to read it");
   return region_tensor(region, type);
 }

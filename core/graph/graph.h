@@ -167,7 +167,6 @@ class Graph {
 
   const ParameterStore& store() const;
   std::vector<ValueId> ids(const std::vector<Value>& values) const;
-  void build_layers(DType compute_type);
   void allocate(bool reuse);
   std::vector<TensorType> types_for(std::int64_t batch) const;
   Binding bind(std::int64_t batch) const;
@@ -187,7 +186,8 @@ class Graph {
   std::vector<Buffer> separate_;  // one a region where memory is not reused
   std::vector<void*> region_data_;
   std::vector<ValueId>
-      ones_;  // seeds that the graph itself fills: losses without gradient_in_forward
+      ones_;                // seeds that the graph itself fills: losses without gradient_in_forward
+  bool compiling_ = false;  // compile() was called
   std::int64_t max_batch_ = 0;
   std::int64_t batch_ = 0;
   bool accumulating_ = false;

@@ -6,8 +6,9 @@
 // the context what all share.
 //
 // Life of a layer: recorded in a graph by value; `infer` says what it makes of its inputs; `build`
-// declares its buffers, sized for the largest batch; `prepare` lets it choose engines for each
-// batch shape met; `forward` and `backward` put kernels on context.stream(). These last two
+// declares its buffers, sized for the largest batch, before the rewrites and again after them: the
+// last call counts, the first one names and orders parameters; `prepare` lets it choose engines for
+// each batch shape met; `forward` and `backward` put kernels on context.stream(). These last two
 // allocate nothing, copy nothing to the host and wait for nothing, so that a whole step can be
 // captured and replayed. Calls may come with a smaller leading extent (batch) than the layer was
 // built for; sizes are read from the tensors of the call.
@@ -63,7 +64,8 @@ struct ForwardCall {
 };
 
 /// The tensors of one backward call. An output that nothing differentiable used has an undefined
-/// dy. Integer inputs, and inputs that no parameter lies behind, have dx of mode none.
+/// dy, which counts as zeros: dx, and gradients of parameters, are written as their modes say all
+/// the same. Integer inputs, and inputs that no parameter lies behind, have dx of mode none.
 struct BackwardCall {
   std::span<const Tensor> x;  ///< undefined tensors unless traits().backward_reads_x
   std::span<const Tensor> y;  ///< undefined tensors unless traits().backward_reads_y
@@ -89,13 +91,13 @@ class Layer {
   /// state.
   virtual Signature infer(const Signature& x) const = 0;
   virtual Traits traits() const { return {}; }
-  /// Called once, before build(), on layers with gradient_in_forward whose output another layer
-  /// reads: what the gradient has to be multiplied by is known only in backward. From then on
-  /// traits() must not have gradient_in_forward, and backward makes the gradient from dy. The
-  /// default throws Error: this loss's output cannot be read.
+  /// Called once, before the last build(), on layers with gradient_in_forward whose output another
+  /// layer reads or the caller seeds: what the gradient has to be multiplied by is known only in
+  /// backward. From then on traits() must not have gradient_in_forward, and backward makes the
+  /// gradient from dy. The default throws Error: this loss's output cannot be read.
   virtual void defer_gradient();
-  /// Called once, before build(): the type that the graph computes in, for layers whose outputs'
-  /// type does not follow from their inputs'. infer() answers with it from then on.
+  /// Called once, before the last build(): the type that the graph computes in, for layers whose
+  /// outputs' type does not follow from their inputs'. infer() answers with it from then on.
   virtual void set_compute_type(DType) {}
   virtual void build(Builder&) {}
   /// Chooses engines for inputs of exactly these types; once per batch shape, never during capture.

@@ -26,7 +26,6 @@ class Parameter {
   /// A new parameter, not yet declared.
   Parameter() : state_(std::make_shared<State>()) {}
 
-  bool declared() const { return state_->declared; }
   /// Name in the whole model, "linear2.weight"; what files use.
   const std::string& name() const { return state_->name; }
   const Shape& shape() const { return state_->spec.shape; }
@@ -56,11 +55,11 @@ class Parameter {
 
  private:
   friend class Builder;
+  friend class ParameterList;
   friend class ParameterStore;
   struct State {
     std::string name;
     ParameterSpec spec;
-    bool declared = false;
     bool trainable = true;
     Tensor value, master;
     Gradient gradient;

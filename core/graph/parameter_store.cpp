@@ -36,16 +36,15 @@ Tensor zeroed(Context& context, Buffer& buffer, DType type, std::int64_t count,
 
 }  // namespace
 
-ParameterStore::ParameterStore(Context& context, const std::vector<Declarations>& declarations,
-                               DType compute_type, bool accumulate) {
+ParameterStore::ParameterStore(Context& context, const std::vector<Parameter>& parameters,
+                               const std::vector<Declarations>& declarations, DType compute_type,
+                               bool accumulate)
+    : parameters_(parameters) {
   std::set<std::string> names;
+  for (const Parameter& parameter : parameters_)
+    ADJOINT_CHECK(names.insert(parameter.name()).second, "Graph: two parameters are named ",
+                  parameter.name(), "; give their layers names of their own");
   for (const Declarations& of_node : declarations) {
-    for (const Parameter& parameter : of_node.parameters) {
-      if (std::ranges::find(parameters_, parameter) != parameters_.end()) continue;
-      ADJOINT_CHECK(names.insert(parameter.name()).second, "Graph: two parameters are named ",
-                    parameter.name(), "; give their layers names of their own");
-      parameters_.push_back(parameter);
-    }
     for (const Declarations::State& state : of_node.states) {
       states_.push_back(state);
       if (state.saved) saved_states_.push_back(state.slot);

@@ -11,11 +11,13 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 class ParameterStore {
  public:
-  /// Allocates and initialises the parameters of all declarations, each once, in order: trainable
-  /// ones in one slab, frozen ones in another. Values are float32, or float64 if `compute_type` is.
-  /// `accumulate`: a 16-bit gradient gets a float32 slab beside it, for sums over micro-steps.
-  ParameterStore(Context& context, const std::vector<Declarations>& declarations,
-                 DType compute_type, bool accumulate);
+  /// Allocates and initialises the parameters in their order, trainable ones in one slab, frozen
+  /// ones in another, and the running state of all declarations. Values are float32, or float64 if
+  /// `compute_type` is. `accumulate`: a 16-bit gradient gets a float32 slab beside it, for sums
+  /// over micro-steps. Throws Error if two parameters have one name.
+  ParameterStore(Context& context, const std::vector<Parameter>& parameters,
+                 const std::vector<Declarations>& declarations, DType compute_type,
+                 bool accumulate);
   /// Takes the memory from the parameters: their layers may go into another graph.
   ~ParameterStore();
   ParameterStore(const ParameterStore&) = delete;

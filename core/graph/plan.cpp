@@ -185,12 +185,13 @@ class Assignment {
     if (traits.backward_in_place && options_.reuse && contribution.input == 0 && !kept && fits(y) &&
         is_settled(y, contribution.moment))
       return y;
+    // Equal only where this node overwrites both: what a seed, or an earlier contribution, left in
+    // the first gradient is not the second's.
     const ValueId first = node.inputs[0];
-    const bool equal = traits.gradients_equal && contribution.input > 0;
-    if (equal && fits(first) && !value(first).wants_gradient &&
-        differentiation_.contributions[std::size_t(first)].front().node == contribution.node &&
-        may_join(x, first))
-      return first;
+    const bool equal =
+        traits.gradients_equal && contribution.input > 0 &&
+        differentiation_.mode(program_, contribution.node, 0) == GradientMode::overwrite;
+    if (equal && fits(first) && !value(first).wants_gradient && may_join(x, first)) return first;
     return -1;
   }
 

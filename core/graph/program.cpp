@@ -93,6 +93,22 @@ void Program::renumber_producers() {
       values[std::size_t(output)].producer = static_cast<NodeId>(i);
 }
 
+std::vector<Declarations> build_layers(const Program& program, DType compute_type,
+                                       ParameterList& parameters) {
+  std::vector<Declarations> declarations(program.nodes.size());
+  for (std::size_t i = 0; i < program.nodes.size(); ++i) {
+    const Node& node = program.nodes[i];
+    Builder builder(node.name, program.types(node.inputs), program.types(node.outputs),
+                    compute_type, node.place, declarations[i], parameters);
+    node.layer->build(builder);
+    const std::vector<Parameter>& all = declarations[i].parameters;
+    for (auto at = all.begin(); at != all.end(); ++at)
+      ADJOINT_CHECK(std::find(all.begin(), at, *at) == at, "Graph: ", node.name, " declares ",
+                    at->name(), " twice; a layer writes a parameter's gradient once");
+  }
+  return declarations;
+}
+
 Signature Container::infer(const Signature& x) const {
   Program scratch;
   std::vector<ValueId> inputs;

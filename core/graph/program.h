@@ -80,18 +80,30 @@ void inline_containers(Program& program);
 /// in this graph or in another one that lives. `graph` lives as long as the program's graph.
 void separate_twins(Program& program, const std::shared_ptr<const void>& graph);
 
-/// A rewrite looks for its pattern and replaces what it finds, never values in `kept`; it reports
-/// each replacement in program.rewrites.
+/// Values that a rewrite must leave to the caller.
+struct CallersValues {
+  std::set<ValueId> kept;  ///< losses, seeds, outputs: they must still be made
+  /// Whose gradient is given between forward and backward: no layer may add to it in forward.
+  std::set<ValueId> seeded;
+};
+
+/// A rewrite looks for its pattern and replaces what it finds, with the same values and gradients
+/// for the caller; it reports each replacement in program.rewrites.
 struct Rewrite {
   std::string name;
-  void (*apply)(Program& program, const std::set<ValueId>& kept);
+  void (*apply)(Program& program, const CallersValues& callers);
   int order = 0;  ///< lower runs first
 };
 /// Registers a rewrite of this backend; layers do so where they are defined.
 bool register_rewrite(const Rewrite& rewrite);
 /// Runs every registered rewrite but those named in `disabled`.
-void rewrite(Program& program, const std::set<ValueId>& kept,
+void rewrite(Program& program, const CallersValues& callers,
              const std::vector<std::string>& disabled);
+
+/// Lets every layer declare what it needs (Layer::build), in order; parameters that `parameters`
+/// does not have yet are added to it. Throws Error if a layer declares one twice.
+std::vector<Declarations> build_layers(const Program& program, DType compute_type,
+                                       ParameterList& parameters);
 
 /// Makes the program compute in another type than it was recorded in: a cast after each floating
 /// input that has not that type, and all types inferred anew.

@@ -22,10 +22,10 @@ bool register_rewrite(const Rewrite& rewrite) {
   return true;
 }
 
-void rewrite(Program& program, const std::set<ValueId>& kept,
+void rewrite(Program& program, const CallersValues& callers,
              const std::vector<std::string>& disabled) {
   for (const Rewrite& rule : registry())
-    if (std::ranges::find(disabled, rule.name) == disabled.end()) rule.apply(program, kept);
+    if (std::ranges::find(disabled, rule.name) == disabled.end()) rule.apply(program, callers);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

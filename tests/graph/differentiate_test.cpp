@@ -15,7 +15,10 @@ const PlainLayer::Options kLoss{.kind = "loss", .traits = {.gradient_in_forward 
 
 Differentiation derive(ProgramBuilder& b, std::vector<ValueId> losses,
                        std::vector<ValueId> seeds = {}) {
-  return differentiate(b.program, b.declare(), losses, seeds);
+  const auto declarations = b.declare();
+  const auto depends = find_dependents(b.program, declarations);
+  check_ends(b.program, depends, losses, seeds);
+  return differentiate(b.program, declarations, depends, losses, seeds);
 }
 
 TEST(Differentiate, BranchesWithoutParametersAreSkipped) {
@@ -83,6 +86,20 @@ TEST(Differentiate, AnInputIsNoLoss) {
   ProgramBuilder b;
   const ValueId x = b.input(4, true);
   EXPECT_THROW(derive(b, {x}), Error);
+}
+
+TEST(Differentiate, AValueIsNamedOnceAmongLossesAndSeeds) {
+  ProgramBuilder b;
+  const ValueId h = b.apply(kLinear, {b.input(4)});
+  test::expect_error([&] { derive(b, {h, h}); }, {"linear1 is named twice"});
+  test::expect_error([&] { derive(b, {h}, {h}); }, {"linear1 is named twice"});
+}
+
+TEST(Differentiate, ASeedNeedsSomethingToLearn) {
+  ProgramBuilder b;
+  const ValueId y = b.apply(kPlain, {b.input(4)});
+  test::expect_error([&] { derive(b, {}, {y}); }, {"gradient of plain1", "no trainable parameter"});
+  test::expect_error([&] { derive(b, {y}); }, {"gradient of plain1", "no trainable parameter"});
 }
 
 TEST(Program, ErrorsNameBothLayers) {

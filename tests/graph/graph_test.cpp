@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "base/expect_error.h"
+#include "layers/add.h"
 #include "layers/dropout.h"
+#include "layers/layer_norm.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
 #include "support/backend.h"
@@ -106,6 +108,61 @@ TEST_F(GraphTest, GradientsWhoseMemoryIsReusedAreNotHandedOut) {
   EXPECT_TRUE(model.graph.gradient(x).defined());
   EXPECT_TRUE(model.graph.gradient(y).defined());
   test::expect_error([&] { model.graph.gradient(hidden); }, {"gradient of", "is reused"});
+}
+
+// Rewrites move and join layers: the norm behind the sum runs before the one that was applied
+// first.
+TEST_F(GraphTest, RewritesChangeNoNameOrderOrInitialValue) {
+  struct Run {
+    explicit Run(bool rewrite) {
+      const Value x = model.input({2, 4});
+      const auto norm = std::make_shared<LayerNorm>();
+      const auto head = std::make_shared<Linear>(4, 4);
+      const Value sum = add(linear(x, 4), x);
+      const Value first = model.graph.apply(norm, {linear(relu(sum), 4)}, "first")[0];
+      const Value second = model.graph.apply(norm, {sum}, "second")[0];
+      const Value third = model.graph.apply(head, {first}, "third")[0];
+      const Value y = linear(relu(model.graph.apply(head, {second}, "fourth")[0]), 3);
+      model.compile({.losses = {y, third}, .rewrite = rewrite});
+      for (const Parameter& parameter : model.graph.parameters()) {
+        names.push_back(parameter.name());
+        values.push_back(download<float>(model.context, parameter.master()));
+      }
+    }
+    TestModel model;
+    std::vector<std::string> names;
+    std::vector<std::vector<float>> values;
+  };
+  const Run plain(false), full(true);
+  EXPECT_EQ(full.model.graph.program().rewrites.size(), 2u);
+  EXPECT_EQ(full.names,
+            (std::vector<std::string>{"linear1.weight", "linear1.bias", "linear2.weight",
+                                      "linear2.bias", "first.weight", "first.bias", "third.weight",
+                                      "third.bias", "linear3.weight", "linear3.bias"}));
+  EXPECT_EQ(full.names, plain.names);
+  EXPECT_EQ(full.values, plain.values);
+}
+
+TEST_F(GraphTest, AParameterIsNamedAfterItsPlaceInThisGraph) {
+  const auto layer = std::make_shared<Linear>(4, 3);
+  for (const std::string name : {"once", "again"}) {
+    TestModel model;
+    const Value y = model.graph.apply(layer, {model.input({2, 4})}, name)[0];
+    model.compile({.outputs = {y}});
+    EXPECT_EQ(layer->weight().name(), name + ".weight");
+  }
+}
+
+TEST_F(GraphTest, AGradientThatNothingMakesIsRefusedByItsCause) {
+  TestModel model;
+  const Value x = model.input({2, 4}, true), unread = model.input({2, 4}, true),
+              fixed = model.input({2, 4});
+  const Value y = linear(add(x, fixed), 3);
+  model.compile({.losses = {y}});
+  test::expect_error([&] { model.graph.gradient(unread); },
+                     {"input2 has no gradient", "no loss and no seed", "computed from it"});
+  test::expect_error([&] { model.graph.gradient(fixed); },
+                     {"input3 has no gradient", "wants_gradient"});
 }
 
 TEST_F(GraphTest, ParametersAreFrozenBeforeCompiling) {

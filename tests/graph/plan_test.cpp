@@ -30,11 +30,13 @@ struct Planned {
 };
 
 Planned plan(ProgramBuilder& builder, ValueId loss, std::vector<ValueId> kept = {},
-             bool reuse = true) {
+             bool reuse = true, const std::vector<ValueId>& seeds = {}) {
   const auto declarations = builder.declare();
   kept.push_back(loss);
+  kept.insert(kept.end(), seeds.begin(), seeds.end());
   Planned result;
-  result.differentiation = differentiate(builder.program, declarations, {loss}, {});
+  result.differentiation = differentiate(
+      builder.program, declarations, find_dependents(builder.program, declarations), {loss}, seeds);
   result.plan = plan_memory(builder.program, declarations, result.differentiation,
                             {.kept = kept, .reuse = reuse});
   return result;
@@ -162,6 +164,20 @@ TEST(Plan, AddingAValueToItselfDoesNotPassThrough) {
   EXPECT_NE(p.gradient(x), p.gradient(sum));
   EXPECT_EQ(p.differentiation.mode(b.program, 1, 0), GradientMode::overwrite);
   EXPECT_EQ(p.differentiation.mode(b.program, 1, 1), GradientMode::accumulate);
+}
+
+TEST(Plan, EqualGradientsShareMemoryOnlyWhereBothAreOverwritten) {
+  const Traits kEqual{.backward_reads_x = false, .gradients_equal = true};
+  ProgramBuilder b;
+  const ValueId x = b.input(64);
+  const ValueId a = b.apply({.traits = kLinear, .parameter = true}, {x});
+  const ValueId c = b.apply({.traits = kLinear, .parameter = true}, {x});
+  const ValueId both = b.apply({.traits = kEqual}, {a, c});
+  const ValueId loss = b.apply({.traits = kLoss}, {both});
+  const Planned shared = plan(b, loss);
+  EXPECT_EQ(shared.gradient(a), shared.gradient(c));
+  const Planned seeded = plan(b, loss, {}, true, {a});
+  EXPECT_NE(seeded.gradient(a), seeded.gradient(c)) << "a's gradient holds its seed as well";
 }
 
 TEST(Plan, ThePeakIsWhatTheArenaNeeds) {

@@ -2,4 +2,15 @@
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/differentiate_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/graph_test.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/plan_test.cpp)
+  ${CMAKE_CURRENT_LIST_DIR}/plan_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/random_graph.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/random_graph_check.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/random_graphs_test.cpp)
+
+# The same for hours: a program.
+set(program random_graphs_${backend})
+add_executable(${program} EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/random_graph.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/random_graph_check.cpp ${CMAKE_CURRENT_LIST_DIR}/random_graphs.cpp)
+target_link_libraries(${program} PRIVATE adjoint_${backend} CLI11::CLI11)
+target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+target_compile_options(${program} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)

@@ -2,6 +2,7 @@
 
 #include "layers/add.h"
 #include "layers/linear.h"
+#include "layers/tanh.h"
 #include "support/backend.h"
 #include "support/model.h"
 
@@ -55,6 +56,57 @@ TEST(AddLayerNormTest, SharesTheGradientsOfTheSumAndItsTerms) {
   }
   EXPECT_EQ(all, 3);
   EXPECT_EQ(shared, all);
+}
+
+// a = tanh(p) is read by the sum and given a gradient of its own: what the sum adds to it is not
+// all that lies there, so b's gradient may not be the same memory.
+TEST(AddLayerNormTest, ASeedInOneTermIsNotInTheOther) {
+  ADJOINT_REQUIRE_DEVICE();
+  struct Run {
+    Run(bool rewrite, bool losses) {
+      p = model.input({2, 4}, true);
+      q = model.input({2, 4}, true);
+      const Value a = tanh(p), y = layer_norm(add(a, tanh(q)));
+      CompileOptions options{.rewrite = rewrite};
+      (losses ? options.losses : options.seeds) = {y, a};
+      model.compile(options);
+      if (!losses) {
+        upload(model.context, model.graph.gradient(y),
+               std::vector<float>{1, -2, 3, 1, 0.5f, 2, -1, 1});
+        upload(model.context, model.graph.gradient(a),
+               std::vector<float>{4, 1, -1, 2, 1, 1, 3, -2});
+      }
+      model.step();
+    }
+    TestModel model;
+    Value p, q;
+  };
+  for (bool losses : {false, true}) {
+    Run plain(false, losses), fused(true, losses);
+    EXPECT_EQ(std::ranges::count(fused.model.kinds(), "add_layer_norm"), 1);
+    for (const Value Run::*x : {&Run::p, &Run::q})
+      expect_near(fused.model.gradient(fused.*x), plain.model.gradient(plain.*x), 1e-5);
+  }
+}
+
+// The norm of the sum is read by nothing differentiated, but its layer is the one before: what it
+// leaves of the parameters' gradients is zeros, and not those of the last step.
+TEST(AddLayerNormTest, AnUnreadNormAddsNothingToItsParameters) {
+  ADJOINT_REQUIRE_DEVICE();
+  for (bool rewrite : {false, true}) {
+    TestModel model;
+    const Value x = model.input({2, 3}, true), q = model.input({2, 3}, true);
+    const auto norm = std::make_shared<LayerNorm>();
+    const Value s = add(model.graph.apply(norm, {x})[0], q);
+    const Value looked_at = model.graph.apply(norm, {s})[0];
+    model.compile({.outputs = {looked_at}, .seeds = {s}, .rewrite = rewrite});
+    for (int step = 0; step < 3; ++step) {
+      upload(model.context, model.graph.gradient(s), std::vector<float>{1, 2, 3, 0, 0, 0});
+      model.step();
+      EXPECT_EQ(model.gradients().at("layer_norm1.bias"), (std::vector<float>{1, 2, 3}))
+          << "step " << step << (rewrite ? ", rewritten" : "");
+    }
+  }
 }
 
 }  // namespace

@@ -253,6 +253,53 @@ TEST_P(Contract, GradientModesAreHonest) {
   }
 }
 
+// An output that nothing differentiated reads has no dy: it counts as zeros, and what was in the
+// places of gradients before is overwritten all the same.
+TEST_P(Contract, AnOutputWithoutGradientCountsAsZeros) {
+  Harness harness(GetParam());
+  if (harness.outputs().size() < 2) GTEST_SKIP() << "one output";
+  Context& context = harness.context();
+  Graph& graph = harness.graph();
+  std::vector<Tensor> x, y, dy, gradients;
+  std::vector<Gradient> dx;
+  Signature types;
+  for (const Value& input : harness.inputs()) {
+    x.push_back(graph.tensor(input));
+    types.push_back(x.back().type());
+    const bool floating = is_floating(types.back().dtype);
+    dx.push_back(floating ? Gradient{graph.gradient(input), GradientMode::overwrite} : Gradient{});
+    if (floating) gradients.push_back(dx.back().tensor);
+  }
+  for (const Value& output : harness.outputs()) {
+    y.push_back(graph.tensor(output));
+    dy.push_back(graph.gradient(output));
+  }
+  for (const Parameter& parameter : graph.parameters())
+    gradients.push_back(parameter.gradient().tensor);
+  for (std::size_t without = 0; without < dy.size(); ++without) {
+    const auto run = [&](const std::vector<Tensor>& given) {
+      for (const Tensor& tensor : gradients)
+        upload(context, tensor,
+               Numbers(std::size_t(tensor.count()), std::numeric_limits<float>::quiet_NaN()));
+      harness.layer().run_backward(context, {.x = x, .y = y, .dy = given, .dx = dx}, types);
+      std::vector<Numbers> made;
+      for (const Tensor& tensor : gradients) made.push_back(download<float>(context, tensor));
+      return made;
+    };
+    harness.write_inputs();
+    harness.write_seeds();
+    harness.step();
+    harness.write_seeds();
+    std::vector<Tensor> given = dy;
+    given[without] = Tensor();
+    const auto made = run(given);
+    upload(context, dy[without], Numbers(std::size_t(dy[without].count()), 0.0f));
+    const auto expected = run(dy);
+    for (std::size_t i = 0; i < made.size(); ++i)
+      EXPECT_LE(difference(made[i], expected[i]), 1e-6) << "without dy[" << without << "]";
+  }
+}
+
 // What backward did not declare to read is spoilt between forward and backward.
 TEST_P(Contract, UndeclaredReadsDoNotHappen) {
   Harness harness(GetParam());

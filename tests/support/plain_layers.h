@@ -45,14 +45,8 @@ struct ProgramBuilder {
     return program.apply(std::make_shared<PlainLayer>(std::move(options)), inputs)[0];
   }
   std::vector<Declarations> declare() {
-    std::vector<Declarations> declarations(program.nodes.size());
-    for (std::size_t i = 0; i < program.nodes.size(); ++i) {
-      const Node& node = program.nodes[i];
-      Builder builder(node.name, program.types(node.inputs), program.types(node.outputs),
-                      DType::float32, i, declarations[i]);
-      node.layer->build(builder);
-    }
-    return declarations;
+    ParameterList parameters;
+    return build_layers(program, DType::float32, parameters);
   }
 };
 
