@@ -11,6 +11,7 @@
 
 #include "core/device/kernel.h"
 #include "core/tensor/tensor.h"
+#include "kernels/totals.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -114,12 +115,13 @@ void dispatch_slab(std::string_view kernel, const Tensor& master, const Tensor& 
                "copy and a gradient of either type");
 }
 
-/// Throws Error unless the tensor is float32 [3]: loss sum, valid count, correct count.
+/// Throws Error unless the tensor is float32 totals (kernels/totals.h).
 inline void check_totals(std::string_view kernel, const Tensor& totals) {
-  const TensorType expected{DType::float32, {3}};
-  ADJOINT_CHECK(totals.defined() && totals.type() == expected && totals.contiguous(), kernel,
-                ": totals: expected contiguous ", expected, ", got ",
-                totals.defined() ? str(totals.type()) : std::string("nothing"));
+  ADJOINT_CHECK(totals.defined() && totals.dtype() == DType::float32 && is_totals(totals.shape()) &&
+                    totals.contiguous(),
+                kernel, ": totals: expected contiguous float32 [3], got ",
+                totals.defined() ? str(totals.type()) : std::string("nothing"),
+                "; [4] where the sum is not to be divided");
 }
 
 /// The number of elements body() takes, as a type.
