@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/log.h"
+#include "core/graph/notices.h"
 #include "kernels/add.h"
 #include "kernels/initialize.h"
 
@@ -63,6 +65,9 @@ void Graph::compile(const CompileOptions& options) {
   kept.insert(kept.end(), seeds.begin(), seeds.end());
 
   inline_containers(program_);
+  notices_ = find_notices(program_);
+  for (const std::string& notice : notices_)
+    if (options.log_notices) log_warning(notice);
   separate_twins(program_, life_);
   if (options.rewrite)
     rewrite(program_, std::set<ValueId>(kept.begin(), kept.end()), options.disabled_rewrites);

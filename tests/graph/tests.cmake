@@ -2,4 +2,5 @@
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/differentiate_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/graph_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/notices_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/plan_test.cpp)
