@@ -1,6 +1,7 @@
 #include "core/train/evaluator.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/base/error.h"
 #include "kernels/accumulate_totals.h"
@@ -41,13 +42,13 @@ void Evaluator::read_errors(Evaluation& found) {
   Stream& stream = model_.graph->context().stream();
   copy_to_host(stream, sums.data(), errors_.data(), sums.size() * sizeof(sums[0]));
   stream.synchronize();
-  const auto count = static_cast<double>(found.count);
   for (std::size_t j = 0; j < sums.size(); ++j) {
     const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
-    const double distance = sums[j].target_squared - sums[j].target * sums[j].target / count;
+    const double count = sums[j].count;
     found.mean_absolute_errors.push_back(unit * sums[j].absolute / count);
     found.root_mean_squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
-    found.r_squared.push_back(1 - sums[j].squared / distance);
+    found.r_squared.push_back(sums[j].spread > 0 ? 1 - sums[j].squared / sums[j].spread
+                                                 : std::numeric_limits<double>::quiet_NaN());
   }
 }
 
