@@ -45,6 +45,9 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
   ADJOINT_CHECK(optimizer.schedule().kind != Schedule::Kind::plateau || validation != nullptr,
                 "trainer: a plateau schedule goes by the loss of validation samples, and there are "
                 "none; set [data] validation above 0");
+  check_targets(loader_, model_);
+  if (const std::string text = unreachable_targets(loader_, model_); !text.empty())
+    log_warning(text);
   prepare();
 }
 

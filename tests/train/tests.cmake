@@ -1,6 +1,7 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/engine_choices_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/judging_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/metrics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp

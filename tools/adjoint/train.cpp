@@ -135,7 +135,7 @@ class TrainRun {
   }
 
   void load_data() {
-    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
+    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
     resolve_class_weights(recipe_.loss, data.train);
     statistics_ = data.statistics;
     if (command_.fast_dev_run) {
@@ -183,6 +183,7 @@ class TrainRun {
   void announce() {
     std::int64_t parameters = 0;
     for (const Parameter& parameter : model_.graph->parameters()) parameters += parameter.count();
+    for (const std::string& notice : model_.graph->notices()) log_info("warning: ", notice);
     say(str("data    ", data_line_));
     const std::string name = resumes() ? folder_->path().filename().string() : run_name(recipe_);
     say(str("model   ", name, ", ", parameters, " parameters"));
