@@ -9,9 +9,9 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-/// Adds `totals`, float32 or float64 [3], to workspace->totals, which the next gradient_norm() adds
-/// to its own and clears; and advances *random_step by one, so that the next micro-step draws anew.
-/// Both in device memory.
+/// Adds the first three of `totals`, float32 or float64, to workspace->totals, which the next
+/// gradient_norm() adds to its own and clears; and advances *random_step by one, so that the next
+/// micro-step draws anew. Both in device memory.
 void accumulate_totals(Stream& stream, const Tensor& totals, StepWorkspace* workspace,
                        std::uint64_t* random_step);
 

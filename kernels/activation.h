@@ -1,8 +1,10 @@
 // Activation functions as functors over a scalar type: kernels/pointwise.cuh makes forward and
-// backward kernels of them, kernels of other operations may call them in passing.
+// backward kernels of them, kernels of other operations may call them in passing. Each says between
+// what its values lie, the least of those with a dip being that of the curve, rounded down.
 #pragma once
 
 #include "core/device/gelu.h"
+#include "core/tensor/value_range.h"
 #include "kernels/dual.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
@@ -17,6 +19,7 @@ struct Relu {
   ADJOINT_HD T derivative_from_y(T y) const {
     return select(y > T(0.0f), T(1.0f), T(0.0f));
   }
+  ValueRange range() const { return ValueRange::above(0); }
 };
 
 /// The tanh form of core/device/gelu.h, which products apply as they end: the same bits, whether a
@@ -30,6 +33,7 @@ struct GeluTanh {
   ADJOINT_HD T derivative(T x) const {
     return gelu_tanh_derivative(x);
   }
+  ValueRange range() const { return ValueRange::above(-0.171); }
 };
 
 /// The exact form (Hendrycks and Gimpel, arXiv:1606.08415): x Phi(x) = x (1 + erf(x / sqrt(2)))
@@ -39,6 +43,7 @@ struct GeluExact {
   ADJOINT_HD T operator()(T x) const {
     return T(0.5f) * x * (T(1.0f) + erf(x * T(0.7071067811865476)));
   }
+  ValueRange range() const { return ValueRange::above(-0.17); }
 };
 
 /// x where positive, else slope x (Maas et al. 2013). With a slope of 0 or more the output tells
@@ -53,6 +58,7 @@ struct LeakyRelu {
   ADJOINT_HD T derivative_from_y(T y) const {
     return select(y > T(0.0f), T(1.0f), T(slope));
   }
+  ValueRange range() const { return slope > 0 ? ValueRange::real() : ValueRange::above(0); }
 };
 
 /// x where positive, else alpha (e^x - 1) (Clevert et al. 2016).
@@ -62,6 +68,7 @@ struct Elu {
   ADJOINT_HD T operator()(T x) const {
     return select(x > T(0.0f), x, T(alpha) * expm1(minimum(x, T(0.0f))));
   }
+  ValueRange range() const { return ValueRange::above(0 - alpha); }
 };
 
 /// scale ELU(x) with the constants that keep mean 0 and variance 1 (Klambauer et al. 2017).
@@ -70,6 +77,7 @@ struct Selu {
   ADJOINT_HD T operator()(T x) const {
     return T(1.0507009873554805) * Elu{1.6732632423543772}(x);
   }
+  ValueRange range() const { return ValueRange::above(-1.7581); }
 };
 
 /// x sigmoid(x) (Elfwing et al. 2018; swish of Ramachandran et al. 2017).
@@ -78,6 +86,7 @@ struct Silu {
   ADJOINT_HD T operator()(T x) const {
     return x * sigmoid(x);
   }
+  ValueRange range() const { return ValueRange::above(-0.2785); }
 };
 
 /// x tanh(log(1 + e^x)) (Misra 2020). With n = e^x (e^x + 2) that is x n / (n + 2), which neither
@@ -89,6 +98,7 @@ struct MishFunction {
     const T n = e * (e + T(2.0f));
     return x * (n / (n + T(2.0f)));
   }
+  ValueRange range() const { return ValueRange::above(-0.3089); }
 };
 
 struct TanhFunction {
@@ -100,6 +110,7 @@ struct TanhFunction {
   ADJOINT_HD T derivative_from_y(T y) const {
     return T(1.0f) - y * y;
   }
+  ValueRange range() const { return ValueRange::between(-1, 1); }
 };
 
 struct SigmoidFunction {
@@ -111,6 +122,7 @@ struct SigmoidFunction {
   ADJOINT_HD T derivative_from_y(T y) const {
     return y * (T(1.0f) - y);
   }
+  ValueRange range() const { return ValueRange::between(0, 1); }
 };
 
 /// log(1 + e^(beta x)) / beta, and x where beta x exceeds the threshold (Dugas et al. 2001; the
@@ -128,6 +140,7 @@ struct SoftplusFunction {
     const T z = T(beta) * x;
     return select(z > T(threshold), T(1.0f), sigmoid(z));
   }
+  ValueRange range() const { return ValueRange::above(0); }
 };
 
 /// low < x < high; not by &&, whose second half would be a branch that stops the vectoriser.
@@ -147,6 +160,7 @@ struct HardTanhFunction {
   ADJOINT_HD T derivative(T x) const {
     return select(between(x, T(low), T(high)), T(1.0f), T(0.0f));
   }
+  ValueRange range() const { return ValueRange::between(low, high); }
 };
 
 /// min(max(x, 0), 6) (Krizhevsky 2010). All types hold 0 and 6, so the output tells which is met.
@@ -159,6 +173,7 @@ struct Relu6 {
   ADJOINT_HD T derivative_from_y(T y) const {
     return select(between(y, T(0.0f), T(6.0f)), T(1.0f), T(0.0f));
   }
+  ValueRange range() const { return ValueRange::between(0, 6); }
 };
 
 /// min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
@@ -171,6 +186,7 @@ struct HardSigmoidFunction {
   ADJOINT_HD T derivative(T x) const {
     return select(between(x, T(-3.0f), T(3.0f)), T(1.0 / 6.0), T(0.0f));
   }
+  ValueRange range() const { return ValueRange::between(0, 1); }
 };
 
 /// x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
@@ -179,6 +195,7 @@ struct HardSwishFunction {
   ADJOINT_HD T operator()(T x) const {
     return x * HardSigmoidFunction{}(x);
   }
+  ValueRange range() const { return ValueRange::above(-0.375); }
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

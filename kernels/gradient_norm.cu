@@ -20,6 +20,7 @@ namespace {
 struct StepArguments {
   LossTotals totals;
   Schedule schedule;
+  bool undivided;
   double clip_norm, loss_scale, beta1, beta2, momentum_fade, largest_norm;
   LossScaling scaling;
   float* device_scale;
@@ -98,12 +99,13 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
     workspace.totals[i] = 0;
   }
   const float scale = call.device_scale == nullptr ? 1.0f : *call.device_scale;
-  const double divisor = totals[1] * (call.loss_scale * double(scale));
+  const double count = call.undivided ? 1 : totals[1];
+  const double divisor = count * (call.loss_scale * double(scale));
   const double norm = std::sqrt(sum_of_squares) / divisor;
   const double clip = call.clip_norm > 0 && norm > call.clip_norm ? call.clip_norm / norm : 1.0;
   // Every comparison is false for NaN; without a valid sample there is no mean gradient.
-  const bool overflowed = totals[1] > 0 && !(norm < std::numeric_limits<double>::infinity());
-  const bool finite = totals[1] > 0 && !overflowed && norm * clip <= call.largest_norm;
+  const bool overflowed = count > 0 && !(norm < std::numeric_limits<double>::infinity());
+  const bool finite = count > 0 && !overflowed && norm * clip <= call.largest_norm;
   state.gradient_norm = norm;
   state.gradient_scale = clip / divisor;
   state.finite = finite;
@@ -114,7 +116,7 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   }
   state.first_factor = 1 / state.bias_correction1;
   state.second_factor = 1 / std::sqrt(state.bias_correction2);
-  if (call.scaling.dynamic && totals[1] > 0)
+  if (call.scaling.dynamic && count > 0)
     *call.device_scale = next_scale(call.scaling, scale, overflowed, state.good_steps);
   ++*call.random_step;
   write_record(call, state, totals, float(call.loss_scale * double(scale)));
@@ -197,6 +199,7 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
   const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
   const StepArguments arguments{.totals = loss_totals("gradient_norm", call.totals),
                                 .schedule = call.schedule,
+                                .undivided = is_undivided(call.totals.shape()),
                                 .clip_norm = call.clip_norm,
                                 .loss_scale = call.loss_scale,
                                 .beta1 = call.beta1,

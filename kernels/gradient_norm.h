@@ -27,7 +27,8 @@ struct StepWorkspace {
 
 struct GradientNorm {
   Tensor gradient;  ///< [count], floating, 16-byte aligned: the sum of the samples' gradients
-  /// float32 or float64 [3]: loss sum, valid count, correct count of this (micro-)step.
+  /// float32 or float64, of this (micro-)step: loss sum, valid count, correct count, and a fourth
+  /// number where gradients are not to be divided by the count (kernels/totals.h).
   Tensor totals;
 
   Schedule schedule;
@@ -52,7 +53,8 @@ struct GradientNorm {
 };
 
 /// Puts one kernel on the stream that leaves in *state all that the update needs. With S the sum of
-/// squares of the gradient, n the valid count and L the loss scale (loss_scale x *device_scale):
+/// squares of the gradient, n the valid count (1 with totals of four numbers) and L the loss scale
+/// (loss_scale x *device_scale):
 ///
 ///   norm   = sqrt(S) / (n L)
 ///   clip   = min(1, clip_norm / norm)

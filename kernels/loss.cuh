@@ -32,14 +32,14 @@ struct AddLossPartials {
 /// LossOutput as kernels see it.
 template <class T>
 struct LossOperands {
-  Accumulate<T>* totals;    // [3], or null
+  Accumulate<T>* totals;    // [3] or [4], or null
   T* losses;                // or null
   std::int32_t* counter;    // [1]
   LossPartial* partials;    // [blocks]
   const float* scale;       // or null
-  const Accumulate<T>* dy;  // [3], or null
+  const Accumulate<T>* dy;  // like totals, or null
   const T* dy_each;         // like losses, or null
-  bool accumulate_totals, count_once;
+  bool accumulate_totals, undivided;
 
   /// What all gradients are multiplied by.
   ADJOINT_DEVICE Accumulate<T> factor() const {
@@ -80,7 +80,7 @@ ADJOINT_DEVICE void finish_loss(Block& block, const LossOperands<T>& out, const 
   const A sums[3] = {A(total.loss), A(total.count), A(total.correct)};
   for (int i = 0; i < 3; ++i)
     out.totals[i] = out.accumulate_totals ? out.totals[i] + sums[i] : sums[i];
-  if (out.count_once) out.totals[1] = A(1);
+  if (out.undivided) out.totals[3] = A(1);
   then(total);
   *out.counter = 0;  // for the next call, or the next replay of this one
 }
@@ -95,9 +95,9 @@ template <class T>
 LossOperands<T> loss_operands(std::string_view kernel, const LossOutput& out, std::int64_t pieces,
                               const Shape& samples) {
   using A = Accumulate<T>;
-  const TensorType totals{kDTypeOf<A>, {3}}, each{kDTypeOf<T>, samples};
+  const TensorType totals{kDTypeOf<A>, totals_shape(out.undivided)}, each{kDTypeOf<T>, samples};
   LossOperands<T> operands{
-      .scale = out.scale, .accumulate_totals = out.accumulate_totals, .count_once = out.count_once};
+      .scale = out.scale, .accumulate_totals = out.accumulate_totals, .undivided = out.undivided};
   if (out.totals.defined()) {
     check_operand(kernel, "totals", out.totals, totals);
     check_operand(kernel, "counter", out.counter, {DType::int32, {1}});

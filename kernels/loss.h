@@ -6,23 +6,24 @@
 
 #include "core/device/stream.h"
 #include "core/tensor/tensor.h"
+#include "kernels/totals.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
 /// Everything is optional but what says otherwise. A is float32, or float64 for float64 inputs.
 struct LossOutput {
   /// [3] of A: sum of losses, number that count (or the sum of their weights), number predicted
-  /// right; the last is 0 where there is no right or wrong. Needs counter and scratch.
+  /// right, which is 0 where there is no right or wrong. Needs counter and scratch.
   Tensor totals;
   bool accumulate_totals = false;
-  /// totals[1] is 1, whatever counts: the sum is not to be divided.
-  bool count_once = false;
+  /// Totals are [4]: the sum is not to be divided by what counts (kernels/totals.h).
+  bool undivided = false;
   Tensor losses;   ///< each sample's loss, of the inputs' type; the loss says the shape
   Tensor counter;  ///< [1] int32, zero before the first call; calls leave it zero
   Tensor scratch;  ///< of loss_scratch(), for as many pieces as the loss says
   // What the gradients are multiplied by:
   const float* scale = nullptr;  ///< device memory
-  Tensor totals_dy;              ///< gradient of totals, [3] of A, of which only the first is read
+  Tensor totals_dy;              ///< gradient of totals, of which only the first is read
   Tensor losses_dy;              ///< gradient of losses
 };
 

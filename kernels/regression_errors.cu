@@ -1,9 +1,14 @@
-// For each output j, over the rows i of prediction p and target t [rows, outputs]:
+// For each output j, over the n rows i of prediction p and target t [rows, outputs]:
 //
-//   sums_j += { sum |p_ij - t_ij|, sum (p_ij - t_ij)^2, sum t_ij, sum t_ij^2 }
+//   absolute += sum |p_ij - t_ij|                squared += sum (p_ij - t_ij)^2
+//   m = sum t_ij / n,  S = sum (t_ij - m)^2      of the batch, added to those of the N rows before:
+//   spread += S + (m - mean)^2 N n / (N + n)     mean += (m - mean) n / (N + n)     N += n
 //
-// in double. A block takes an output: evaluation is rare and outputs are few, so that columns far
-// apart in memory cost nothing that counts.
+// in double. The spread is never the difference of two larger sums, in which a mean far from 0
+// would leave none of its digits (Chan, Golub and LeVeque 1983, "Algorithms for Computing the
+// Sample Variance", eq. 2.1); and m is found from the distances to the first target, so that equal
+// targets have a spread of exactly 0. A block takes an output: evaluation is rare and outputs are
+// few, so that columns far apart in memory, read twice, cost nothing that counts.
 #include "kernels/regression_errors.h"
 
 #include "core/device/block.h"
@@ -18,22 +23,31 @@ __global__ void __launch_bounds__(256)
                              std::int64_t outputs, RegressionSums* sums) {
   Block block;
   const std::int64_t output = blockIdx.x;
-  Values<double, 4> sum{};
+  const double first = target[output];
+  Values<double, 3> sum{};
   for (std::int64_t row = block.thread; row < rows; row += block.threads) {
     const double t = target[row * outputs + output];
     const double error = double(Accumulate<T>(prediction[row * outputs + output])) - t;
     sum[0] += error < 0 ? -error : error;
     sum[1] += error * error;
-    sum[2] += t;
-    sum[3] += t * t;
+    sum[2] += t - first;
   }
   sum = block.sum(sum);
+  const double n = double(rows), mean = first + sum[2] / n;
+  double spread = 0;
+  for (std::int64_t row = block.thread; row < rows; row += block.threads) {
+    const double distance = double(target[row * outputs + output]) - mean;
+    spread += distance * distance;
+  }
+  spread = block.sum(spread);
   if (block.thread != 0) return;
   RegressionSums& to = sums[output];
   to.absolute += sum[0];
   to.squared += sum[1];
-  to.target += sum[2];
-  to.target_squared += sum[3];
+  const double share = n / (to.count + n), apart = mean - to.mean;
+  to.spread += spread + apart * apart * to.count * share;
+  to.mean += apart * share;
+  to.count += n;
 }
 
 }  // namespace

@@ -6,15 +6,16 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-/// Sums over samples, of one output.
+/// Over samples, of one output. All zero bytes before the first batch.
 struct RegressionSums {
-  double absolute = 0;  ///< |prediction - target|
-  double squared = 0;   ///< (prediction - target)^2
-  double target = 0;
-  double target_squared = 0;
+  double absolute = 0;  ///< sum of |prediction - target|
+  double squared = 0;   ///< sum of (prediction - target)^2
+  double count = 0;     ///< samples
+  double mean = 0;      ///< of targets
+  double spread = 0;    ///< sum of (target - mean)^2; exactly 0 where targets are equal
 };
 
-/// Adds the sums of a batch to sums[outputs] in device memory; prediction [batch, outputs],
+/// Adds a batch to sums[outputs] in device memory; prediction [batch, outputs],
 /// floating; target [batch, outputs], float32. One launch; the order of additions is fixed by the
 /// batch. Throws Error naming the operand whose type or shape does not fit.
 void regression_errors(Stream& stream, const Tensor& prediction, const Tensor& target,

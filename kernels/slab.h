@@ -11,6 +11,7 @@
 
 #include "core/device/kernel.h"
 #include "core/tensor/tensor.h"
+#include "kernels/totals.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -114,7 +115,7 @@ void dispatch_slab(std::string_view kernel, const Tensor& master, const Tensor& 
                "copy and a gradient of either type");
 }
 
-/// A loss's totals (kernels/loss.h) as the device sees them: float32, of a float64 loss float64.
+/// A loss's totals (kernels/totals.h) as the device sees them: float32, of a float64 loss float64.
 struct LossTotals {
   const float* narrow = nullptr;
   const double* wide = nullptr;
@@ -124,13 +125,14 @@ struct LossTotals {
   }
 };
 
-/// Throws Error unless the tensor is float32 or float64 [3]: loss sum, valid count, correct count.
+/// Throws Error unless the tensor is float32 or float64 totals.
 inline LossTotals loss_totals(std::string_view kernel, const Tensor& totals) {
   const bool wide = totals.defined() && totals.dtype() == DType::float64;
   ADJOINT_CHECK(totals.defined() && (wide || totals.dtype() == DType::float32) &&
-                    totals.shape() == Shape{3} && totals.contiguous(),
+                    is_totals(totals.shape()) && totals.contiguous(),
                 kernel, ": totals: expected contiguous float32 [3] or float64 [3], got ",
-                totals.defined() ? str(totals.type()) : std::string("nothing"));
+                totals.defined() ? str(totals.type()) : std::string("nothing"),
+                "; [4] where the sum is not to be divided");
   return wide ? LossTotals{.wide = totals.data<double>()}
               : LossTotals{.narrow = totals.data<float>()};
 }

@@ -1,25 +1,30 @@
-// From totals T_i = {sum of losses, count, number right} and weights w_i:
+// From totals T_i = {sum of losses, count, number right} and weights w_i, D_i being T_i[1], or 1
+// where T_i has a fourth number (kernels/totals.h):
 //
-//   N = the first T_i[1] that is not 0          f_i = N w_i / T_i[1], 0 where T_i[1] is 0
-//   total = {sum_i f_i T_i[0], N, T_0[2]}       dT_i (+)= {f_i s, 0, 0}
+//   N = the first T_i[1] that is not 0          f_i = N w_i / D_i, 0 where D_i is 0
+//   total = {sum_i f_i T_i[0], N, T_0[2]}       dT_i (+)= {f_i s, 0, 0, 0}
 //
-// where s is the product of *scale and dy[0].
+// where s is the product of *scale and dy[0]. If all have a fourth number, so has total, and
+// f_i = w_i.
 #include "kernels/total_loss.h"
 
 #include "core/device/kernel.h"
 #include "kernels/dispatch.h"
+#include "kernels/totals.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
 template <class A>
 struct Operands {
-  const A* totals[kMostLosses];  // [3] each
-  A* gradients[kMostLosses];     // [3] each, or null
+  const A* totals[kMostLosses];  // [3] or [4] each
+  A* gradients[kMostLosses];     // likewise, or null
   float weights[kMostLosses];
   bool adds[kMostLosses];
+  bool undivided[kMostLosses];
   int losses;
-  A* total;            // [3], or null
+  bool all_undivided;
+  A* total;            // [3] or [4], or null
   const float* scale;  // or null
   const A* dy;         // [3], or null
 };
@@ -34,26 +39,33 @@ __global__ void total_loss_kernel(Operands<A> in) {
   double sum = 0;
   for (int i = 0; i < in.losses; ++i) {
     const A* const totals = in.totals[i];
-    const double own = double(totals[1]);
-    const double factor = own == 0 ? 0.0 : count * double(in.weights[i]) / own;
+    const double own = in.undivided[i] ? 1.0 : double(totals[1]);
+    const double all = in.all_undivided ? 1.0 : count;
+    const double factor = own == 0 ? 0.0 : all * double(in.weights[i]) / own;
     if (own != 0) sum += factor * double(totals[0]);
     A* const gradient = in.gradients[i];
     if (gradient == nullptr) continue;
-    const A written[3] = {A(factor * seed), A(0), A(0)};
-    for (int k = 0; k < 3; ++k) gradient[k] = in.adds[i] ? gradient[k] + written[k] : written[k];
+    for (int k = 0; k < (in.undivided[i] ? 4 : 3); ++k) {
+      const A written = k == 0 ? A(factor * seed) : A(0);
+      gradient[k] = in.adds[i] ? gradient[k] + written : written;
+    }
   }
   if (in.total == nullptr) return;
   in.total[0] = A(sum);
   in.total[1] = A(count);
   in.total[2] = in.totals[0][2];
+  if (in.all_undivided) in.total[3] = A(1);
 }
 
 template <class A>
 void run(Stream& stream, const TotalLossCall& call) {
   constexpr const char* kName = "total_loss";
-  const TensorType type{kDTypeOf<A>, {3}};
-  Operands<A> operands{.losses = int(call.totals.size()), .scale = call.scale};
+  Operands<A> operands{
+      .losses = int(call.totals.size()), .all_undivided = true, .scale = call.scale};
   for (std::size_t i = 0; i < call.totals.size(); ++i) {
+    operands.undivided[i] = is_undivided(call.totals[i].shape());
+    operands.all_undivided = operands.all_undivided && operands.undivided[i];
+    const TensorType type{kDTypeOf<A>, totals_shape(operands.undivided[i])};
     check_operand(kName, "totals", call.totals[i], type);
     operands.totals[i] = call.totals[i].data<A>();
     operands.weights[i] = call.weights[i];
@@ -62,6 +74,7 @@ void run(Stream& stream, const TotalLossCall& call) {
     operands.gradients[i] = call.gradients[i].tensor.data<A>();
     operands.adds[i] = call.gradients[i].accumulates();
   }
+  const TensorType type{kDTypeOf<A>, totals_shape(operands.all_undivided)};
   if (call.total.defined()) {
     check_operand(kName, "total", call.total, type);
     operands.total = call.total.data<A>();

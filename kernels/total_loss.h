@@ -10,7 +10,8 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 inline constexpr int kMostLosses = 16;
 
-/// Operands of one call. All tensors are [3] of one type, float32 or float64.
+/// Operands of one call. All tensors are totals (kernels/totals.h) of one type, float32 or float64,
+/// gradients shaped like what they are of; `total` is [4] where all totals are.
 struct TotalLossCall {
   std::span<const Tensor> totals;
   std::span<const float> weights;       ///< one each

@@ -11,6 +11,9 @@ class Add : public LayerOf<Add> {
  public:
   std::string kind() const override { return "add"; }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> x, const Signature&) const override {
+    return x[0].plus(x[1]);
+  }
   Traits traits() const override {
     return {.backward_reads_x = false, .forward_in_place = true, .gradients_pass_through = true};
   }

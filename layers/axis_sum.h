@@ -17,6 +17,9 @@ class AxisSum : public LayerOf<AxisSum> {
   std::string kind() const override { return form_ == Form::sum ? "sum" : "mean"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> x, const Signature&) const override {
+    return form_ == Form::sum ? x[0].summed() : x[0].averaged();
+  }
   Traits traits() const override { return {.backward_reads_x = false}; }
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;

@@ -24,6 +24,9 @@ class BatchNorm : public LayerOf<BatchNorm> {
   std::string kind() const override { return "batch_norm"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return ValueRange::real();
+  }
   Traits traits() const override { return {.backward_reads_x = true, .backward_in_place = true}; }
   void build(Builder& builder) override;
   void forward(Context& context, const ForwardCall& call) override;

@@ -16,6 +16,9 @@ class Bilinear : public LayerOf<Bilinear> {
   std::string kind() const override { return "bilinear"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return ValueRange::real();
+  }
   Traits traits() const override { return {.backward_reads_x = true}; }
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature& x) override;

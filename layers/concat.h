@@ -14,6 +14,11 @@ class Concat : public LayerOf<Concat> {
   std::string kind() const override { return "concat"; }
   std::string describe() const override { return str("concat(axis ", axis_, ")"); }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> ranges, const Signature& x) const override {
+    ValueRange all = ranges[0];
+    for (const ValueRange& range : ranges) all = all.joined(range);
+    return all.rearranged(infer(x)[0].shape[-1] == x[0].shape[-1]);
+  }
   Traits traits() const override { return {.backward_reads_x = false}; }
   void build(Builder& builder) override;
   void forward(Context& context, const ForwardCall& call) override;

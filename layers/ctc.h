@@ -25,6 +25,7 @@ class CtcLoss : public LossOf<CtcLoss> {
 
   std::string kind() const override { return "ctc"; }
   Signature infer(const Signature& x) const override;
+  std::vector<ValueRange> expects() const override { return {ValueRange::log_probabilities()}; }
   void build(Builder& builder) override;
   /// Throws Error naming the first sequence of a batch with bad labels or lengths.
   void verify(Context& context) override;

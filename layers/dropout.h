@@ -15,6 +15,9 @@ class Dropout : public LayerOf<Dropout> {
   std::string kind() const override { return "dropout"; }
   std::string describe() const override { return str("dropout(", p_, ")"); }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> x, const Signature&) const override {
+    return x[0].scaled_or_zero(1 / (1 - double(p_)));
+  }
   Traits traits() const override {
     return {.backward_reads_x = false, .forward_in_place = true, .backward_in_place = true};
   }

@@ -26,6 +26,9 @@ class Embedding : public LayerOf<Embedding> {
   std::string kind() const override { return "embedding"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return ValueRange::real();
+  }
   Traits traits() const override { return {.backward_reads_x = true}; }
   void set_compute_type(DType type) override { type_ = type; }
   void build(Builder& builder) override;

@@ -27,6 +27,9 @@ class Linear : public LayerOf<Linear> {
   std::string kind() const override { return "linear"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return ValueRange::real();
+  }
   Traits traits() const override;
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature& x) override;

@@ -1,5 +1,6 @@
 #include "layers/loss.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/base/options.h"
@@ -18,7 +19,7 @@ Traits Loss::traits() const {
 
 Signature Loss::output(DType x, const Shape& samples) const {
   if (reduction_ == Reduction::none) return {{x, samples}};
-  return {{accumulation_type(x), {3}}};
+  return {{accumulation_type(x), totals_shape(undivided())}};
 }
 
 void Loss::build_sums(Builder& builder, std::int64_t most_pieces) {
@@ -31,9 +32,13 @@ void Loss::build_sums(Builder& builder, std::int64_t most_pieces) {
 
 LossOutput Loss::sums(const Tensor& totals) const {
   return {.totals = totals,
-          .count_once = reduction_ == Reduction::sum,
+          .undivided = undivided(),
           .counter = counter_.tensor(),
           .scratch = scratch_.tensor()};
+}
+
+void Loss::best(std::span<const float> target, std::span<float> prediction) const {
+  std::ranges::copy(target, prediction.begin());
 }
 
 LossOutput Loss::Run::out_of_rows() const {
@@ -55,7 +60,7 @@ void Loss::forward(Context& context, const ForwardCall& call) {
 }
 
 void Loss::backward(Context& context, const BackwardCall& call) {
-  LossOutput out;
+  LossOutput out{.undivided = undivided()};
   (reduction_ == Reduction::none ? out.losses_dy : out.totals_dy) = call.dy[0];
   run(context, {.x = call.x, .dx = call.dx, .out = out});
 }

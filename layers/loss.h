@@ -14,7 +14,7 @@ namespace adjoint::inline ADJOINT_BACKEND {
 /// What a loss makes of its samples' losses.
 enum class Reduction : std::uint8_t {
   mean,  ///< totals [3]: sum, number that count, number predicted right; the optimizer divides
-  sum,   ///< totals [3] whose second is 1, so that the optimizer does not divide
+  sum,   ///< totals [4], the same and 1: the optimizer does not divide (kernels/totals.h)
   none,  ///< the samples' losses themselves, which other layers may go on with
 };
 
@@ -35,6 +35,11 @@ class Loss : public Layer {
 
   Reduction reduction() const { return reduction_; }
 
+  /// The prediction for which the loss of this target is the least there is: a row of the last axis
+  /// each. For losses of a floating target; by default the target itself. What cannot be reached
+  /// (a logit of probability 0) is far enough for the difference to vanish in float32.
+  virtual void best(std::span<const float> target, std::span<float> prediction) const;
+
  protected:
   /// One run: `out` has totals in forward and losses where they are the output, or what gradients
   /// are multiplied by; gradients are written where wanted.
@@ -54,6 +59,7 @@ class Loss : public Layer {
   void build_sums(Builder& builder, std::int64_t most_pieces);
   /// Where a run leaves these totals.
   LossOutput sums(const Tensor& totals) const;
+  bool undivided() const { return reduction_ == Reduction::sum; }
 
  private:
   Reduction reduction_;

@@ -23,6 +23,7 @@ class NllLoss : public LossOf<NllLoss> {
 
   std::string kind() const override { return "nll"; }
   Signature infer(const Signature& x) const override;
+  std::vector<ValueRange> expects() const override { return {ValueRange::log_probabilities()}; }
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature&) override { labels_.prepare(context); }
   /// Throws Error naming the first row of a batch whose label was out of range.

@@ -13,6 +13,9 @@ class Permute : public LayerOf<Permute> {
   std::string kind() const override { return "permute"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> ranges, const Signature&) const override {
+    return ranges[0].rearranged(axes_.back() + 1 == std::ssize(axes_));
+  }
   Traits traits() const override { return {.backward_reads_x = false}; }
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;

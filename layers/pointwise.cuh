@@ -17,6 +17,15 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+/// What a functor says it makes, `ValueRange range() const`; else nothing is known of it.
+template <class F>
+ValueRange range_of(const F& function) {
+  if constexpr (requires { function.range(); })
+    return function.range();
+  else
+    return {};
+}
+
 /// The kernels of a functor (see kernels/pointwise.cuh for what functors may offer). `description`
 /// tells its options, where it has any.
 template <class F>
@@ -26,6 +35,7 @@ Pointwise::Operations pointwise(const std::string& kind, const F& function,
       .kind = kind,
       .description = description,
       .backward_from_y = kDerivativeFromY<F>,
+      .range = range_of(function),
       .forward = [function](Stream& stream, const Tensor& y,
                             const Tensor& x) { pointwise_forward(stream, function, y, x); },
       .backward = [function](

@@ -16,6 +16,7 @@ class Pointwise : public Layer {
     std::string kind;
     std::string description;  ///< with its options: "leaky_relu(0.01)"; empty for just the kind
     bool backward_from_y = false;  ///< f' is computed from y rather than from x
+    ValueRange range = {};         ///< of y, whatever x is
     std::function<void(Stream&, const Tensor& y, const Tensor& x)> forward;
     std::function<void(Stream&, const Gradient& dx, const Tensor& x_or_y, const Tensor& dy)>
         backward;
@@ -28,6 +29,9 @@ class Pointwise : public Layer {
   }
   std::shared_ptr<Layer> twin() const override { return std::make_shared<Pointwise>(*this); }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return operations_.range;
+  }
   Traits traits() const override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;

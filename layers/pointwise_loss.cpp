@@ -1,5 +1,7 @@
 #include "layers/pointwise_loss.h"
 
+#include <algorithm>
+
 namespace adjoint::inline ADJOINT_BACKEND {
 
 PointwiseLoss::PointwiseLoss(Operations operations, const Form& form)
@@ -18,6 +20,12 @@ Signature PointwiseLoss::infer(const Signature& x) const {
 
 void PointwiseLoss::build(Builder& builder) {
   build_sums(builder, pointwise_loss_pieces(builder.inputs()[0].shape.count()));
+}
+
+void PointwiseLoss::best(std::span<const float> target, std::span<float> prediction) const {
+  if (!operations_.best) return Loss::best(target, prediction);
+  std::ranges::transform(target, prediction.begin(),
+                         [&](float t) { return static_cast<float>(operations_.best(double(t))); });
 }
 
 void PointwiseLoss::run(Context& context, const Run& run) {

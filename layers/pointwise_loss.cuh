@@ -8,6 +8,10 @@
 //
 // Recipes and tests know it from then on; C++ applies it as
 // PointwiseLoss(pointwise_loss("squared_error", SquaredError{}), {}).
+//
+// A functor may say what it is made for: `static constexpr ValueRange kPrediction, kTarget`, so
+// that models that end otherwise are warned of and targets outside are refused; and, where that is
+// not the target itself, `double best(double t) const`, the prediction with the least loss.
 #pragma once
 
 #include "core/base/options.h"
@@ -20,9 +24,15 @@ namespace adjoint::inline ADJOINT_BACKEND {
 /// The kernel of a functor (see kernels/pointwise_loss.cuh for what functors may offer).
 template <class F>
 PointwiseLoss::Operations pointwise_loss(const std::string& kind, const F& function) {
-  return {.kind = kind, .run = [function](Stream& stream, const PointwiseLossCall& call) {
-            pointwise_loss(stream, function, call);
-          }};
+  PointwiseLoss::Operations operations{
+      .kind = kind, .run = [function](Stream& stream, const PointwiseLossCall& call) {
+        pointwise_loss(stream, function, call);
+      }};
+  if constexpr (requires { F::kPrediction; }) operations.prediction = F::kPrediction;
+  if constexpr (requires { F::kTarget; }) operations.target = F::kTarget;
+  if constexpr (requires { function.best(0.0); })
+    operations.best = [function](double t) { return function.best(t); };
+  return operations;
 }
 
 /// One case of a pointwise loss. `target` says what targets are drawn from.

@@ -19,6 +19,9 @@ class PointwiseLoss : public LossOf<PointwiseLoss> {
   struct Operations {
     std::string kind;
     std::function<void(Stream&, const PointwiseLossCall&)> run;
+    ValueRange prediction = {};                    ///< what x is meant to be
+    ValueRange target = {};                        ///< what t has to be
+    std::function<double(double)> best = nullptr;  ///< see Loss::best; null: t
   };
   struct Form {
     Reduction reduction = Reduction::mean;
@@ -29,7 +32,11 @@ class PointwiseLoss : public LossOf<PointwiseLoss> {
 
   std::string kind() const override { return operations_.kind; }
   Signature infer(const Signature& x) const override;
+  std::vector<ValueRange> expects() const override {
+    return {operations_.prediction, operations_.target};
+  }
   void build(Builder& builder) override;
+  void best(std::span<const float> target, std::span<float> prediction) const override;
 
  protected:
   void run(Context& context, const Run& run) override;

@@ -15,6 +15,9 @@ class PReLU : public LayerOf<PReLU> {
   std::string kind() const override { return "prelu"; }
   std::string describe() const override { return per_channel_ ? "prelu(per channel)" : "prelu"; }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return ValueRange::real();
+  }
   Traits traits() const override { return {.backward_reads_x = true, .backward_in_place = true}; }
   void build(Builder& builder) override;
   void forward(Context& context, const ForwardCall& call) override;

@@ -1,5 +1,6 @@
 #include "layers/probability_losses.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/pointwise_loss.cuh"
@@ -7,7 +8,12 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
+// Stands for infinity where a probability is 0 or 1: what is left of the loss vanishes.
+constexpr double kFar = 100;
+
 struct BinaryCrossEntropy {
+  static constexpr ValueRange kPrediction = ValueRange::real();
+  static constexpr ValueRange kTarget = ValueRange::between(0, 1);
   double pos_weight;
 
   // -log sigmoid(x) = max(-x, 0) + rest and -log(1 - sigmoid(x)) = max(x, 0) + rest: no overflow,
@@ -23,16 +29,26 @@ struct BinaryCrossEntropy {
   ADJOINT_HD bool right(T x, T t) const {
     return (x > T(0.0f)) == (t > T(0.5f));
   }
+  // Where sigmoid(x) = w t / (w t + 1 - t).
+  double best(double t) const {
+    if (pos_weight * t <= 0) return -kFar;
+    return t < 1 ? std::clamp(std::log(pos_weight * t / (1 - t)), -kFar, kFar) : kFar;
+  }
 };
 
 struct KlDivergence {
+  static constexpr ValueRange kPrediction = ValueRange::log_probabilities();
+  static constexpr ValueRange kTarget = ValueRange::probabilities();
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
     return select(t == T(0.0f), T(0.0f), t * (log(t) - x));
   }
+  double best(double t) const { return t > 0 ? std::log(t) : -kFar; }
 };
 
 struct KlDivergenceOfLogs {
+  static constexpr ValueRange kPrediction = ValueRange::log_probabilities();
+  static constexpr ValueRange kTarget = ValueRange::log_probabilities();
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
     return exp(t) * (t - x);

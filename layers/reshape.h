@@ -13,6 +13,9 @@ class Reshape : public LayerOf<Reshape> {
   std::string kind() const override { return "reshape"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> ranges, const Signature& x) const override {
+    return ranges[0].rearranged(infer(x)[0].shape[-1] == x[0].shape[-1]);
+  }
   Traits traits() const override { return {.backward_reads_x = false, .view = true}; }
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;

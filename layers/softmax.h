@@ -16,6 +16,10 @@ class Softmax : public LayerOf<Softmax> {
     return form_ == SoftmaxForm::plain ? "softmax" : "log_softmax";
   }
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
+    return form_ == SoftmaxForm::plain ? ValueRange::probabilities()
+                                       : ValueRange::log_probabilities();
+  }
   Traits traits() const override {
     return {.backward_reads_x = false,
             .backward_reads_y = true,

@@ -1,5 +1,7 @@
 #include "layers/softmax_cross_entropy.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/base/options.h"
@@ -37,6 +39,18 @@ Signature CrossEntropyLoss::infer(const Signature& x) const {
   // What holds for labels holds for classes.
   labels_.check({x[0], is_floating(x[1].dtype) ? TensorType{DType::int32, samples} : x[1]});
   return output(x[0].dtype, samples);
+}
+
+// Logits whose softmax is the target as it is smoothed and weighted: its logarithm.
+void CrossEntropyLoss::best(std::span<const float> target, std::span<float> prediction) const {
+  constexpr double kFar = -100;
+  const double smoothing = options_.label_smoothing;
+  for (std::size_t j = 0; j < target.size(); ++j) {
+    const double weight = options_.class_weights.empty() ? 1.0 : options_.class_weights[j];
+    const double share =
+        weight * ((1 - smoothing) * double(target[j]) + smoothing / double(target.size()));
+    prediction[j] = static_cast<float>(share > 0 ? std::max(std::log(share), kFar) : kFar);
+  }
 }
 
 void CrossEntropyLoss::build(Builder& builder) {

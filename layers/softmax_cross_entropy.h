@@ -31,6 +31,10 @@ class CrossEntropyLoss : public LossOf<CrossEntropyLoss> {
 
   std::string kind() const override { return "softmax_cross_entropy"; }
   Signature infer(const Signature& x) const override;
+  std::vector<ValueRange> expects() const override {
+    return {ValueRange::real(), ValueRange::probabilities()};
+  }
+  void best(std::span<const float> target, std::span<float> prediction) const override;
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature&) override { labels_.prepare(context); }
   /// Throws Error naming the first row of a batch whose label was out of range.

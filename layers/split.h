@@ -16,6 +16,9 @@ class Split : public LayerOf<Split> {
   std::string kind() const override { return "split"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> ranges, const Signature& x) const override {
+    return ranges[0].rearranged(infer(x)[0].shape[-1] == x[0].shape[-1]);
+  }
   Traits traits() const override { return {.backward_reads_x = false}; }
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
@@ -35,6 +38,9 @@ class Slice : public LayerOf<Slice> {
   std::string kind() const override { return "slice"; }
   std::string describe() const override;
   Signature infer(const Signature& x) const override;
+  ValueRange output_range(std::span<const ValueRange> ranges, const Signature& x) const override {
+    return ranges[0].rearranged(infer(x)[0].shape[-1] == x[0].shape[-1]);
+  }
   Traits traits() const override { return {.backward_reads_x = false}; }
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;

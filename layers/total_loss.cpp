@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/total_loss.h"
+#include "kernels/totals.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -16,12 +17,15 @@ TotalLoss::TotalLoss(std::vector<float> weights) : weights_(std::move(weights)) 
 Signature TotalLoss::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == weights_.size(), "total_loss: expected ", weights_.size(),
                 " totals, one a weight, got ", x.size());
-  for (const TensorType& type : x)
-    ADJOINT_CHECK(
-        type == x[0] && type.shape == Shape{3} && type.dtype == accumulation_type(type.dtype),
-        "total_loss: expected totals [3] of losses, of one type, got ", type,
-        "; losses with reduction \"none\" have no totals");
-  return {x[0]};
+  bool undivided = true;
+  for (const TensorType& type : x) {
+    ADJOINT_CHECK(type.dtype == x[0].dtype && is_totals(type.shape) &&
+                      type.dtype == accumulation_type(type.dtype),
+                  "total_loss: expected totals of losses, of one type, got ", type,
+                  "; losses with reduction \"none\" have no totals");
+    undivided = undivided && is_undivided(type.shape);
+  }
+  return {{x[0].dtype, totals_shape(undivided)}};
 }
 
 void TotalLoss::forward(Context& context, const ForwardCall& call) {

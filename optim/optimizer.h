@@ -30,8 +30,10 @@ struct OptimizerState {
 
 class Optimizer {
  public:
-  /// `totals` in what follows is a float32 or float64 [3] device tensor that the forward pass
-  /// wrote: loss sum, valid count, correct count over the samples of a micro-step.
+  /// `totals` in what follows is a float32 or float64 device tensor that the forward pass wrote:
+  /// loss sum, valid count, correct count over the samples of a micro-step. With a fourth number,
+  /// as losses with Reduction::sum have it, gradients are not divided by the valid count
+  /// (kernels/totals.h).
 
   /// Throws Error if the slab's tensors do not fit each other or an option is out of range.
   Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,

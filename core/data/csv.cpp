@@ -212,6 +212,7 @@ class TableBuilder {
         add_label(trimmed(cells[i]));
     }
     for (const std::size_t i : columns_.targets) table_.targets.push_back(number(cells[i], i));
+    table_.lines.push_back(line);
     ++table_.rows;
   }
 

@@ -33,6 +33,8 @@ struct CsvTable {
   std::int64_t rows = 0;
   /// Rows that were left out.
   std::int64_t dropped = 0;
+  /// [rows], where each begins, from 1.
+  std::vector<std::int64_t> lines = {};
   std::vector<std::string> feature_names = {};
   /// [rows, feature_names].
   std::vector<float> features = {};

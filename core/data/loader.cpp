@@ -10,6 +10,17 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+namespace {
+
+std::optional<TargetBounds> bounds_of(const Dataset& data) {
+  if (data.targets.empty()) return std::nullopt;
+  const auto [least, largest] = std::ranges::minmax_element(data.targets);
+  const auto sample = [&](auto at) { return (at - data.targets.begin()) / data.outputs; };
+  return TargetBounds{*least, *largest, sample(least), sample(largest)};
+}
+
+}  // namespace
+
 Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const LoaderOptions& options)
     : context_(context),
       options_(options),
@@ -33,6 +44,7 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
   order_.resize(std::size_t(count_));
   std::iota(order_.begin(), order_.end(), 0);
   labels_ = data->labels;
+  target_bounds_ = bounds_of(*data);
   Memory& memory = context.memory();
   rows_ = memory.allocate(std::size_t(count_) * sizeof(std::int32_t), "data order");
   for (Upload& upload : uploads_)
@@ -55,6 +67,12 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
 }
 
 Loader::~Loader() = default;
+
+ValueRange Loader::pixel_range() const {
+  if (type_ != DType::uint8) return {};
+  const auto& [mean, deviation] = options_.pixels;
+  return {(0 - mean) / deviation, (1 - mean) / deviation};
+}
 
 void Loader::make_constants() {
   const auto upload = [&](Buffer& buffer, const void* from, std::size_t bytes) {

@@ -18,6 +18,7 @@
 #include "core/data/order.h"
 #include "core/device/context.h"
 #include "core/tensor/tensor.h"
+#include "core/tensor/value_range.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -38,6 +39,12 @@ struct LoaderOptions {
   int threads = 1;
 };
 
+/// The least and the largest of a data set's numbers to predict, and the samples they are of.
+struct TargetBounds {
+  float least = 0, largest = 0;
+  std::int64_t least_sample = 0, largest_sample = 0;
+};
+
 class Loader {
  public:
   /// Keeps `data` only if it must be streamed. Throws Error for an empty data set or batch.
@@ -54,6 +61,10 @@ class Loader {
   /// Batches in an epoch; the last may be smaller.
   std::int64_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
   bool resident() const { return ring_ == nullptr; }
+  /// Of a data set with numbers to predict.
+  const std::optional<TargetBounds>& target_bounds() const { return target_bounds_; }
+  /// Between what the model sees pixels; of tables nothing is known.
+  ValueRange pixel_range() const;
 
   /// Draws the order of that epoch and starts at its front, or behind its first `taken` batches,
   /// whatever was left of the one before.
@@ -96,6 +107,7 @@ class Loader {
   std::int64_t taken_ = 0;  ///< samples of the epoch that were handed out
   std::vector<std::int32_t> order_;
   std::vector<std::int32_t> labels_;
+  std::optional<TargetBounds> target_bounds_;
   std::optional<WeightedOrder> weighted_;
 
   // On the device: the data set or the ring; row numbers in the order of the epoch; where each

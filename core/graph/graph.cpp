@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/base/log.h"
+#include "core/graph/notices.h"
 #include "kernels/add.h"
 #include "kernels/initialize.h"
 
@@ -64,6 +66,9 @@ void Graph::compile(const CompileOptions& options) {
 
   compiling_ = true;
   inline_containers(program_);
+  notices_ = find_notices(program_);
+  for (const std::string& notice : notices_)
+    if (options.log_notices) log_warning(notice);
   separate_twins(program_, life_);
   defer_gradients(program_, seeds);
   // Now, and not when the layers that run are built: rewrites move layers and put them together,

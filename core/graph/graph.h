@@ -66,6 +66,8 @@ struct CompileOptions {
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
+  /// Whether notices() are logged.
+  bool log_notices = true;
   /// See PlanOptions::reuse. Off in checking builds, so that every buffer has red zones.
 #if defined(ADJOINT_CHECKED)
   bool reuse_memory = false;
@@ -142,6 +144,9 @@ class Graph {
 
   // ---- looking
 
+  /// What compile() found that is allowed, but as good as always a mistake (core/graph/notices.h);
+  /// it logs each as a warning.
+  const std::vector<std::string>& notices() const { return notices_; }
   Context& context() const { return context_; }
   const Program& program() const { return program_; }
   const MemoryPlan& plan() const { return plan_; }
@@ -177,6 +182,7 @@ class Graph {
 
   Context& context_;
   Program program_;
+  std::vector<std::string> notices_;
   std::shared_ptr<const void> life_ = std::make_shared<char>();  // layers hold on to it weakly
   std::vector<Declarations> declarations_;
   Differentiation differentiation_;

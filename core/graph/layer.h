@@ -26,6 +26,7 @@
 #include "core/device/context.h"
 #include "core/graph/builder.h"
 #include "core/tensor/gradient.h"
+#include "core/tensor/value_range.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -91,6 +92,14 @@ class Layer {
   /// state.
   virtual Signature infer(const Signature& x) const = 0;
   virtual Traits traits() const { return {}; }
+  /// What is known of the numbers of each output where this is known of those of inputs of types x.
+  /// By default nothing, and nobody is warned.
+  virtual ValueRange output_range(std::span<const ValueRange>, const Signature&) const {
+    return {};
+  }
+  /// What numbers the inputs are meant to be, in their order; any, where it ends. A range without
+  /// bounds says that they should be free of them: logits. See core/graph/notices.h.
+  virtual std::vector<ValueRange> expects() const { return {}; }
   /// Called once, before the last build(), on layers with gradient_in_forward whose output another
   /// layer reads or the caller seeds: what the gradient has to be multiplied by is known only in
   /// backward. From then on traits() must not have gradient_in_forward, and backward makes the

@@ -44,9 +44,14 @@ CsvOptions csv_options(const DataRecipe& recipe) {
 
 // `like`, where it is not null, is the training part: classes and features must be its.
 Dataset load_csv(const DataRecipe& recipe, const fs::path& folder, const std::string& file,
-                 const Dataset* like) {
+                 const Dataset* like, const LossTargets& wanted) {
   const fs::path path = folder / file;
   CsvTable table = read_csv(path, csv_options(recipe));
+  check_targets(table.targets, std::ssize(recipe.target), wanted,
+                [&](std::int64_t row, std::int64_t output) {
+                  return str(path.string(), ": line ", table.lines[std::size_t(row)], ", column '",
+                             recipe.target[std::size_t(output)], "'");
+                });
   std::vector<std::string> classes = like == nullptr ? recipe.classes : like->class_names;
   if (classes.empty() && recipe.task == Task::classification)
     classes = label_classes(table, path.string());
@@ -56,21 +61,29 @@ Dataset load_csv(const DataRecipe& recipe, const fs::path& folder, const std::st
 }
 
 Dataset load_npy(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
-                 const std::string& target, const Dataset* like) {
+                 const std::string& target, const Dataset* like, const LossTargets& wanted) {
   const NpyArray x = read_array(folder, input);
   NpyArray y;
   if (!target.empty()) y = read_array(folder, target);
+  if (recipe.task == Task::regression && !wanted.any() && !y.dims.empty() && y.dims[0] > 0) {
+    const std::string name = (folder / target).string();
+    const std::vector<float> targets = to_floats(y, name, /*allow_nan=*/true);
+    check_targets(targets, std::ssize(targets) / y.dims[0], wanted,
+                  [&](std::int64_t row, std::int64_t output) {
+                    return str(name, ": row ", row, ", column ", output);
+                  });
+  }
   return array_dataset((folder / input).string(), x, target.empty() ? nullptr : &y,
                        {.labels = recipe.task == Task::classification,
                         .classes = like == nullptr ? 0 : like->classes,
                         .drop_missing = recipe.drop_missing});
 }
 
-Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
+Datasets load_files(const DataRecipe& recipe, const fs::path& folder, const LossTargets& wanted) {
   const fs::path from = file_folder(recipe, folder);
   const auto load = [&](const std::string& input, const std::string& target, const Dataset* like) {
-    return recipe.name == "csv" ? load_csv(recipe, from, input, like)
-                                : load_npy(recipe, from, input, target, like);
+    return recipe.name == "csv" ? load_csv(recipe, from, input, like, wanted)
+                                : load_npy(recipe, from, input, target, like, wanted);
   };
   Datasets all;
   all.train = load(recipe.train, recipe.train_target, nullptr);
@@ -90,14 +103,20 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
   return {std::move(split.train), std::move(split.validation)};
 }
 
-Datasets load_all(const DataRecipe& recipe, const fs::path& folder) {
+Datasets load_all(const DataRecipe& recipe, const fs::path& folder,
+                  const LossTargets& wanted = {}) {
   if (recipe.name == "digits")
     return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
   if (recipe.name == "tabular")
     return make_tabular(recipe.train_count, recipe.test_count, recipe.seed);
-  if (recipe.name == "regression")
-    return make_regression(recipe.train_count, recipe.test_count, recipe.seed);
-  if (recipe.files()) return load_files(recipe, folder);
+  if (recipe.name == "regression") {
+    Datasets all = make_regression(recipe.train_count, recipe.test_count, recipe.seed);
+    for (const Dataset* part : {&all.train, &all.test})
+      check_targets(part->targets, part->outputs, wanted,
+                    [&](std::int64_t row, auto) { return str(part->name, ": sample ", row); });
+    return all;
+  }
+  if (recipe.files()) return load_files(recipe, folder, wanted);
   ADJOINT_CHECK(recipe.name == "mnist",
                 "[data] name: expected digits, mnist, csv, npy, tabular or regression, got ",
                 recipe.name);
@@ -133,6 +152,36 @@ void normalise_table(Dataset& data, const DataStatistics& statistics) {
   apply(data.targets, statistics.target, data.outputs);
 }
 
+// What has bounds means something as it is.
+void check_normalisation(const DataRecipe& recipe, const LossTargets& wanted) {
+  const bool normalised = recipe.task == Task::regression && recipe.normalise_target;
+  ADJOINT_CHECK(wanted.any() || !normalised, "[data] normalise_target: expected false, for ",
+                wanted.loss,
+                " compares with probabilities as they are, and normalised they would be none");
+}
+
+// Of an input that is to be made again, as the model sees it.
+void check_inputs(const Dataset& data, const DataStatistics& statistics,
+                  const LossTargets& wanted) {
+  if (wanted.any()) return;
+  if (data.type == DType::uint8) {
+    const PixelStatistics scale = pixel_scale(statistics);
+    const double black = (0 - scale.mean) / scale.deviation;
+    const double white = (1 - scale.mean) / scale.deviation;
+    ADJOINT_CHECK(wanted.range.holds(black) && wanted.range.holds(white),
+                  "[data] mean, deviation: pixels become numbers from ", black, " to ", white,
+                  ", and as the input is the target, ", wanted.loss, " needs ", wanted.range.low,
+                  " to ", wanted.range.high, "; set mean = 0.0 and deviation = 1.0");
+    return;
+  }
+  const bool normalised = !statistics.input.mean.empty();
+  check_targets(data.features, data.sample_size(), wanted,
+                [&](std::int64_t row, std::int64_t column) {
+                  return str(data.name, ": sample ", row, ", feature ", column,
+                             normalised ? ", normalised (set [data] normalise = false)" : "");
+                });
+}
+
 DataStatistics measure(const DataRecipe& recipe, const Dataset& train) {
   DataStatistics statistics;
   if (train.type == DType::uint8)
@@ -160,8 +209,9 @@ void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
 
 }  // namespace
 
-RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
-  Datasets all = load_all(recipe, folder);
+RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder, const LossTargets& wanted) {
+  check_normalisation(recipe, wanted);
+  Datasets all = load_all(recipe, folder, wanted);
   resolve(recipe, all, folder);
   if (recipe.task == Task::reconstruction) {
     drop_targets(all.train);
@@ -185,17 +235,19 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
     recipe.deviation = pixels.deviation > 0 ? pixels.deviation : 1.0;
   }
   data.statistics = measure(recipe, data.train);
-  for (Dataset* part : {&data.train, &data.validation, &data.test})
+  for (Dataset* part : {&data.train, &data.validation, &data.test}) {
     normalise_table(*part, data.statistics);
+    if (recipe.task == Task::reconstruction) check_inputs(*part, data.statistics, wanted);
+  }
   return data;
 }
 
 Dataset load_test_data(const DataRecipe& recipe, const fs::path& folder,
-                       const DataStatistics& statistics) {
+                       const DataStatistics& statistics, const LossTargets& wanted) {
   // The place of what is drawn in its sequence does not depend on the number of training samples.
   DataRecipe fewer = recipe;
   if (!recipe.files() && recipe.name != "mnist") fewer.train_count = 1;
-  Dataset test = load_all(fewer, folder).test;
+  Dataset test = load_all(fewer, folder, wanted).test;
   if (recipe.task == Task::reconstruction) drop_targets(test);
   normalise_table(test, statistics);
   return test;
@@ -206,7 +258,7 @@ bool outline_is_known(const DataRecipe& recipe) { return !recipe.files(); }
 Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   Dataset outline;
   if (recipe.files()) {
-    outline = load_files(recipe, folder).train;
+    outline = load_files(recipe, folder, {}).train;
   } else if (recipe.name == "mnist") {
     outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = 10};
   } else {

@@ -6,6 +6,7 @@
 
 #include "core/data/dataset.h"
 #include "core/data/statistics.h"
+#include "core/data/target_check.h"
 #include "core/train/recipe.h"
 
 namespace adjoint {
@@ -20,14 +21,16 @@ struct RecipeData {
 
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
-/// that are missing or broken, for more samples than there are, and for a class without training
-/// samples where classes are to be balanced.
-RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {});
+/// that are missing or broken, for more samples than there are, for a class without training
+/// samples where classes are to be balanced, and for targets that the loss is not defined for (see
+/// loss_targets() in core/train/model.h), with file, line and value.
+RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {},
+                            const LossTargets& wanted = {});
 
 /// The test set alone, for a resolved recipe: what evaluation needs. A table is normalised by
 /// `statistics`, those of the training that the model file holds.
 Dataset load_test_data(const DataRecipe& recipe, const std::filesystem::path& folder = {},
-                       const DataStatistics& statistics = {});
+                       const DataStatistics& statistics = {}, const LossTargets& wanted = {});
 
 /// A data set of no samples, which says what samples of the recipe are: their type and shape,
 /// classes, numbers to predict. Known of sets that are drawn and of mnist; csv and npy files are

@@ -1,6 +1,9 @@
 #include "core/train/evaluator.h"
 
 #include <cmath>
+#include <limits>
+#include <optional>
+#include <span>
 
 #include "core/base/error.h"
 #include "kernels/accumulate_totals.h"
@@ -17,6 +20,36 @@ double accuracy_of(const Model& model, double correct, double divisor, double co
   return model.classes > 0 ? correct / counted : 0.0;
 }
 
+void check_targets(const Loader& loader, const Model& model) {
+  const std::optional<TargetBounds>& bounds = loader.target_bounds();
+  if (!bounds) return;
+  const auto check = [&](float target, std::int64_t sample) {
+    check_targets(std::span(&target, 1), 1,
+                  {model.wanted.loss, {model.wanted.range.low, model.wanted.range.high}},
+                  [&](auto, auto) { return str(loader.name(), ": sample ", sample); });
+  };
+  check(bounds->least, bounds->least_sample);
+  check(bounds->largest, bounds->largest_sample);
+}
+
+std::string unreachable_targets(const Loader& loader, const Model& model) {
+  if (model.classes > 0 || model.predicts_logits) return "";
+  ValueRange targets = loader.pixel_range();
+  if (const std::optional<TargetBounds>& bounds = loader.target_bounds())
+    targets = {bounds->least, bounds->largest};
+  // Of the input of a table nothing is known, nor is it where the loss is of probabilities.
+  if (!targets.bounded() || model.wanted.loss.empty() || !model.wanted.any()) return "";
+  if (model.range.holds(targets.low) && model.range.holds(targets.high)) return "";
+  const bool pixels = !loader.target_bounds();
+  return str("the last layer makes numbers from ", model.range.low, " to ", model.range.high,
+             ", but ", loader.name(), pixels ? " has pixels from " : " has targets from ",
+             targets.low, " to ", targets.high,
+             pixels ? ", as they are normalised; end with a linear layer, or set [data] mean = 0.0 "
+                      "and deviation = 1.0"
+                    : "; end with a linear layer, or give targets that can be reached (with "
+                      "normalise_target they have mean 0)");
+}
+
 void gather_batch(Loader& loader, const Model& model) {
   const Graph& graph = *model.graph;
   loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
@@ -26,6 +59,7 @@ Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target,
                      ClassificationCounter* counter)
     : model_(model), loader_(loader), target_(target), counter_(counter) {
   const auto outputs = static_cast<std::size_t>(model.outputs);
+  check_targets(loader, model);
   ADJOINT_CHECK(target.deviation.empty() || target.deviation.size() == outputs,
                 "evaluator: expected what ", outputs, " targets were normalised by, got ",
                 target.deviation.size(), " deviations");
@@ -41,13 +75,13 @@ void Evaluator::read_errors(Evaluation& found) {
   Stream& stream = model_.graph->context().stream();
   copy_to_host(stream, sums.data(), errors_.data(), sums.size() * sizeof(sums[0]));
   stream.synchronize();
-  const auto count = static_cast<double>(found.count);
   for (std::size_t j = 0; j < sums.size(); ++j) {
     const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
-    const double distance = sums[j].target_squared - sums[j].target * sums[j].target / count;
+    const double count = sums[j].count;
     found.mean_absolute_errors.push_back(unit * sums[j].absolute / count);
     found.root_mean_squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
-    found.r_squared.push_back(1 - sums[j].squared / distance);
+    found.r_squared.push_back(sums[j].spread > 0 ? 1 - sums[j].squared / sums[j].spread
+                                                 : std::numeric_limits<double>::quiet_NaN());
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/data/loader.h"
@@ -36,6 +37,12 @@ std::int64_t next_counted(const Loader& loader, const Model& model);
 /// What part of the samples that count was predicted right; of logits, of what the mean divides by;
 /// without either 0.
 double accuracy_of(const Model& model, double correct, double divisor, double counted);
+
+/// Throws Error, naming a sample, unless the loss takes all targets of the loader.
+void check_targets(const Loader& loader, const Model& model);
+/// What is wrong with targets, or an input to be made again, that the last layer cannot reach;
+/// empty where it can.
+std::string unreachable_targets(const Loader& loader, const Model& model);
 
 /// Puts on the stream what fills the model's inputs with the loader's next batch.
 void gather_batch(Loader& loader, const Model& model);

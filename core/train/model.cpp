@@ -1,6 +1,7 @@
 #include "core/train/model.h"
 
 #include "core/base/error.h"
+#include "core/graph/notices.h"
 #include "core/graph/registry.h"
 #include "layers/flatten.h"
 #include "layers/softmax_cross_entropy.h"
@@ -91,6 +92,15 @@ std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
   return layer;
 }
 
+LossTargets loss_targets(const LayerRecipe& loss) {
+  const std::vector<ValueRange> expected = make_layer(loss)->expects();
+  return {.loss = loss.type, .range = expected.size() > 1 ? expected[1] : ValueRange()};
+}
+
+LossTargets loss_targets(const Recipe& recipe) {
+  return recipe.data.task == Task::classification ? LossTargets() : loss_targets(recipe.loss);
+}
+
 Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options) {
   const DType precision = recipe.train.precision;
   // float64 is for checking gradients: samples, predictions and metrics are float32.
@@ -111,7 +121,9 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
   check_prediction(recipe, x, options, batch);
   model.prediction = x;
+  model.range = value_ranges(graph.program())[std::size_t(x.id())];
   if (options.with_loss) model.totals = apply_loss(graph, recipe, x, target_of(model));
+  if (options.with_loss && options.classes == 0) model.wanted = loss_targets(recipe.loss);
   if (options.classes > 0) {
     Options loss = recipe.loss.options;
     model.ignored_label = static_cast<std::int32_t>(
@@ -119,7 +131,8 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   }
   CompileOptions compile{.compute_type = precision,
                          .accumulate = recipe.optim.accumulate > 1,
-                         .rewrite = options.rewrite};
+                         .rewrite = options.rewrite,
+                         .log_notices = options.log_notices};
   if (options.with_loss) compile.losses = {model.totals};
   if (options.classes == 0 || options.keep_prediction || !options.with_loss)
     compile.outputs = {model.prediction};

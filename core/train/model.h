@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/data/dataset.h"
+#include "core/data/target_check.h"
 #include "core/graph/graph.h"
 #include "core/train/recipe.h"
 #include "optim/optimizer.h"
@@ -24,6 +25,8 @@ struct ModelOptions {
   bool keep_prediction = false;
   /// No loss, no target: the model is to predict.
   bool with_loss = true;
+  /// What is as good as a mistake (core/graph/notices.h) is logged as a warning.
+  bool log_notices = true;
 };
 
 /// Of samples like those of a data set, which need not have any.
@@ -31,8 +34,9 @@ ModelOptions model_options(const Dataset& dataset);
 
 /// A compiled model with its loss. The input is float32 [batch, sample], the target labels, int32
 /// [batch], or float32 [batch, outputs], or none of its own where the input is to be made again;
-/// the loss writes totals, float32 [3]: sum of losses, what the mean divides it by (samples, their
-/// weights or 1), samples predicted right.
+/// the loss writes totals, float32: sum of losses, what their mean divides it by (elements, samples
+/// or their weights), how many were predicted right; with reduction = "sum" a fourth number
+/// (kernels/totals.h).
 struct Model {
   std::unique_ptr<Graph> graph;
   Value input;
@@ -45,10 +49,16 @@ struct Model {
   std::int32_t ignored_label = 0;  ///< samples with this label do not count
   /// Predictions are logits or logarithms of the numbers to predict, not like these.
   bool predicts_logits = false;
+  LossTargets wanted = {};  ///< with a loss, and no classes
+  ValueRange range = {};    ///< of predictions, by what the layers say
 };
 
 /// One layer of a recipe, by the registry; throws Error for a type or an option that is none.
 std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe);
+
+/// What numbers a loss takes as targets; of a recipe of classes, anything. Throws like make_layer.
+LossTargets loss_targets(const LayerRecipe& loss);
+LossTargets loss_targets(const Recipe& recipe);
 
 /// Throws Error naming the layer, with its line in the recipe, for types, options and shapes that
 /// do not fit, for a last layer that does not make what is to be predicted, and for a loss that is

@@ -10,6 +10,17 @@ namespace adjoint {
 namespace {
 
 constexpr const char* kPrefix = "run.";
+constexpr const char* kRowSums = "row_sums.";
+
+template <class Sums, class Visit>
+void visit_sums(const std::string& prefix, Sums& sums, const Visit& visit) {
+  visit(prefix + "loss", sums.loss);
+  visit(prefix + "valid", sums.valid);
+  visit(prefix + "correct", sums.correct);
+  visit(prefix + "samples", sums.samples);
+  visit(prefix + "updates", sums.updates);
+  visit(prefix + "skipped", sums.skipped);
+}
 
 // Calls visit(name, field) for every field of a RunState or a const one.
 template <class State, class Visit>
@@ -23,12 +34,7 @@ void visit_fields(State& state, const Visit& visit) {
   visit("step", state.step);
   visit("skipped", state.skipped);
   visit("seconds", state.seconds);
-  visit("sums.loss", state.sums.loss);
-  visit("sums.valid", state.sums.valid);
-  visit("sums.correct", state.sums.correct);
-  visit("sums.samples", state.sums.samples);
-  visit("sums.updates", state.sums.updates);
-  visit("sums.skipped", state.sums.skipped);
+  visit_sums("sums.", state.sums, visit);
   visit("best_epoch", state.best_epoch);
 }
 
@@ -56,18 +62,29 @@ void check_range(const RunState& state, const std::string& file) {
 
 }  // namespace
 
+EpochSums& EpochSums::operator+=(const EpochSums& other) {
+  loss += other.loss;
+  valid += other.valid;
+  correct += other.correct;
+  samples += other.samples;
+  updates += other.updates;
+  skipped += other.skipped;
+  return *this;
+}
+
 void add_metadata(SafetensorsMetadata& metadata, const RunState& state) {
-  const auto add = [&](const char* name, const auto& field) {
-    metadata[std::string(kPrefix) + name] = text_of(field);
+  const auto add = [&](const std::string& name, const auto& field) {
+    metadata[str(kPrefix, name)] = text_of(field);
   };
   visit_fields(state, add);
+  visit_sums(kRowSums, state.row_sums, add);
   if (state.best) visit_score(*state.best, add);
 }
 
 RunState read_run_state(const SafetensorsMetadata& metadata, const std::string& file) {
   RunState state;
-  const auto read = [&]<class Number>(const char* name, Number& field) {
-    const auto found = metadata.find(std::string(kPrefix) + name);
+  const auto read = [&]<class Number>(const std::string& name, Number& field) {
+    const auto found = metadata.find(str(kPrefix, name));
     ADJOINT_CHECK(found != metadata.end(), file, ": its metadata lack ", kPrefix, name,
                   "; expected the last.safetensors of a run");
     const std::string& text = found->second;
@@ -76,8 +93,9 @@ RunState read_run_state(const SafetensorsMetadata& metadata, const std::string& 
                   name, ": expected a number, got '", text, "'");
   };
   visit_fields(state, read);
-  if (metadata.contains(std::string(kPrefix) + "best.loss"))
-    visit_score(state.best.emplace(), read);
+  // Older files have none.
+  if (metadata.contains(str(kPrefix, kRowSums, "loss"))) visit_sums(kRowSums, state.row_sums, read);
+  if (metadata.contains(str(kPrefix, "best.loss"))) visit_score(state.best.emplace(), read);
   check_range(state, file);
   return state;
 }

@@ -9,10 +9,12 @@
 
 namespace adjoint {
 
-/// Sums over the steps of an epoch.
+/// Sums over the steps of an epoch, or of another stretch of a run.
 struct EpochSums {
   double loss = 0, valid = 0, correct = 0, samples = 0;
   std::int64_t updates = 0, skipped = 0;
+
+  EpochSums& operator+=(const EpochSums& other);
   bool operator==(const EpochSums&) const = default;
 };
 
@@ -35,8 +37,11 @@ struct RunState {
   std::int64_t skipped = 0;
   double seconds = 0;  ///< of the run so far
 
-  EpochSums sums;  ///< of the epoch under way
+  EpochSums sums;      ///< of the epoch under way
+  EpochSums row_sums;  ///< of the steps since the last report of several (TrainerOptions::on_row)
 
+  // What ends of epochs, and of whole runs, decided: nothing that stopping decides is kept, so that
+  // a run that is resumed knows no more than one that never stopped.
   std::int64_t best_epoch = 0;     ///< of the best model so far; 0: none yet
   std::optional<ModelScore> best;  ///< of that model by validation, where there is one
 

@@ -39,12 +39,15 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
       loader_(train),
       validation_(validation),
       options_(options) {
-  ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1,
+  ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1 && options.row_steps >= 1,
                 "trainer: expected at least one step of at least one batch, got ", options.steps,
                 " of ", options.accumulate);
   ADJOINT_CHECK(optimizer.schedule().kind != Schedule::Kind::plateau || validation != nullptr,
                 "trainer: a plateau schedule goes by the loss of validation samples, and there are "
                 "none; set [data] validation above 0");
+  check_targets(loader_, model_);
+  if (const std::string text = unreachable_targets(loader_, model_); !text.empty())
+    log_warning(text);
   prepare();
 }
 
@@ -74,11 +77,12 @@ void Trainer::resume(const RunState& state, Snapshot best) {
   epoch_ = state.epoch;
   epoch_taken_ = state.batches;
   epoch_sums_ = state.sums;
+  row_sums_ = state.row_sums;
   updates_queued_ = latest_.step = state.step;
   latest_.skipped = state.skipped;
   latest_.seconds = seconds_before_ = state.seconds;
   best_ = std::move(best);
-  best_epoch_ = state.best_epoch;
+  kept_epoch_ = best_epoch_ = state.best_epoch;
   best_validation_ = state.best;
 }
 
@@ -93,6 +97,7 @@ RunState Trainer::state() const {
           .skipped = latest_.skipped,
           .seconds = latest_.seconds,
           .sums = epoch_sums_,
+          .row_sums = row_sums_,
           .best_epoch = best_epoch_,
           .best = best_validation_};
 }
@@ -144,7 +149,8 @@ bool Trainer::run_epoch() {
     queued_samples_.push_back(samples);
     ++updates_queued_;
     read_metrics();
-    checkpoint_if_due();
+    // What is saved at an end that has yet to be judged would never be.
+    if (loader_.next_size() > 0 && updates_queued_ < options_.steps) checkpoint_if_due();
     stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
   }
   model_.graph->context().stream().synchronize();
@@ -177,41 +183,51 @@ void Trainer::stay_near_the_device() {
   while (!oldest.passed()) std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
+// One record after the other, so that sums are the same however many are read at once.
 void Trainer::read_metrics() {
   const std::vector<StepRecord> records = optimizer_.read_metrics();
   if (records.empty()) return;
   EpochSums sums;
-  std::int64_t trained = 0;
-  for (const StepRecord& record : records) {
-    const Samples samples = take_queued_samples();
-    ++sums.updates;
-    sums.skipped += record.skipped;
-    if (record.skipped != 0) continue;  // its loss may be no number
-    sums.loss += record.loss_sum;
-    sums.valid += record.valid_count;
-    sums.correct += record.correct_count;
-    sums.samples += double(samples.counted);
-    trained += samples.all;
-  }
-  epoch_sums_.loss += sums.loss;
-  epoch_sums_.valid += sums.valid;
-  epoch_sums_.correct += sums.correct;
-  epoch_sums_.samples += sums.samples;
-  epoch_sums_.skipped += sums.skipped;
-  epoch_sums_.updates += sums.updates;
-  samples_trained_ += double(trained);
   latest_.epoch = epoch_;
-  latest_.step += sums.updates;
   latest_.steps = options_.steps;
   latest_.seconds = run_seconds();
-  latest_.loss = sums.loss / sums.valid;
-  latest_.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
-  latest_.learning_rate = records.back().learning_rate;
-  if (optimizer_.options().check_gradient) latest_.gradient_norm = records.back().gradient_norm;
-  latest_.loss_scale = double(records.back().loss_scale);
+  for (const StepRecord& record : records) {
+    const EpochSums step = sums_of(record);
+    sums += step;
+    epoch_sums_ += step;
+    row_sums_ += step;
+    ++latest_.step;
+    latest_.skipped += step.skipped;
+    latest_.learning_rate = record.learning_rate;
+    if (optimizer_.options().check_gradient) latest_.gradient_norm = record.gradient_norm;
+    latest_.loss_scale = double(record.loss_scale);
+    if (latest_.step % options_.row_steps != 0) continue;
+    if (options_.on_row) options_.on_row(report_of(row_sums_));
+    row_sums_ = {};
+  }
   latest_.samples_per_second = samples_trained_ / (training_seconds_ + seconds_since(epoch_begin_));
-  latest_.skipped += sums.skipped;
+  latest_ = report_of(sums);
   if (options_.on_step) options_.on_step(latest_);
+}
+
+// Of an update that was skipped only that: its loss may be no number.
+EpochSums Trainer::sums_of(const StepRecord& record) {
+  const Samples samples = take_queued_samples();
+  if (record.skipped != 0) return {.updates = 1, .skipped = 1};
+  samples_trained_ += double(samples.all);
+  return {.loss = record.loss_sum,
+          .valid = record.valid_count,
+          .correct = record.correct_count,
+          .samples = double(samples.counted),
+          .updates = 1};
+}
+
+// The latest step's, with the means over these.
+StepReport Trainer::report_of(const EpochSums& sums) const {
+  StepReport report = latest_;
+  report.loss = sums.loss / sums.valid;
+  report.accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples);
+  return report;
 }
 
 // Of the oldest update whose record has not been read; none for batches of the caller's own.
@@ -246,6 +262,7 @@ void Trainer::finish_epoch(double seconds, bool complete) {
                   .count = static_cast<std::int64_t>(sums.samples)};
   report.skipped = latest_.skipped;
   report.complete = complete;
+  report.judged = complete || updates_queued_ == options_.steps;
   report.best = true;
   // What is evaluated and kept as best is the moving average, where there is one.
   on_average(optimizer_, [&] { judge(report); });
@@ -254,20 +271,22 @@ void Trainer::finish_epoch(double seconds, bool complete) {
   if (options_.on_epoch) options_.on_epoch(report);
 }
 
+// A run that is stopped within an epoch and resumed is to learn, and to keep, what one that never
+// stopped does: stopping decides nothing. Until the first decision its model is kept all the same,
+// so that there is one.
 void Trainer::judge(EpochReport& report) {
   if (validation_ != nullptr) {
     const Evaluation found = validation_->run();
     report.validation = found;
-    // A run that is stopped within an epoch and resumed is to learn what one that never stopped
-    // does.
     if (report.complete) optimizer_.observe(found.loss);
-    report.best = better(found);
-    if (report.best) best_validation_ = {.loss = found.loss, .accuracy = found.accuracy};
+    report.best = report.judged ? better(found) : best_epoch_ == 0;
+    if (report.judged && report.best)
+      best_validation_ = {.loss = found.loss, .accuracy = found.accuracy};
   }
-  if (report.best) {
-    best_ = take_snapshot(*model_.graph);
-    best_epoch_ = epoch_;
-  }
+  if (!report.best) return;
+  best_ = take_snapshot(*model_.graph);
+  kept_epoch_ = epoch_;
+  if (report.judged) best_epoch_ = epoch_;
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -42,8 +42,13 @@ struct EpochReport {
   Evaluation train;          ///< as met during the epoch, while the model changed
   std::optional<Evaluation> validation;
   std::int64_t skipped = 0;
-  bool best = false;      ///< the best so far by validation; without validation, the latest
-  bool complete = false;  ///< false if the run was stopped within this epoch
+  /// best() is this model: the best so far by validation; without validation, the latest. Where the
+  /// run is stopped within its first epoch, for want of another.
+  bool best = false;
+  bool complete = false;  ///< the epoch came to its end
+  /// So did the epoch, or the run. Otherwise, stopped within an epoch, the run has decided nothing
+  /// here: resumed, it does what one that never stopped does.
+  bool judged = false;
 };
 
 struct TrainerOptions {
@@ -53,6 +58,10 @@ struct TrainerOptions {
   const std::atomic<bool>* stop = nullptr;
   /// Called from the training thread after steps have run; they must not wait for the device.
   std::function<void(const StepReport&)> on_step = {};
+  /// Called likewise after every row_steps updates, with loss and accuracy over these: the same
+  /// reports, but for their times, however fast steps are read and wherever a run was resumed.
+  std::function<void(const StepReport&)> on_row = {};
+  std::int64_t row_steps = 50;
   std::function<void(const EpochReport&)> on_epoch = {};
   /// Called between updates, when all that was queued has run, so that the run can be saved: model,
   /// optimizer and state(). Every checkpoint_seconds, and so seldom that it takes no more than
@@ -81,9 +90,10 @@ class Trainer {
   /// Where the run stands: in on_checkpoint and after run().
   RunState state() const;
 
-  /// Snapshot of the model at the best epoch; empty before the first epoch's end.
+  /// Snapshot of the model at the best epoch, or of a run that was stopped before one ended, as it
+  /// was then; empty before either.
   const Snapshot& best() const { return best_; }
-  std::int64_t best_epoch() const { return best_epoch_; }
+  std::int64_t best_epoch() const { return kept_epoch_; }
   const std::vector<EpochReport>& epochs() const { return reports_; }
   /// What one step of the full batch puts on the stream, once it has been captured.
   std::vector<std::string> step_operations() const;
@@ -116,6 +126,8 @@ class Trainer {
   void read_metrics();
   void finish_epoch(double seconds, bool complete);
   void judge(EpochReport& report);
+  EpochSums sums_of(const StepRecord& record);
+  StepReport report_of(const EpochSums& sums) const;
   void checkpoint_if_due();
   Samples take_queued_samples();
   bool better(const Evaluation& found) const;
@@ -135,6 +147,7 @@ class Trainer {
   std::int64_t epoch_ = 1;        // under way
   std::int64_t epoch_taken_ = 0;  // batches of it
   EpochSums epoch_sums_;          // over the records read in it
+  EpochSums row_sums_;            // over those since the last on_row
   StepReport latest_;
   std::deque<Samples> queued_samples_;  // of each update whose record has not been read
   double samples_trained_ = 0;
@@ -145,7 +158,8 @@ class Trainer {
 
   std::vector<EpochReport> reports_;
   Snapshot best_;
-  std::int64_t best_epoch_ = 0;
+  std::int64_t kept_epoch_ = 0;  // that best_ is of
+  std::int64_t best_epoch_ = 0;  // the last that was judged to be the best
   std::optional<ModelScore> best_validation_;
 };
 

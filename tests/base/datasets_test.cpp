@@ -227,6 +227,52 @@ layers = [{type = "relu"}])",
   expect_error([&] { load_recipe_data(recipe); }, {"x_test.npz", "2 samples", "uint8 [3]"});
 }
 
+// A mask of 0 and 255 in the last of four rows, behind one that is left out.
+TEST(RecipeData, TargetsOutsideTheLossAreNamedByTheirRowInTheFile) {
+  const ScratchFolder folder;
+  const auto write = [&](const std::string& name, const std::string& shape,
+                         std::initializer_list<float> values) {
+    write_file_atomically(folder / name,
+                          test::npy(test::dictionary("<f4", shape), test::raw<float>(values)));
+  };
+  write("x.npy", "(4, 1)", {1, NAN, 3, 4});
+  write("y.npy", "(4, 2)", {0, 1, 1, 0, 1, 1, 0, 255});
+  DataRecipe recipe{.name = "npy",
+                    .validation = 0,
+                    .task = Task::regression,
+                    .normalise_target = false,
+                    .train = "x.npy",
+                    .train_target = "y.npy",
+                    .drop_missing = true};
+  const LossTargets unit{.loss = "some_loss", .range = ValueRange::between(0, 1)};
+  expect_error([&] { load_recipe_data(recipe, folder.path(), unit); },
+               {"y.npy: row 3, column 1", "255", "some_loss", "by 255"});
+  EXPECT_NO_THROW(load_recipe_data(recipe, folder.path()));
+  write("y.npy", "(4, 2)", {0, 1, 1, 0, 1, 1, 0, 1});
+  EXPECT_NO_THROW(load_recipe_data(recipe, folder.path(), unit));
+  recipe.normalise_target = true;
+  expect_error([&] { load_recipe_data(recipe, folder.path(), unit); },
+               {"normalise_target", "some_loss", "false"});
+}
+
+// Numbers that a generated table holds are none that a loss of probabilities takes, and neither are
+// pixels that were normalised, where the input is the target.
+TEST(RecipeData, NoSourceOfTargetsIsLeftUnasked) {
+  const LossTargets unit{.loss = "some_loss", .range = ValueRange::between(0, 1)};
+  DataRecipe table{.name = "regression",
+                   .train_count = 100,
+                   .test_count = 20,
+                   .task = Task::regression,
+                   .normalise_target = false};
+  expect_error([&] { load_recipe_data(table, {}, unit); }, {"regression", "sample", "mse"});
+  DataRecipe pixels = small_digits();
+  pixels.task = Task::reconstruction;
+  expect_error([&] { load_recipe_data(pixels, {}, unit); }, {"mean = 0.0", "deviation = 1.0"});
+  pixels.mean = 0;
+  pixels.deviation = 1;
+  EXPECT_NO_THROW(load_recipe_data(pixels, {}, unit));
+}
+
 TEST(RecipeData, TheInputMayBeTheTarget) {
   DataRecipe recipe = small_digits();
   recipe.task = Task::reconstruction;

@@ -22,6 +22,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/samples_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/target_check_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)
 # The fuzzers' targets over their corpora.
 foreach(name csv idx npy npz png recipe safetensors)

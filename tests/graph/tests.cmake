@@ -2,6 +2,7 @@
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/differentiate_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/graph_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/notices_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/plan_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/random_graph.cpp
   ${CMAKE_CURRENT_LIST_DIR}/random_graph_check.cpp

@@ -76,6 +76,25 @@ TEST_F(GradientNormTest, AgreesWithAnExactSum) {
   });
 }
 
+// Of a sum that is not divided, over two batches of an update: counts are added up for the record,
+// and divide nothing.
+TEST_F(GradientNormTest, TotalsOfFourNumbersDivideNothing) {
+  const DeviceVector<float> gradient(context(), std::vector<float>(16, 2));
+  const DeviceVector<float> totals(context(), std::vector<float>{6.5f, 8, 5, 1});
+  for (const bool earlier : {false, true}) {
+    Step step(context());
+    step.call.totals = flat(totals);
+    if (earlier) step.workspace.upload({StepWorkspace{.totals = {1.5, 4, 2}}});
+    const UpdateState state = step.run(gradient);
+    EXPECT_EQ(state.gradient_norm, 8);
+    EXPECT_EQ(state.gradient_scale, 1);
+    context().stream().synchronize();
+    EXPECT_EQ(step.record(0).loss_sum, earlier ? 8 : 6.5);
+    EXPECT_EQ(step.record(0).valid_count, earlier ? 12 : 8);
+    EXPECT_EQ(step.record(0).correct_count, earlier ? 7 : 5);
+  }
+}
+
 TEST_F(GradientNormTest, MoreThanOnePieceForEachBlock) {
   const std::int64_t count = std::int64_t{kGradientNormBlocks} * 4096 + 4099;
   expect_norm<float>(context(), count, 1e-13);

@@ -256,17 +256,28 @@ TEST(Program, AStoppedRunIsResumedAsIfItNeverHadBeen) {
   for (const SafetensorsEntry& tensor : a.tensors())
     EXPECT_TRUE(std::ranges::equal(tensor.bytes, b.at(tensor.name).bytes)) << tensor.name;
   EXPECT_EQ(a.metadata().at("run.step"), b.metadata().at("run.step"));
-  // Steps only rise in the table of the resumed run.
-  std::istringstream rows(text_of(run + "/metrics.csv"));
-  std::string row;
-  std::getline(rows, row);
-  std::int64_t last = 0, count = 0;
-  for (; std::getline(rows, row); ++count) {
-    const std::int64_t step = std::stoll(row.substr(row.find(',') + 1));
-    EXPECT_GE(step, last) << row;
+  EXPECT_EQ(a.metadata().at("run.best_epoch"), b.metadata().at("run.best_epoch"));
+  EXPECT_EQ(text_of(whole + "/model.safetensors"), text_of(run + "/model.safetensors"));
+  EXPECT_EQ(text_of(whole + "/recipe.toml"), text_of(run + "/recipe.toml"));
+  // The same rows but for their times; steps only rise.
+  const auto rows_of = [](const std::string& folder) {
+    std::vector<std::string> rows;
+    std::istringstream file(text_of(folder + "/metrics.csv"));
+    for (std::string row; std::getline(file, row);) {
+      const std::size_t step = row.find(','), seconds = row.find(',', step + 1);
+      rows.push_back(row.substr(0, seconds) + row.substr(row.find(',', seconds + 1)));
+    }
+    return rows;
+  };
+  const std::vector<std::string> rows = rows_of(run);
+  EXPECT_EQ(rows, rows_of(whole));
+  std::int64_t last = 0;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const std::int64_t step = std::stoll(rows[i].substr(rows[i].find(',') + 1));
+    EXPECT_GE(step, last) << rows[i];
     last = step;
   }
-  EXPECT_GE(count, 100);
+  EXPECT_EQ(rows.size(), 1 + 100 + 12u) << "an epoch each, and every 50 of 600 updates";
 }
 
 TEST(Program, ResumingLosesNothingWhereItCannotGoOn) {

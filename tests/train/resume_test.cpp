@@ -166,6 +166,7 @@ TEST(RunState, ComesBackFromMetadataExactly) {
                  .skipped = 1,
                  .seconds = 0.1,
                  .sums = {.loss = 1.0 / 3, .valid = 1e300, .correct = 5, .samples = 6},
+                 .row_sums = {.loss = 2.0 / 3, .valid = 7, .updates = 17},
                  .best_epoch = 2};
   SafetensorsMetadata metadata;
   add_metadata(metadata, state);
@@ -180,6 +181,12 @@ TEST(RunState, ComesBackFromMetadataExactly) {
     damaged["run.step"] = wrong;
     expect_error([&] { read_run_state(damaged, "f"); }, {"f: "});
   }
+  // Files of versions that kept none of it.
+  SafetensorsMetadata older = metadata;
+  std::erase_if(older, [](const auto& entry) { return entry.first.starts_with("run.row_sums"); });
+  RunState without = state;
+  without.row_sums = {};
+  EXPECT_EQ(read_run_state(older, "f"), without);
   metadata.erase("run.epoch");
   expect_error([&] { read_run_state(metadata, "f"); }, {"f: ", "run.epoch", "last.safetensors"});
 }

@@ -1,11 +1,13 @@
 # Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/engine_choices_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/judging_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/metrics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/predictor_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/resume_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/stopping_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/trainer_test.cpp)
 if(backend STREQUAL "host")

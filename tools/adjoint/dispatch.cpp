@@ -1,10 +1,12 @@
 // What the commands of one backend share.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/log.h"
 #include "core/device/matmul.h"
 #include "core/graph/registry.h"
 #include "core/train/engine_choices.h"
@@ -34,7 +36,13 @@ struct Dispatch {
 
 }  // namespace
 
-int run_command(const Command& command) { return std::visit(Dispatch{}, command.action); }
+int run_command(const Command& command) {
+  log_to_function(LogLevel::warning, [](LogLevel level, std::string_view text) {
+    std::fprintf(stderr, "%s: %.*s\n", level == LogLevel::error ? "error" : "warning",
+                 static_cast<int>(text.size()), text.data());
+  });
+  return std::visit(Dispatch{}, command.action);
+}
 
 std::vector<DeviceText> device_texts() {
   std::vector<DeviceText> texts;
@@ -110,11 +118,17 @@ std::string result_text(const Model& model, const Evaluation& found) {
     return found.accuracy > 0 ? str(loss, formatted(", accuracy %.2f %%", 100 * found.accuracy))
                               : loss;
   }
-  double mean = 0;
-  for (const double r_squared : found.r_squared) mean += r_squared / double(model.outputs);
-  const std::string text = formatted("R2 %.4f", mean);
+  double sum = 0;
+  std::int64_t measured = 0;  // targets that do not vary have none
+  for (const double r_squared : found.r_squared) {
+    if (std::isnan(r_squared)) continue;
+    sum += r_squared;
+    ++measured;
+  }
+  const std::string text = measured == 0 ? std::string("no R2, for targets do not vary")
+                                         : formatted("R2 %.4f", sum / double(measured));
   // Errors of several outputs are in units of their own.
-  if (model.outputs > 1) return str(text, " (mean of ", model.outputs, " outputs)");
+  if (model.outputs > 1) return str(text, " (mean of ", measured, " outputs)");
   return str(text, ", mean absolute error ", formatted("%.4g", found.mean_absolute_errors[0]));
 }
 

@@ -213,8 +213,8 @@ class EvalRun {
     if (std::filesystem::exists(folder_.engines()))
       restore_engine_choices(folder_.engines(), context_);
     statistics_ = load_statistics(folder_.model());
-    auto data =
-        std::make_shared<const Dataset>(load_test_data(recipe_.data, command_.data, statistics_));
+    auto data = std::make_shared<const Dataset>(
+        load_test_data(recipe_.data, command_.data, statistics_, loss_targets(recipe_)));
     name_ = data->name;
     class_names_ = data->class_names;
     sample_ = data->sample;

@@ -4,7 +4,9 @@
 #include <cstdio>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/graph/notices.h"
 #include "core/graph/registry.h"
 #include "core/train/datasets.h"
 #include "tools/adjoint/commands.h"
@@ -18,20 +20,39 @@ constexpr std::int64_t kRecipeBatch = 3;
 // Hundreds of features add up to large sums, whose rounding a longer step makes up for.
 constexpr double kRecipeStep = 5e-5;
 
+// Right gradients are of no use to a loss that is given other numbers than it is made for.
+void say_notices(const Recipe& recipe, const Dataset& outline, const Program& program,
+                 ValueId prediction) {
+  for (const std::string& text : find_notices(program)) log_warning(text);
+  const auto last = static_cast<std::size_t>(prediction);
+  if (program.values[last].producer < 0) return;
+  LayerRecipe loss = recipe.loss;
+  resolve_class_weights(loss, outline);
+  const std::vector<ValueRange> expected = make_layer(loss)->expects();
+  if (expected.empty()) return;
+  const std::string text =
+      notice(recipe.loss.type, expected[0], program.values[last].name, value_ranges(program)[last]);
+  if (!text.empty()) log_warning(text);
+}
+
 // Each layer by itself, on inputs as it meets them. Not the chain in one: with thousands of ReLUs
 // behind a parameter some kink lies within every step of a difference.
 std::vector<LayerCase> cases_of_recipe(const Recipe& recipe) {
-  const Shape sample = data_outline(recipe.data).sample;
+  const Dataset outline = data_outline(recipe.data);
   std::vector<std::int64_t> extents{kRecipeBatch};
-  extents.insert(extents.end(), sample.extents().begin(), sample.extents().end());
-  TensorType x{DType::float32, Shape(extents)};
+  const auto sample = outline.sample.extents();
+  extents.insert(extents.end(), sample.begin(), sample.end());
+  Program program;
+  ValueId x = program.add_input("input", {DType::float32, Shape(extents)}, false);
   std::vector<LayerCase> cases;
   for (const LayerRecipe& layer : recipe.layers) {
-    cases.push_back({.name = str(layer.options.owner(), " on ", x.shape),
+    const TensorType type = program.types({x})[0];
+    cases.push_back({.name = str(layer.options.owner(), " on ", type.shape),
                      .make = [layer] { return make_layer(layer); },
-                     .inputs = {{x}}});
-    x = make_layer(layer)->infer({x})[0];
+                     .inputs = {{type}}});
+    x = program.apply(make_layer(layer), {x}).at(0);
   }
+  say_notices(recipe, outline, program, x);
   return cases;
 }
 

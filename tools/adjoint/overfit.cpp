@@ -6,6 +6,8 @@
 
 #include "core/base/error.h"
 #include "core/train/datasets.h"
+#include "core/train/least_loss.h"
+#include "core/train/predictor.h"
 #include "core/train/trainer.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
@@ -16,8 +18,8 @@ namespace {
 
 // Between two looks at what has been learned.
 constexpr std::int64_t kUpdatesBetween = 20;
-// Of the loss before training: so little is left where numbers, or a sample itself, are known by
-// heart. Classes are known once all are right.
+// Of what the loss before training was above the least there is: so little is left where numbers,
+// or a sample itself, are known by heart. Classes are known once all are right.
 constexpr double kLearned = 0.01;
 
 class OverfitRun {
@@ -50,7 +52,7 @@ class OverfitRun {
 
  private:
   void load() {
-    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
+    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
     resolve_class_weights(recipe_.loss, data.train);
     // As many updates as the recipe would make of all its samples.
     steps_ = total_updates(recipe_, data.train.count);
@@ -66,6 +68,7 @@ class OverfitRun {
     trainer_ = std::make_unique<Trainer>(model_, *optimizer_, *loader_, nullptr,
                                          TrainerOptions{.steps = steps_});
     evaluator_ = std::make_unique<Evaluator>(model_, *evaluated_, data.statistics.target);
+    least_ = least_loss_of(*few, data.statistics);
     std::printf("data    the first %lld samples of %s, again and again\n",
                 static_cast<long long>(few->count), data.train.name.c_str());
     std::printf("device  %s\n", device_line().c_str());
@@ -81,10 +84,26 @@ class OverfitRun {
     return updates;
   }
 
+  // At least what float32 rounds the least to.
+  double nearly_none(const Evaluation& before) const {
+    return std::max(kLearned * (before.loss - least_), 1e-6 * std::abs(least_));
+  }
   bool learned(const Evaluation& found, const Evaluation& before) const {
     if (!std::isfinite(found.loss)) return false;
     if (model_.classes > 0) return found.accuracy == 1.0;
-    return found.loss <= kLearned * before.loss;
+    return std::abs(found.loss - least_) <= nearly_none(before);
+  }
+  // Less than can be: the loss is given what it is not made for.
+  bool impossible(const Evaluation& found, const Evaluation& before) const {
+    return model_.classes == 0 && found.loss < least_ - nearly_none(before);
+  }
+
+  double least_loss_of(const Dataset& few, const DataStatistics& statistics) {
+    if (few.classes > 0) return 0;
+    std::vector<float> targets = few.outputs > 0 ? few.targets : few.features;
+    for (std::int64_t i = 0; i < few.count && few.type == DType::uint8 && few.outputs == 0; ++i)
+      std::ranges::copy(model_input(few, i, statistics), std::back_inserter(targets));
+    return least_loss(context_, recipe_, targets, few.count, model_.prediction.shape()[-1]);
   }
 
   void print(const std::string& when, const Evaluation& found) const {
@@ -101,16 +120,24 @@ class OverfitRun {
 
   int report(const Evaluation& found, const Evaluation& before, std::int64_t updates) const {
     const bool done = learned(found, before);
-    std::printf("%s after %lld of %lld updates: %s%s (loss %.4g before)\n",
+    const std::string least =
+        std::abs(least_) > 1e-6 ? formatted(", %.4g at the least", least_) : std::string();
+    std::printf("%s after %lld of %lld updates: %s%s (loss %.4g before%s)\n",
                 done          ? "memorised"
                 : stop_flag() ? "stopped, not memorised"
                               : "not memorised",
                 static_cast<long long>(updates), static_cast<long long>(steps_),
-                result_text(model_, found).c_str(), loss_text(found).c_str(), before.loss);
+                result_text(model_, found).c_str(), loss_text(found).c_str(), before.loss,
+                least.c_str());
     if (done) {
       std::printf("the model can learn %lld samples by heart: data, model and optimizer work\n",
                   static_cast<long long>(evaluated_->count()));
       return 0;
+    }
+    if (impossible(found, before)) {
+      std::printf("the loss is below the least there is: the model does not make what %s is for\n",
+                  recipe_.loss.type.c_str());
+      return 1;
     }
     std::printf(
         "it should: try another [optim] lr, more updates (--steps), a wider model, no dropout or "
@@ -127,6 +154,7 @@ class OverfitRun {
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Evaluator> evaluator_;
   std::int64_t steps_ = 0;
+  double least_ = 0;  // the loss can be
   std::uint64_t epoch_ = 0;
 };
 

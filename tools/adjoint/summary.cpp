@@ -27,6 +27,7 @@ void print_layers(Recipe recipe) {
   resolve_class_weights(recipe.loss, outline);
   ModelOptions options = model_options(outline);
   options.rewrite = false;
+  options.log_notices = false;  // the model as it is run says it
   const Model model = build_model(context, recipe, options);
   const Graph& graph = *model.graph;
   const Program& program = graph.program();

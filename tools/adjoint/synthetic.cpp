@@ -9,14 +9,20 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-// Samples as the outline says, of random bytes, numbers and classes.
-std::shared_ptr<const Dataset> noise(const Dataset& outline, std::int64_t count) {
+// Samples as the outline says, of random bytes, numbers and classes; targets as the loss takes
+// them.
+std::shared_ptr<const Dataset> noise(const Dataset& outline, const ValueRange& targets,
+                                     std::int64_t count) {
   auto data = std::make_shared<Dataset>(outline);
   data->name = "noise";
   data->count = count;
   SampleRandom random(1, 0);
   const auto numbers = static_cast<std::size_t>(count * outline.sample_size());
   const auto number = [&] { return static_cast<float>(random.uniform(-2, 2)); };
+  const auto target = [&] {
+    return static_cast<float>(
+        random.uniform(std::max(-2.0, targets.low), std::min(2.0, targets.high)));
+  };
   if (outline.type == DType::uint8) {
     data->images.resize(numbers);
     for (std::uint8_t& pixel : data->images) pixel = static_cast<std::uint8_t>(random.below(256));
@@ -28,8 +34,14 @@ std::shared_ptr<const Dataset> noise(const Dataset& outline, std::int64_t count)
     data->labels.push_back(
         static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(outline.classes))));
   data->targets.resize(static_cast<std::size_t>(count * outline.outputs));
-  std::ranges::generate(data->targets, number);
+  std::ranges::generate(data->targets, target);
   return data;
+}
+
+// That the loss takes and the model can make.
+ValueRange reachable_targets(const Model& model) {
+  const double low = std::max(model.wanted.range.low, model.range.low);
+  return {low, std::max(low, std::min(model.wanted.range.high, model.range.high))};
 }
 
 }  // namespace
@@ -46,7 +58,8 @@ SyntheticRun::SyntheticRun(Recipe recipe, const EngineChoice& engines)
   constexpr std::int64_t kSteps = 1'000'000;
   optimizer = build_optimizer(context, recipe, *model.graph, kSteps);
   // Several batches, so that gathering reads memory as in training.
-  loader = std::make_unique<Loader>(context, noise(outline, 16 * options.batch),
+  loader = std::make_unique<Loader>(context,
+                                    noise(outline, reachable_targets(model), 16 * options.batch),
                                     LoaderOptions{.batch = options.batch});
   trainer = std::make_unique<Trainer>(model, *optimizer, *loader, nullptr,
                                       TrainerOptions{.steps = kSteps, .accumulate = accumulate_});

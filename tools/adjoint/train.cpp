@@ -119,7 +119,13 @@ class TrainRun {
                   ": its data were normalised by other numbers than these; expected the data that "
                   "the run began with, in the same --data folder");
     Snapshot best;
-    if (state_before_.best_epoch > 0 && std::filesystem::exists(folder_->model())) {
+    if (state_before_.best_epoch > 0 && !std::filesystem::exists(folder_->model())) {
+      log_warning(folder_->model().string(), " is gone, the best model so far, of epoch ",
+                  state_before_.best_epoch, "; it will be the best from here on");
+      state_before_.best_epoch = 0;
+      state_before_.best.reset();
+    }
+    if (state_before_.best_epoch > 0) {
       load_model(folder_->model(), *model_.graph);
       best = take_snapshot(*model_.graph);
     }
@@ -129,7 +135,7 @@ class TrainRun {
   }
 
   void load_data() {
-    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data);
+    RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
     resolve_class_weights(recipe_.loss, data.train);
     statistics_ = data.statistics;
     if (command_.fast_dev_run) {
@@ -164,7 +170,6 @@ class TrainRun {
   void open_folder() {
     if (resumes()) {
       metrics_ = std::make_unique<MetricsFile>(folder_->metrics(), state_before_.step);
-      last_row_ = state_before_.step;
     } else {
       folder_ = RunFolder::create(
           {.out = command_.out, .name = run_name(recipe_), .overwrite = command_.overwrite});
@@ -178,6 +183,7 @@ class TrainRun {
   void announce() {
     std::int64_t parameters = 0;
     for (const Parameter& parameter : model_.graph->parameters()) parameters += parameter.count();
+    for (const std::string& notice : model_.graph->notices()) log_info("warning: ", notice);
     say(str("data    ", data_line_));
     const std::string name = resumes() ? folder_->path().filename().string() : run_name(recipe_);
     say(str("model   ", name, ", ", parameters, " parameters"));
@@ -208,6 +214,8 @@ class TrainRun {
                        .accumulate = recipe_.optim.accumulate,
                        .stop = &stop_flag(),
                        .on_step = [this](const StepReport& step) { on_step(step); },
+                       .on_row = [this](const StepReport& step) { on_row(step); },
+                       .row_steps = kStepsBetweenRows,
                        .on_epoch = [this](const EpochReport& epoch) { on_epoch(epoch); },
                        .on_checkpoint = [this] { save_last(); }});
     if (resumes()) resume();
@@ -238,18 +246,18 @@ class TrainRun {
     state_.samples_per_second = step.samples_per_second;
     state_.seconds_left = step.seconds / double(step.step) * double(step.steps - step.step);
     if (!command_.quiet) progress_.update(state_);
-    if (step.step >= last_row_ + kStepsBetweenRows) {
-      last_row_ = step.step;
-      metrics_->add({.epoch = step.epoch,
-                     .step = step.step,
-                     .seconds = step.seconds,
-                     .train_loss = step.loss,
-                     .train_accuracy = accuracy(step.accuracy),
-                     .learning_rate = step.learning_rate,
-                     .gradient_norm = step.gradient_norm,
-                     .skipped = step.skipped,
-                     .loss_scale = loss_scale(step)});
-    }
+  }
+
+  void on_row(const StepReport& step) {
+    metrics_->add({.epoch = step.epoch,
+                   .step = step.step,
+                   .seconds = step.seconds,
+                   .train_loss = step.loss,
+                   .train_accuracy = accuracy(step.accuracy),
+                   .learning_rate = step.learning_rate,
+                   .gradient_norm = step.gradient_norm,
+                   .skipped = step.skipped,
+                   .loss_scale = loss_scale(step)});
   }
 
   void on_epoch(const EpochReport& epoch) {
@@ -273,9 +281,10 @@ class TrainRun {
     }
     line += str("  ", fixed(epoch.epoch_seconds, 2), " s");
     if (epoch.skipped > 0) line += str("  ", epoch.skipped, " updates skipped so far");
-    if (epoch.best && epoch.validation) line += "  best";
+    if (epoch.judged && epoch.best && epoch.validation) line += "  best";
+    if (!epoch.judged) line += "  stopped within the epoch";
     say(line);
-    metrics_->add(row);
+    if (epoch.judged) metrics_->add(row);
     metrics_->write();
     if (epoch.best)
       save_model(folder_->model(), trainer_->best(), metadata(epoch.epoch), statistics_);
@@ -288,7 +297,10 @@ class TrainRun {
     return metadata;
   }
 
+  // Rows first: a run that is resumed drops those behind its state, and cannot make up for those
+  // that are missing.
   void save_last() {
+    metrics_->write();
     SafetensorsMetadata metadata = this->metadata(latest_.epoch);
     add_metadata(metadata, trainer_->state());
     save_model(folder_->last(), take_snapshot(*model_.graph, *optimizer_), metadata, statistics_);
@@ -310,7 +322,10 @@ class TrainRun {
     lines.push_back(str(
         "test ", result_text(model_, test), " on ", test.count, " unseen samples",
         classifies() || !test.r_squared.empty() ? ", loss " + fixed(test.loss, 4) : "", ", after ",
-        human_duration(seconds), " of training (model of epoch ", trainer_->best_epoch(), ")"));
+        human_duration(seconds), " of training (model of epoch ", trainer_->best_epoch(),
+        trainer_->epochs().back().judged || !trainer_->epochs().back().best ? ""
+                                                                            : ", as it was then",
+        ")"));
     for (const std::string& line : lines) {
       log_info(line);
       progress_.print(line);
@@ -387,7 +402,7 @@ class TrainRun {
   Progress progress_;
   ProgressState state_;
   StepReport latest_;
-  std::int64_t steps_ = 0, smoothed_steps_ = 0, last_row_ = 0;
+  std::int64_t steps_ = 0, smoothed_steps_ = 0;
   bool completed_ = false;
 };
 
