@@ -20,8 +20,9 @@ struct RecipeData {
 
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
-/// that are missing or broken, for more samples than there are, and for a class without training
-/// samples where classes are to be balanced.
+/// that are missing or broken, for more samples than there are, for a part of which no label is
+/// known, for a folder whose name a recipe cannot hold, and for a class without training samples
+/// where classes are to be balanced.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {});
 
 /// The test set alone, for a resolved recipe: what evaluation needs. A table is normalised by
@@ -30,11 +31,12 @@ Dataset load_test_data(const DataRecipe& recipe, const std::filesystem::path& fo
                        const DataStatistics& statistics = {});
 
 /// A data set of no samples, which says what samples of the recipe are: their type and shape,
-/// classes, numbers to predict. Known of sets that are drawn and of mnist; csv and npy files are
-/// read for it.
+/// classes, numbers to predict. Known of sets that are drawn; files are read for it, but of mnist
+/// without a folder, or with one that is not there, the outline is that of MNIST's own images and
+/// as many classes as the model makes.
 Dataset data_outline(const DataRecipe& recipe, const std::filesystem::path& folder = {});
 
-/// Whether the outline is known without files.
+/// Whether the outline is known without files, whatever these may hold.
 bool outline_is_known(const DataRecipe& recipe);
 
 /// What loaders do to pixels under these statistics.
