@@ -37,6 +37,7 @@ std::string iconv_name(std::string_view name) {
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c == '_' ? '-' : c;
   if (out == "utf-8-sig") return "utf-8";
   if (out.starts_with("latin-")) out.erase(5, 1);
+  if (out.starts_with("utf-16-") || out.starts_with("utf-32-")) out.erase(6, 1);
   if (out == "mac-roman") return "macintosh";
   return out;
 }

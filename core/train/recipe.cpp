@@ -97,6 +97,7 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   data.drop_missing = options.choice("missing", "refuse", {"refuse", "drop"}) == "drop";
   data.name == "csv" ? read_csv_keys(options, data) : read_npy_keys(options, data);
   if (data.target == std::vector<std::string>{"input"}) {
+    options.require(data.unknown.empty(), "unknown", "none where the input is the target");
     data.task = Task::reconstruction;
     data.target = {};
     return;
