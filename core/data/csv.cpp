@@ -36,7 +36,8 @@ class CsvRows {
   bool next() {
     while (at_ < text_.size()) {
       line_ = next_line_;
-      if (end_of_line(at_)) {
+      if (const std::size_t end = behind_blanks(at_); end_of_line(end)) {
+        at_ = end;
         step_over_line_end();
         continue;
       }
@@ -58,6 +59,12 @@ class CsvRows {
  private:
   bool end_of_line(std::size_t at) const {
     return at >= text_.size() || text_[at] == '\n' || text_[at] == '\r';
+  }
+
+  std::size_t behind_blanks(std::size_t at) const {
+    while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t') && text_[at] != separator_)
+      ++at;
+    return at;
   }
 
   void step_over_line_end() {
@@ -192,6 +199,13 @@ void check_utf8(std::string_view text, const std::string& where) {
                 "encoding = \"cp1252\"");
 }
 
+/// 1 and 0 of the flags that pandas and spreadsheets write.
+std::optional<float> truth(std::string_view text) {
+  if (text == "True" || text == "TRUE" || text == "true") return 1.0f;
+  if (text == "False" || text == "FALSE" || text == "false") return 0.0f;
+  return std::nullopt;
+}
+
 /// Of what from_chars calls out of range: 0 where that is below all numbers, or infinite.
 double out_of_range_value(std::string_view text) {
   std::istringstream stream{std::string(text)};
@@ -269,6 +283,7 @@ class TableBuilder {
 
   float number(std::string_view cell, std::size_t column) const {
     std::string_view text = trimmed(cell);
+    if (const auto flag = truth(text)) return *flag;
     // from_chars takes no plus sign; "+-1" must stay an error.
     if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
     double value = 0;

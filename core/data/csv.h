@@ -56,10 +56,11 @@ std::vector<std::string> csv_columns(std::span<const std::byte> file, std::strin
 
 /// Reads the whole file. Throws Error, naming file, line and column, for: no rows; rows of other
 /// lengths than the first; columns asked for that are not there; two columns of one name; cells
-/// that are no finite float32 number (what is too small for one is 0); missing cells (see
-/// CsvOptions); a quote that is not closed or has text behind it; zero bytes; features or labels
-/// whose names are no text of the encoding. A byte order mark and blank lines are passed over, and
-/// so is a last column without a name in which every cell is empty: its separators end the lines.
+/// that are no finite float32 number (true and false are 1 and 0, what is too small for a float is
+/// 0); missing cells (see CsvOptions); a quote that is not closed or has text behind it; zero
+/// bytes; features or labels whose names are not UTF-8; bytes that are no text of another encoding.
+/// A byte order mark and blank lines are passed over, and so is a last column without a name in
+/// which every cell is empty: its separators end the lines.
 CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
 
 /// The same from memory; `name` stands in error messages.

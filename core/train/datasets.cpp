@@ -103,13 +103,20 @@ MnistOptions mnist_options(const DataRecipe& recipe) {
           .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)};
 }
 
+// Of what is drawn the loss may ignore a class.
+Datasets draw(const DataRecipe& recipe) {
+  const auto make = recipe.name == "digits"    ? make_digits
+                    : recipe.name == "tabular" ? make_tabular
+                                               : make_regression;
+  Datasets all = make(recipe.train_count, recipe.test_count, recipe.seed);
+  for (Dataset* part : {&all.train, &all.test})
+    part->ignored_label = recipe.ignored_label.value_or(part->ignored_label);
+  return all;
+}
+
 Datasets load_all(const DataRecipe& recipe, const fs::path& folder) {
-  if (recipe.name == "digits")
-    return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
-  if (recipe.name == "tabular")
-    return make_tabular(recipe.train_count, recipe.test_count, recipe.seed);
-  if (recipe.name == "regression")
-    return make_regression(recipe.train_count, recipe.test_count, recipe.seed);
+  if (recipe.name == "digits" || recipe.name == "tabular" || recipe.name == "regression")
+    return draw(recipe);
   if (recipe.files()) return load_files(recipe, folder);
   ADJOINT_CHECK(recipe.name == "mnist",
                 "[data] name: expected digits, mnist, csv, npy, tabular or regression, got ",

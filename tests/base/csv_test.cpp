@@ -132,6 +132,19 @@ TEST(Csv, NumbersTooSmallForAFloatAreZero) {
   expect_refused("a\n1e-400x\n", {"expected a number, got '1e-400x'"});
 }
 
+// As pandas writes a column of flags.
+TEST(Csv, FlagsAreNumbers) {
+  EXPECT_EQ(parse("a,b\nTrue,FALSE\nfalse,TRUE\n").features, (Floats{1, 0, 0, 1}));
+  EXPECT_EQ(parse("a,y\n1,True\n2,False\n", {.targets = {"y"}}).targets, (Floats{1, 0}));
+  EXPECT_EQ(parse("a,k\n1,True\n", {.label = "k"}).label_texts, (Texts{"True"}));
+  expect_refused("a\nTrue1\n", {"'True1'"});
+}
+
+TEST(Csv, LinesOfBlanksAreBlank) {
+  EXPECT_EQ(parse("a,b\n1,2\n  \t\n3,4\n   ").features, (Floats{1, 2, 3, 4}));
+  expect_refused("a\tb\n1\t2\n \t\n", {"line 3, column 0 (a)", "missing"}, {.separator = '\t'});
+}
+
 // A column without a name in which every cell is empty is none.
 TEST(Csv, SeparatorsMayEndLines) {
   const CsvTable table = parse("a,b,\n1,2,\n3,4, \n");

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/encoding.h"
 #include "core/data/dataset.h"
 #include "core/data/tables.h"
 #include "fuzz/fuzz.h"
@@ -19,6 +20,8 @@ CsvOptions options_of(unsigned bits) {
   if ((bits & 8) != 0) options.targets = {"1", "y"};
   options.drop_missing = (bits & 16) != 0;
   if ((bits & 32) != 0) options.ignored = {"2"};
+  if ((bits & 64) != 0) options.encoding = (bits & 1) != 0 ? "cp1252" : "utf-16";
+  if ((bits & 128) != 0) options.unknown = {"?"};
   return options;
 }
 
@@ -54,6 +57,8 @@ void check_sizes(const CsvTable& table, const CsvOptions& options) {
   demand(table.targets.size() == rows * options.targets.size(), "targets");
   demand(table.labels.size() == (options.label.empty() ? 0 : rows), "labels");
   demand(table.label_texts.size() == table.label_lines.size(), "lines of labels");
+  for (const auto* names : {&table.feature_names, &table.label_texts})
+    for (const std::string& name : *names) demand(is_utf8(name), "a name that is not UTF-8");
   for (const float value : table.features) demand(std::isfinite(value), "a feature");
   for (const float value : table.targets) demand(std::isfinite(value), "a target");
 }
@@ -80,9 +85,10 @@ void fuzz_csv(Input input) {
   check_sizes(*table, options);
   check_round_trip(*table, input.size());
   accepted([&] {
+    const UnknownLabels unknown{.texts = options.unknown, .number = -1};
     const auto classes =
-        table->labels.empty() ? std::vector<std::string>() : label_classes(*table, kName);
-    return table_dataset(*table, kName, classes);
+        table->labels.empty() ? std::vector<std::string>() : label_classes(*table, kName, unknown);
+    return table_dataset(*table, kName, classes, {}, unknown);
   });
 }
 

@@ -269,6 +269,11 @@ TEST(Results, OtherSetsInMnistsFilesAreLearned) {
                             .text)["predictions"]
                 .size(),
             300u);
+  // By heart: two samples of which both count.
+  expect_parts(adjoint_with("train mnist_mlp --device host --overfit 2 --set "
+                            "loss.ignored_label=-1 --data " +
+                            folder),
+               {"the first 2 samples", "memorised after"});
   expect_parts(
       adjoint_with("summary mnist_mlp --set loss.ignored_label=-1 --set data.folder=" + folder),
       {"[128, 256]"});
