@@ -63,10 +63,11 @@ void check_sizes(const CsvTable& table, const CsvOptions& options) {
   for (const float value : table.targets) demand(std::isfinite(value), "a target");
 }
 
-void check_round_trip(const CsvTable& table, std::size_t longest_name) {
+void check_round_trip(const CsvTable& table, const CsvOptions& options, std::size_t longest_name) {
   const std::string label(longest_name + 1, 'l');
   const std::string text = text_of(table, label);
-  const CsvTable again = parse_csv(as_bytes(text), "written", {.label = label});
+  const CsvTable again =
+      parse_csv(as_bytes(text), "written", {.label = label, .unknown = options.unknown});
   demand(again.feature_names == table.feature_names, "names read back");
   demand(again.features == table.features, "features read back");
   if (!table.labels.empty()) {
@@ -83,7 +84,7 @@ void fuzz_csv(Input input) {
   const auto table = accepted([&] { return parse_csv(input.subspan(1), kName, options); });
   if (!table) return;
   check_sizes(*table, options);
-  check_round_trip(*table, input.size());
+  check_round_trip(*table, options, 4 * input.size());
   accepted([&] {
     const UnknownLabels unknown{.texts = options.unknown, .number = -1};
     const auto classes =
