@@ -98,8 +98,8 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
 
 // Their labels do not say whether they lack a class; a model that makes MNIST's ten says so.
 MnistOptions mnist_options(const DataRecipe& recipe) {
-  constexpr std::int64_t kDigits = 10;
-  return {.least_classes = recipe.model_classes.value_or(kDigits) == kDigits ? 10 : 0,
+  const std::int32_t digits = MnistOptions().least_classes;
+  return {.least_classes = recipe.model_classes.value_or(digits) == digits ? digits : 0,
           .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)};
 }
 
@@ -255,11 +255,11 @@ Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   } else if (recipe.name == "mnist") {
     std::error_code error;
     const fs::path from = file_folder(recipe, folder);
-    const auto classes = static_cast<std::int32_t>(recipe.model_classes.value_or(10));
+    const std::int32_t classes = recipe.model_classes.value_or(MnistOptions().least_classes);
     if (fs::exists(from, error))
       outline = load_mnist(from, mnist_options(recipe)).train;
     else
-      outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = classes};
+      outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = std::max(classes, 1)};
   } else {
     DataRecipe one = recipe;
     one.train_count = one.test_count = 1;

@@ -175,16 +175,15 @@ LayerRecipe read_loss(Options table) {
 // What the loss and the layers say of the data's classes; whether these are right is for the
 // registry of layers to say.
 void read_classes(Recipe& recipe) {
-  const auto number = [](const LayerRecipe& layer, const char* key) -> std::optional<std::int64_t> {
+  const auto number = [](const LayerRecipe& layer, const char* key) -> std::optional<std::int32_t> {
     const auto& items = layer.options.items();
     const auto found = std::ranges::find(items, key, &Options::Item::key);
-    if (found == items.end() || !std::holds_alternative<std::int64_t>(found->value)) return {};
-    return std::get<std::int64_t>(found->value);
+    const auto* value = found == items.end() ? nullptr : std::get_if<std::int64_t>(&found->value);
+    if (value == nullptr || !std::in_range<std::int32_t>(*value)) return {};
+    return static_cast<std::int32_t>(*value);
   };
   if (recipe.data.task != Task::classification) return;
-  const auto ignored = number(recipe.loss, "ignored_label");
-  if (ignored && std::in_range<std::int32_t>(*ignored))
-    recipe.data.ignored_label = static_cast<std::int32_t>(*ignored);
+  recipe.data.ignored_label = number(recipe.loss, "ignored_label");
   for (const LayerRecipe& layer : recipe.layers)
     if (const auto out = number(layer, "out")) recipe.data.model_classes = out;
 }

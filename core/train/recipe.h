@@ -43,7 +43,7 @@ struct DataRecipe {
   /// What the recipe says elsewhere of the data's classes, no keys of [data]: the loss's
   /// ignored_label, where it is given, and how many numbers the model's last layer makes.
   std::optional<std::int32_t> ignored_label = {};
-  std::optional<std::int64_t> model_classes = {};
+  std::optional<std::int32_t> model_classes = {};
 
   /// target = "input" makes it reconstruction. Otherwise csv and npy say it, or leave it to the
   /// loss: a cross-entropy is for classes.

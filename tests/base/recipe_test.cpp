@@ -407,6 +407,14 @@ type = "mse"
   EXPECT_EQ(to_toml(parse_recipe(to_toml(recipe), "again")), to_toml(recipe));
 }
 
+TEST(Recipe, OverridesThatAreNotUtf8AreRefused) {
+  expect_override_refused(
+      "data.folder=gr\xf6\xdf"
+      "e",
+      {"--set data.folder=", "utf-8"});
+  expect_override_refused("data.gr\xf6=1", {"--set data.gr", "expected table.key=value"});
+}
+
 // A folder of files, say, whose name is in another encoding.
 TEST(Recipe, TextThatIsNotUtf8IsNotWritten) {
   Recipe recipe = parse("[data]\nname = \"mnist\"\n");
