@@ -75,6 +75,7 @@ std::vector<float> balanced_class_weights(const Dataset& dataset) {
     classes += count > 0 ? 1 : 0;
   }
   std::vector<float> weights;
+  weights.reserve(counts.size());
   for (const std::int64_t count : counts)
     weights.push_back(count > 0 ? static_cast<float>(samples / classes / static_cast<double>(count))
                                 : 1.0f);

@@ -314,7 +314,7 @@ bool is_of_probabilities(std::string_view loss_type) {
 }
 
 std::string to_toml(const Recipe& recipe) {
-  const std::string text =
+  std::string text =
       join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
                                     loss_text(recipe.loss), optimizer_text(recipe.optim),
                                     schedule_text(recipe.schedule), train_text(recipe.train)},
