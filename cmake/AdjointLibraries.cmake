@@ -11,6 +11,7 @@
 # source file per folder, and a .cu file is C++ to the one and CUDA to the other.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(Iconv REQUIRED)
 find_package(PNG REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -104,6 +104,11 @@ fs::path writable_target(const fs::path& path) {
 
 }  // namespace
 
+bool is_padding(std::span<const std::byte> rest) {
+  return rest.size() <= kMostPadding &&
+         std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; });
+}
+
 Bytes read_file(const fs::path& path) {
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (descriptor.get() < 0) fail("open", path, errno);

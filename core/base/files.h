@@ -64,14 +64,21 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 /// Whether `bytes` begin like a gzip file (RFC 1952).
 bool is_gzip(std::span<const std::byte> bytes);
 
+/// Files may be longer than what they hold by so many zero bytes: tapes, block devices and
+/// downloads in pieces pad. Anything else behind the end speaks of a damaged file.
+inline constexpr std::size_t kMostPadding = std::size_t{1} << 20;
+/// Whether `rest`, behind the end, is nothing but that.
+bool is_padding(std::span<const std::byte> rest);
+
 /// The first `count` bytes that `compressed` unpacks to, fewer where it holds fewer. `name` stands
 /// in error messages. Nothing behind them is looked at.
 Bytes gunzip_prefix(std::span<const std::byte> compressed, std::size_t count,
                     std::string_view name);
 
-/// Unpacks a gzip file of one or more members, checking lengths and checksums. Throws Error for
-/// truncated or corrupt data, for bytes behind the last member, and as soon as more than `limit`
-/// bytes come out, so that a small file cannot fill the memory.
+/// Unpacks a gzip file of one or more members, with zeros between or behind them or without,
+/// checking lengths and checksums. Throws Error for truncated or corrupt data, for other bytes
+/// behind a member, and as soon as more than `limit` bytes come out, so that a small file cannot
+/// fill the memory; padding behind these is left out.
 Bytes gunzip(std::span<const std::byte> compressed, std::uint64_t limit, std::string_view name);
 
 }  // namespace adjoint

@@ -6,22 +6,17 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <locale>
 #include <optional>
+#include <sstream>
 #include <unordered_map>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
 namespace adjoint {
 namespace {
-
-/// Text of a file for a message: short, and nothing that could disturb a terminal.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 60))
-    out += c == 0x7f || static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-  return text.size() > 60 ? out + "..." : out;
-}
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -41,7 +36,8 @@ class CsvRows {
   bool next() {
     while (at_ < text_.size()) {
       line_ = next_line_;
-      if (end_of_line(at_)) {
+      if (const std::size_t end = behind_blanks(at_); end_of_line(end)) {
+        at_ = end;
         step_over_line_end();
         continue;
       }
@@ -55,19 +51,34 @@ class CsvRows {
   }
 
   const std::vector<std::string_view>& cells() const { return cells_; }
+  /// The separators at the ends of lines are no columns.
+  void drop_last_cell() { cells_.pop_back(); }
   /// Where the row begins, from 1.
   std::int64_t line() const { return line_; }
 
  private:
   bool end_of_line(std::size_t at) const {
-    return at >= text_.size() || text_[at] == '\n' ||
-           (text_[at] == '\r' && (at + 1 == text_.size() || text_[at + 1] == '\n'));
+    return at >= text_.size() || text_[at] == '\n' || text_[at] == '\r';
+  }
+
+  std::size_t behind_blanks(std::size_t at) const {
+    while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\t') && text_[at] != separator_)
+      ++at;
+    return at;
   }
 
   void step_over_line_end() {
-    if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    if (at_ + 1 < text_.size() && text_[at_] == '\r' && text_[at_ + 1] == '\n') ++at_;
     if (at_ < text_.size()) ++at_;
     ++next_line_;
+  }
+
+  /// In a quoted cell; \r\n is one.
+  std::int64_t line_ends(std::size_t begin, std::size_t end) const {
+    std::int64_t count = 0;
+    for (std::size_t at = begin; at < end; ++at)
+      count += text_[at] == '\r' || (text_[at] == '\n' && text_[at - 1] != '\r');
+    return count;
   }
 
   /// Takes a cell and what ends it; true if another follows in the row.
@@ -97,8 +108,7 @@ class CsvRows {
       const std::size_t quote = text_.find('"', at_);
       ADJOINT_CHECK(quote != std::string_view::npos, name_, ": line ", line_, ", column ",
                     cells_.size() + 1, ": a quote that is never closed");
-      next_line_ += std::count(text_.begin() + static_cast<std::ptrdiff_t>(at_),
-                               text_.begin() + static_cast<std::ptrdiff_t>(quote), '\n');
+      next_line_ += line_ends(at_, quote);
       at_ = quote + 1;
       const std::string_view piece = text_.substr(from, quote - from);
       if (at_ >= text_.size() || text_[at_] != '"') {
@@ -143,7 +153,8 @@ std::size_t find_column(const std::vector<std::string>& names, const std::string
     return number;
   }
   std::vector<std::string> known(std::min<std::size_t>(names.size(), 20));
-  std::transform(names.begin(), names.begin() + std::ssize(known), known.begin(), shown);
+  std::transform(names.begin(), names.begin() + std::ssize(known), known.begin(),
+                 [](const std::string& name) { return printable(name); });
   ADJOINT_FAIL(file, ": there is no column '", wanted, "'", did_you_mean(wanted, known));
 }
 
@@ -155,7 +166,7 @@ std::vector<std::string> column_names(const std::vector<std::string_view>& first
   std::vector<std::string> sorted = names;
   std::ranges::sort(sorted);
   const auto twice = std::ranges::adjacent_find(sorted);
-  ADJOINT_CHECK(twice == sorted.end(), file, ": two columns are named '", shown(*twice),
+  ADJOINT_CHECK(twice == sorted.end(), file, ": two columns are named '", printable(*twice),
                 "'; is the first line a header? without one, set header = false");
   return names;
 }
@@ -167,7 +178,7 @@ Columns assign_columns(std::vector<std::string> names, const CsvOptions& options
   columns.roles.assign(columns.names.size(), Role::feature);
   const auto assign = [&](const std::string& wanted, Role role) {
     const std::size_t column = find_column(columns.names, wanted, file);
-    ADJOINT_CHECK(columns.roles[column] == Role::feature, file, ": column '", shown(wanted),
+    ADJOINT_CHECK(columns.roles[column] == Role::feature, file, ": column '", printable(wanted),
                   "' is named twice, as a target or as one to ignore");
     columns.roles[column] = role;
     return column;
@@ -181,6 +192,29 @@ Columns assign_columns(std::vector<std::string> names, const CsvOptions& options
   return columns;
 }
 
+void check_utf8(std::string_view text, const std::string& where) {
+  const std::size_t good = utf8_prefix(text);
+  ADJOINT_CHECK(good == text.size(), where, ": byte ", good + 1, " of '", printable(text),
+                "' is not UTF-8; save the file as UTF-8, or name its encoding, such as [data] "
+                "encoding = \"cp1252\"");
+}
+
+/// 1 and 0 of the flags that pandas and spreadsheets write.
+std::optional<float> truth(std::string_view text) {
+  if (text == "True" || text == "TRUE" || text == "true") return 1.0f;
+  if (text == "False" || text == "FALSE" || text == "false") return 0.0f;
+  return std::nullopt;
+}
+
+/// Of what from_chars calls out of range: 0 where that is below all numbers, or infinite.
+double out_of_range_value(std::string_view text) {
+  std::istringstream stream{std::string(text)};
+  stream.imbue(std::locale::classic());
+  double value = 0;
+  stream >> value;
+  return stream ? value : std::numeric_limits<double>::infinity();
+}
+
 bool is_missing(std::string_view cell) {
   constexpr std::array<std::string_view, 9> kMissing = {"",    "NA",   "N/A",  "NaN", "nan",
                                                         "NAN", "null", "NULL", "?"};
@@ -190,11 +224,14 @@ bool is_missing(std::string_view cell) {
 /// The rows, one after the other, into a table.
 class TableBuilder {
  public:
-  TableBuilder(Columns columns, const CsvOptions& options, std::string_view file)
+  /// `line` is the header's.
+  TableBuilder(Columns columns, const CsvOptions& options, std::string_view file, std::int64_t line)
       : columns_(std::move(columns)), options_(options), file_(file) {
-    for (std::size_t i = 0; i < columns_.names.size(); ++i)
-      if (columns_.roles[i] == Columns::Role::feature)
-        table_.feature_names.push_back(columns_.names[i]);
+    for (std::size_t i = 0; i < columns_.names.size(); ++i) {
+      if (columns_.roles[i] != Columns::Role::feature) continue;
+      check_utf8(columns_.names[i], str(file_, ": line ", line, ", column ", i));
+      table_.feature_names.push_back(columns_.names[i]);
+    }
   }
 
   void add(const std::vector<std::string_view>& cells, std::int64_t line) {
@@ -209,7 +246,7 @@ class TableBuilder {
       if (columns_.roles[i] == Columns::Role::feature)
         table_.features.push_back(number(cells[i], i));
       else if (columns_.roles[i] == Columns::Role::label)
-        add_label(trimmed(cells[i]));
+        add_label(trimmed(cells[i]), i);
     }
     for (const std::size_t i : columns_.targets) table_.targets.push_back(number(cells[i], i));
     table_.lines.push_back(line);
@@ -226,39 +263,47 @@ class TableBuilder {
   std::string place(std::size_t column) const {
     const std::string& name = columns_.names[column];
     return str(file_, ": line ", line_, ", column ", column,
-               options_.header ? str(" (", shown(name), ")") : "");
+               options_.header ? str(" (", printable(name), ")") : "");
   }
 
   bool misses_a_cell(const std::vector<std::string_view>& cells) const {
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (columns_.roles[i] == Columns::Role::ignored || !is_missing(trimmed(cells[i]))) continue;
+      if (columns_.roles[i] == Columns::Role::label && says_unknown(trimmed(cells[i]))) continue;
       ADJOINT_CHECK(options_.drop_missing, place(i), ": the cell is missing ('",
-                    shown(trimmed(cells[i])),
+                    printable(trimmed(cells[i])),
                     "'); fill it in, or leave such rows out with missing = \"drop\"");
       return true;
     }
     return false;
   }
 
+  bool says_unknown(std::string_view label) const {
+    return std::ranges::find(options_.unknown, label) != options_.unknown.end();
+  }
+
   float number(std::string_view cell, std::size_t column) const {
     std::string_view text = trimmed(cell);
+    if (const auto flag = truth(text)) return *flag;
     // from_chars takes no plus sign; "+-1" must stay an error.
     if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     ADJOINT_CHECK(error != std::errc::invalid_argument && end == text.data() + text.size(),
-                  place(column), ": expected a number, got '", shown(cell), "'");
+                  place(column), ": expected a number, got '", printable(cell), "'");
+    if (error == std::errc::result_out_of_range) value = out_of_range_value(text);
     constexpr double kLargest = std::numeric_limits<float>::max();
-    ADJOINT_CHECK(error == std::errc() && std::abs(value) <= kLargest, place(column), ": '",
-                  shown(cell), "' is not a finite number of float32's range");
+    ADJOINT_CHECK(std::abs(value) <= kLargest, place(column), ": '", printable(cell),
+                  "' is not a finite number of float32's range");
     return static_cast<float>(value);
   }
 
-  void add_label(std::string_view text) {
+  void add_label(std::string_view text, std::size_t column) {
     const auto next = static_cast<std::int32_t>(table_.label_texts.size());
     const auto [found, added] = label_index_.try_emplace(std::string(text), next);
     if (added) {
       ADJOINT_CHECK(next < std::numeric_limits<std::int32_t>::max(), file_, ": too many labels");
+      check_utf8(text, place(column));
       table_.label_texts.emplace_back(text);
       table_.label_lines.push_back(line_);
     }
@@ -273,12 +318,46 @@ class TableBuilder {
   std::unordered_map<std::string, std::int32_t> label_index_;
 };
 
+/// A file as text, converted where it is not UTF-8.
+class CsvText {
+ public:
+  CsvText(std::span<const std::byte> file, std::string_view name, const CsvOptions& options) {
+    ADJOINT_CHECK(!is_gzip(file), name, ": it is packed with gzip; unpack it");
+    text_ = {reinterpret_cast<const char*>(file.data()), file.size()};
+    if (options.encoding != "utf-8") {
+      converted_ = to_utf8(file, options.encoding, name);
+      text_ = converted_;
+    }
+    ADJOINT_CHECK(!text_.starts_with("\xff\xfe") && !text_.starts_with("\xfe\xff"), name,
+                  ": it begins with the byte order mark of UTF-16; set [data] encoding = "
+                  "\"utf-16\", or save the file as UTF-8");
+    ADJOINT_CHECK(text_.find('\0') == std::string_view::npos, name,
+                  ": it holds zero bytes; expected CSV as text in UTF-8, or [data] encoding = "
+                  "\"utf-16\"");
+  }
+  CsvText(const CsvText&) = delete;
+  CsvText& operator=(const CsvText&) = delete;
+
+  std::string_view view() const { return text_; }
+
+ private:
+  std::string converted_;
+  std::string_view text_;
+};
+
+/// Whether every row is as long as the one where `rows` stand and, like it, ends with an empty
+/// cell.
+bool lines_end_with_separators(CsvRows rows) {
+  const std::size_t size = rows.cells().size();
+  do {
+    if (size < 2 || rows.cells().size() != size || !trimmed(rows.cells().back()).empty())
+      return false;
+  } while (rows.next());
+  return true;
+}
+
 /// At the first row.
-CsvRows open_rows(std::span<const std::byte> file, std::string_view name,
-                  const CsvOptions& options) {
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  ADJOINT_CHECK(text.find('\0') == std::string_view::npos, name,
-                ": it holds zero bytes; expected CSV as text in UTF-8");
+CsvRows open_rows(std::string_view text, std::string_view name, const CsvOptions& options) {
   ADJOINT_CHECK(options.separator != '"' && options.separator != '\n' && options.separator != '\r',
                 name, ": a quote or a line end cannot separate cells");
   CsvRows rows(text, name, options.separator);
@@ -290,17 +369,28 @@ CsvRows open_rows(std::span<const std::byte> file, std::string_view name,
 
 std::vector<std::string> csv_columns(std::span<const std::byte> file, std::string_view name,
                                      const CsvOptions& options) {
-  return column_names(open_rows(file, name, options).cells(), options.header, name);
+  const CsvText text(file, name, options);
+  CsvRows rows = open_rows(text.view(), name, options);
+  if (lines_end_with_separators(rows)) rows.drop_last_cell();
+  return column_names(rows.cells(), options.header, name);
 }
 
 CsvTable parse_csv(std::span<const std::byte> file, std::string_view name,
                    const CsvOptions& options) {
-  CsvRows rows = open_rows(file, name, options);
+  const CsvText text(file, name, options);
+  CsvRows rows = open_rows(text.view(), name, options);
+  const bool ends = lines_end_with_separators(rows);
+  const auto next = [&] {
+    const bool found = rows.next();
+    if (found && ends) rows.drop_last_cell();
+    return found;
+  };
+  if (ends) rows.drop_last_cell();
   TableBuilder table(
       assign_columns(column_names(rows.cells(), options.header, name), options, name), options,
-      name);
+      name, rows.line());
   if (!options.header) table.add(rows.cells(), rows.line());
-  while (rows.next()) table.add(rows.cells(), rows.line());
+  while (next()) table.add(rows.cells(), rows.line());
   return table.finish();
 }
 

@@ -1,7 +1,7 @@
 // Tables in CSV (RFC 4180): cells between separators, in quotes where they hold separators, quotes
-// (doubled) or line ends; lines end with \n or \r\n. Columns of numbers become float32, a column of
-// labels keeps its texts. Nothing is guessed: a cell that is no finite number is an error that
-// names line and column.
+// (doubled) or line ends; lines end with \n, \r\n or \r. Columns of numbers become float32, a
+// column of labels keeps its texts. Nothing is guessed: a cell that is no finite number is an error
+// that names line and column, and so is a name that is not UTF-8.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,12 @@ struct CsvOptions {
   /// Whether the first line names the columns; without, they are named by their numbers from 0.
   bool header = true;
   char separator = ',';
+  /// What the bytes are (core/base/encoding.h).
+  std::string encoding = "utf-8";
   /// The column of class labels, by name or number; empty: none.
   std::string label = {};
+  /// Labels that say that the class is not known: no missing cells, even where they look like it.
+  std::vector<std::string> unknown = {};
   /// Columns of numbers to predict, by name or number.
   std::vector<std::string> targets = {};
   /// Columns that are not read. All others are features.
@@ -54,8 +58,11 @@ std::vector<std::string> csv_columns(std::span<const std::byte> file, std::strin
 
 /// Reads the whole file. Throws Error, naming file, line and column, for: no rows; rows of other
 /// lengths than the first; columns asked for that are not there; two columns of one name; cells
-/// that are no finite float32 number; missing cells (see CsvOptions); a quote that is not closed or
-/// has text behind it; zero bytes. A byte order mark and blank lines are passed over.
+/// that are no finite float32 number (true and false are 1 and 0, what is too small for a float is
+/// 0); missing cells (see CsvOptions); a quote that is not closed or has text behind it; zero
+/// bytes; features or labels whose names are not UTF-8; bytes that are no text of another encoding.
+/// A byte order mark and blank lines are passed over, and so is a last column without a name in
+/// which every cell is empty: its separators end the lines.
 CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
 
 /// The same from memory; `name` stands in error messages.

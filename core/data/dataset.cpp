@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/data/random.h"
 
@@ -34,6 +35,7 @@ Dataset empty_like(const Dataset& dataset, const std::string& name, std::int64_t
               .sample = dataset.sample,
               .feature_names = dataset.feature_names,
               .classes = dataset.classes,
+              .ignored_label = dataset.ignored_label,
               .class_names = dataset.class_names,
               .outputs = dataset.outputs};
   const auto numbers = static_cast<std::size_t>(capacity * dataset.sample_size());
@@ -67,10 +69,14 @@ std::vector<bool> choose_from_all(const Dataset& dataset, std::int64_t aside, st
 // Each class gives the whole part of its share; the classes that lose most by it, the first of
 // equals, give one more, until there are `aside`.
 std::vector<bool> choose_by_class(const Dataset& dataset, std::int64_t aside, std::uint64_t seed) {
-  const auto classes = static_cast<std::size_t>(dataset.classes);
+  // Those of no class are the last.
+  const auto classes = static_cast<std::size_t>(dataset.classes) + 1;
   std::vector<std::vector<std::int64_t>> samples(classes);
-  for (std::int64_t i = 0; i < dataset.count; ++i)
-    samples[static_cast<std::size_t>(dataset.labels[i])].push_back(i);
+  for (std::int64_t i = 0; i < dataset.count; ++i) {
+    const std::int32_t label = dataset.labels[i];
+    const bool known = label >= 0 && label < dataset.classes;
+    samples[known ? static_cast<std::size_t>(label) : classes - 1].push_back(i);
+  }
   std::vector<std::int64_t> share(classes), lost(classes);
   for (std::size_t c = 0; c < classes; ++c) {
     __int128 part = static_cast<__int128>(samples[c].size()) * aside;
@@ -100,6 +106,14 @@ void check_numbers(const Dataset& dataset, const std::vector<float>& values, std
   ADJOINT_FAIL(dataset.name, ": sample ", at / width, ", ", what, " ", column,
                named ? str(" (", dataset.feature_names[column], ")") : "", " is ", *bad,
                "; expected a finite number");
+}
+
+void check_names(const Dataset& dataset) {
+  for (const auto* names : {&dataset.feature_names, &dataset.class_names})
+    for (const std::string& name : *names)
+      ADJOINT_CHECK(is_utf8(name), dataset.name, ": the ",
+                    names == &dataset.class_names ? "class" : "feature", " '", printable(name),
+                    "' has a name that is not UTF-8; expected text that a model file can hold");
 }
 
 void check_sizes(const Dataset& dataset) {
@@ -159,10 +173,13 @@ void check_dataset(const Dataset& dataset) {
   ADJOINT_CHECK(dataset.type == DType::uint8 || dataset.type == DType::float32, dataset.name,
                 ": expected uint8 or float32, got ", name(dataset.type));
   check_sizes(dataset);
+  check_names(dataset);
   for (std::int64_t i = 0; i < std::ssize(dataset.labels); ++i) {
     const std::int32_t label = dataset.labels[static_cast<std::size_t>(i)];
-    ADJOINT_CHECK(label >= 0 && label < dataset.classes, dataset.name, ": sample ", i,
-                  " has label ", label, "; expected 0 to ", dataset.classes - 1);
+    ADJOINT_CHECK((label >= 0 && label < dataset.classes) || label == dataset.ignored_label,
+                  dataset.name, ": sample ", i, " has label ", label, "; expected 0 to ",
+                  dataset.classes - 1, ", or ", dataset.ignored_label,
+                  ", the ignored_label of the loss");
   }
   check_numbers(dataset, dataset.targets, dataset.outputs, "target");
   check_numbers(dataset, dataset.features, dataset.sample_size(), "feature");

@@ -37,10 +37,13 @@ struct Dataset {
   // The target of a sample: a class, or numbers, or neither where the input itself is to be made
   // again.
 
-  /// Labels lie in [0, classes); 0: there are none.
+  /// Labels lie in [0, classes), or are ignored_label; 0: there are none.
   std::int32_t classes = 0;
   /// [count].
   std::vector<std::int32_t> labels = {};
+  /// The label of samples whose class is not known, or is not to be learned: no loss learns from
+  /// them and no measure counts them. It may be that of a class.
+  std::int32_t ignored_label = -100;
   /// What the classes are called; may be empty.
   std::vector<std::string> class_names = {};
   /// Numbers to predict for a sample; 0: there are none.
@@ -73,15 +76,24 @@ struct Datasets {
 };
 
 /// Throws Error unless the arrays have the sizes the counts say, there is at least one sample,
-/// every label lies in [0, classes), and every feature and target is a finite number; the first
-/// sample that does not fit is named.
+/// every label lies in [0, classes) or is the ignored one, every feature and target is a finite
+/// number, and all names are UTF-8, as model files must be; the first that does not fit is named.
 void check_dataset(const Dataset& dataset);
 
+struct MnistOptions {
+  /// The labels of both parts say how many classes there are, but no fewer than these: small files
+  /// may lack a digit.
+  std::int32_t least_classes = 10;
+  std::int32_t ignored_label = -100;
+};
+
 /// The four files of MNIST (train-images-idx3-ubyte, ..., also spelled train-images.idx3-ubyte,
-/// with or without .gz) in `folder` or in its subfolder mnist. Throws Error for a missing folder or
-/// file, files of other shapes or types, counts of images and labels that differ, and what
-/// check_dataset refuses. Fashion-MNIST and other sets in these files load as well.
-Datasets load_mnist(const std::filesystem::path& folder);
+/// with or without .gz) in `folder` or in its subfolder mnist: Fashion-MNIST, EMNIST and any other
+/// set in files of these names. Images are bytes [count, height, width] or [count, channels,
+/// height, width] of any size, labels whole numbers of any type. Throws Error for a missing folder
+/// or file, files of other shapes or types, counts of images and labels that differ, and what
+/// check_dataset refuses.
+Datasets load_mnist(const std::filesystem::path& folder, const MnistOptions& options = {});
 
 /// The samples at `indices`, in that order. Throws Error for an index outside.
 Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices);

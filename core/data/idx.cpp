@@ -86,13 +86,15 @@ void to_native_order(std::span<std::byte> bytes, std::size_t element) {
   }
 }
 
-void check_size(const Header& header, std::uint64_t actual, std::string_view name) {
+/// Of the whole file.
+void check_size(const Header& header, std::span<const std::byte> file, std::string_view name) {
+  const std::uint64_t actual = file.size();
   ADJOINT_CHECK(actual >= header.total_size(), name, ": truncated: ", actual, " bytes, expected ",
                 header.total_size(), " for ", shape_text(header.dims), " elements of ",
                 adjoint::name(header.type), "; copy or download the file again");
-  ADJOINT_CHECK(actual == header.total_size(), name, ": ", actual - header.total_size(),
-                " bytes too long: expected ", header.total_size(), " for ", shape_text(header.dims),
-                " elements of ", adjoint::name(header.type));
+  ADJOINT_CHECK(is_padding(file.subspan(header.total_size())), name, ": ",
+                actual - header.total_size(), " bytes too long: expected ", header.total_size(),
+                " for ", shape_text(header.dims), " elements of ", adjoint::name(header.type));
 }
 
 }  // namespace
@@ -137,12 +139,12 @@ IdxArray parse_idx(std::span<const std::byte> file, std::string_view name) {
   if (is_gzip(file)) {
     header = parse_header(gunzip_prefix(file, kLargestHeader, name), name);
     bytes = gunzip(file, header.total_size(), name);
-    check_size(header, bytes.size(), name);
+    check_size(header, bytes, name);
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header.header_size));
   } else {
     header = parse_header(file.first(std::min(file.size(), kLargestHeader)), name);
-    check_size(header, file.size(), name);
-    const auto content = file.subspan(header.header_size);
+    check_size(header, file, name);
+    const auto content = file.subspan(header.header_size, header.content_size);
     bytes.assign(content.begin(), content.end());
   }
   to_native_order(bytes, size_of(header.type));

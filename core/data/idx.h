@@ -37,9 +37,10 @@ struct IdxArray {
   Bytes bytes = {};
 };
 
-/// Reads the whole file. Throws Error, naming the file, where it is not IDX, truncated, too long,
-/// broken gzip, or claims more than can be. Memory stays within a small multiple of the file's real
-/// content: a gzip file is not unpacked beyond what its IDX header announces.
+/// Reads the whole file. Throws Error, naming the file, where it is not IDX, truncated, longer by
+/// more than padding (core/base/files.h), broken gzip, or claims more than can be. Memory stays
+/// within a small multiple of the file's real content: a gzip file is not unpacked beyond what its
+/// IDX header announces.
 IdxArray read_idx(const std::filesystem::path& path);
 
 /// The same from memory; `name` stands in error messages.

@@ -1,5 +1,6 @@
 // load_mnist of dataset.h: finds the four IDX files and joins images with their labels.
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "core/base/error.h"
@@ -10,9 +11,6 @@ namespace adjoint {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Ten classes where the labels leave it open: a small test file may lack a digit.
-constexpr std::int32_t kClasses = 10;
 
 /// `stem` and `suffix` make "train-images" + "idx3-ubyte"; both are in circulation with '-' and
 /// '.'.
@@ -45,39 +43,76 @@ fs::path mnist_folder(const fs::path& folder) {
   return below ? folder / "mnist" : folder;
 }
 
-Dataset load_part(const fs::path& folder, const std::string& stem, const std::string& name) {
+bool whole_numbers(IdxType type) { return type != IdxType::float32 && type != IdxType::float64; }
+
+// Of whole numbers of any type.
+std::vector<std::int32_t> labels_of(const IdxArray& array) {
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(array.dims[0]));
+  const auto each = [&]<class T>(T value) {
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      std::memcpy(&value, array.bytes.data() + i * sizeof(T), sizeof(T));
+      labels[i] = std::int32_t{value};
+    }
+  };
+  if (array.type == IdxType::uint8) each(std::uint8_t{});
+  if (array.type == IdxType::int8) each(std::int8_t{});
+  if (array.type == IdxType::int16) each(std::int16_t{});
+  if (array.type == IdxType::int32) each(std::int32_t{});
+  return labels;
+}
+
+// Without its classes, which both parts show together.
+Dataset load_part(const fs::path& folder, const std::string& stem, const std::string& name,
+                  const MnistOptions& options) {
   const fs::path image_path = require_file(folder, stem + "-images", "idx3-ubyte");
   const fs::path label_path = require_file(folder, stem + "-labels", "idx1-ubyte");
   const IdxArray images = read_idx(image_path);
-  ADJOINT_CHECK(images.type == IdxType::uint8 && images.dims.size() == 3, image_path.string(),
-                ": expected images as uint8 of 3 dimensions, got ", adjoint::name(images.type),
-                " of ", images.dims.size());
+  const std::size_t rank = images.dims.size();
+  ADJOINT_CHECK(images.type == IdxType::uint8 && (rank == 3 || rank == 4), image_path.string(),
+                ": expected images as uint8 of 3 dimensions, or 4 with channels, got ",
+                adjoint::name(images.type), " of ", rank);
   const IdxArray labels = read_idx(label_path);
-  ADJOINT_CHECK(labels.type == IdxType::uint8 && labels.dims.size() == 1, label_path.string(),
-                ": expected labels as uint8 of 1 dimension, got ", adjoint::name(labels.type),
-                " of ", labels.dims.size());
+  ADJOINT_CHECK(whole_numbers(labels.type) && labels.dims.size() == 1, label_path.string(),
+                ": expected labels as uint8 of 1 dimension, or other whole numbers, got ",
+                adjoint::name(labels.type), " of ", labels.dims.size());
   ADJOINT_CHECK(images.dims[0] == labels.dims[0], "'", image_path.string(), "' holds ",
                 images.dims[0], " images but '", label_path.string(), "' ", labels.dims[0],
                 " labels; they do not belong together");
-  Dataset dataset{.name = name,
-                  .count = images.dims[0],
-                  .sample = {1, images.dims[1], images.dims[2]},
-                  .classes = kClasses};
+  Dataset dataset{
+      .name = name,
+      .count = images.dims[0],
+      .sample = {rank == 4 ? images.dims[1] : 1, images.dims[rank - 2], images.dims[rank - 1]},
+      .labels = labels_of(labels),
+      .ignored_label = options.ignored_label};
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(images.bytes.data());
   dataset.images.assign(pixels, pixels + images.bytes.size());
-  for (std::byte label : labels.bytes) {
-    dataset.labels.push_back(std::to_integer<std::int32_t>(label));
-  }
   ADJOINT_CHECK(dataset.count > 0, image_path.string(), ": the data set is empty");
-  check_dataset(dataset);
   return dataset;
+}
+
+// The labels of both parts, from 0; a large one that comes nowhere else is to be ignored.
+std::int32_t classes_of(const Datasets& mnist, const MnistOptions& options) {
+  std::int32_t classes = options.least_classes;
+  for (const Dataset* part : {&mnist.train, &mnist.test})
+    for (const std::int32_t label : part->labels) {
+      // More classes than samples: most would be empty.
+      ADJOINT_CHECK(label == options.ignored_label || label < std::max(256L, mnist.train.count),
+                    part->name, ": a label of ", label, " in ", mnist.train.count,
+                    " training samples; expected classes counted from 0");
+      if (label != options.ignored_label) classes = std::max(classes, label + 1);
+    }
+  return classes;
 }
 
 }  // namespace
 
-Datasets load_mnist(const fs::path& folder) {
+Datasets load_mnist(const fs::path& folder, const MnistOptions& options) {
   const fs::path found = mnist_folder(folder);
-  Datasets mnist{load_part(found, "train", "mnist train"), load_part(found, "t10k", "mnist test")};
+  Datasets mnist{load_part(found, "train", "mnist train", options),
+                 load_part(found, "t10k", "mnist test", options)};
+  mnist.train.classes = mnist.test.classes = classes_of(mnist, options);
+  check_dataset(mnist.train);
+  check_dataset(mnist.test);
   ADJOINT_CHECK(mnist.train.sample == mnist.test.sample, "MNIST: training images are ",
                 mnist.train.sample, " but test images ", mnist.test.sample);
   return mnist;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/tensor/half.h"
@@ -26,12 +27,6 @@ struct Header {
   std::uint64_t content_size = 0;
 };
 
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 60)) out += c >= 0x20 && c < 0x7f ? c : '?';
-  return out;
-}
-
 /// The header's dictionary: a literal of Python with three entries, of which only this much is
 /// understood.
 class Dictionary {
@@ -45,8 +40,8 @@ class Dictionary {
       const std::string_view key = quoted();
       expect(':');
       const int which = key == "descr" ? 0 : key == "fortran_order" ? 1 : key == "shape" ? 2 : 3;
-      ADJOINT_CHECK(which < 3 && !seen[which], file_, ": corrupt NPY header: the key '", shown(key),
-                    "' is ", which < 3 ? "given twice" : "none of the format's");
+      ADJOINT_CHECK(which < 3 && !seen[which], file_, ": corrupt NPY header: the key '",
+                    printable(key), "' is ", which < 3 ? "given twice" : "none of the format's");
       seen[which] = true;
       if (which == 0) parse_type(header);
       if (which == 1) header.fortran_order = parse_flag();
@@ -75,14 +70,16 @@ class Dictionary {
   }
   void expect(char c) {
     ADJOINT_CHECK(take(c), file_, ": corrupt NPY header: expected '", c, "' before '",
-                  shown(rest_.substr(0, 12)), "'");
+                  printable(rest_.substr(0, 12)), "'");
   }
 
   std::string_view quoted() {
     skip_blanks();
+    // Python 2 marks what is text with a u.
+    if (rest_.starts_with("u'") || rest_.starts_with("u\"")) rest_.remove_prefix(1);
     ADJOINT_CHECK(!rest_.empty() && (rest_[0] == '\'' || rest_[0] == '"'), file_,
                   ": corrupt NPY header: expected text in quotes before '",
-                  shown(rest_.substr(0, 12)), "'");
+                  printable(rest_.substr(0, 12)), "'");
     const std::size_t end = rest_.find(rest_[0], 1);
     ADJOINT_CHECK(end != std::string_view::npos, file_,
                   ": corrupt NPY header: a quote that is never closed");
@@ -97,9 +94,12 @@ class Dictionary {
                   ": structured arrays cannot be read; save a plain array of numbers");
     const std::string_view type = quoted();
     const auto fail = [&] {
-      ADJOINT_FAIL(file_, ": arrays of type '", shown(type),
+      ADJOINT_FAIL(file_, ": arrays of type '", printable(type),
                    "' cannot be read; expected booleans, whole or floating-point numbers of at "
-                   "most 8 bytes");
+                   "most 8 bytes",
+                   type.find('V') == std::string_view::npos
+                       ? ""
+                       : ", or bfloat16, which is '<V2'; save it with .astype(numpy.float32)");
     };
     if (type.size() != 3 || std::string_view("<>|=").find(type[0]) == std::string_view::npos)
       fail();
@@ -122,6 +122,12 @@ class Dictionary {
       case 'f':
         header.kind = NpyKind::floating;
         if (!power) fail();
+        break;
+      case 'V':
+        // NumPy knows no bfloat16; ml_dtypes, JAX's, writes it as bytes without a meaning. Those
+        // that have none are '|V2'.
+        header.kind = NpyKind::bfloat;
+        if (type != "<V2") fail();
         break;
       default:
         fail();
@@ -151,8 +157,9 @@ class Dictionary {
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), dim);
       ADJOINT_CHECK(error == std::errc() && dim >= 0, file_,
                     ": corrupt NPY header: expected a dimension before '",
-                    shown(rest_.substr(0, 24)), "'");
+                    printable(rest_.substr(0, 24)), "'");
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      if (rest_.starts_with('L')) rest_.remove_prefix(1);  // a long of Python 2
       dims.push_back(dim);
       ADJOINT_CHECK(dims.size() <= 64, file_, ": corrupt NPY header: more than 64 dimensions");
       if (!take(',')) {
@@ -263,6 +270,9 @@ void for_each_element(const NpyArray& array, std::string_view name, const Functi
                     "; the file is corrupt");
       function(i, value);
     }
+  } else if (array.kind == NpyKind::bfloat) {
+    for (std::int64_t i = 0; i < array.count(); ++i)
+      function(i, half_bits::bfloat16_to_float(element<std::uint16_t>(array, i)));
   } else if (array.kind == NpyKind::floating) {
     if (array.size == 2) {
       for (std::int64_t i = 0; i < array.count(); ++i)
@@ -296,7 +306,7 @@ std::int64_t NpyArray::count() const {
 }
 
 std::string NpyArray::describe() const {
-  const char* const kinds[] = {"bool", "int", "uint", "float"};
+  const char* const kinds[] = {"bool", "int", "uint", "float", "bfloat"};
   const std::string bits = kind == NpyKind::boolean ? "" : std::to_string(8 * size);
   return str(kinds[static_cast<int>(kind)], bits, " ", shape_text(dims));
 }
@@ -312,10 +322,10 @@ NpyArray parse_npy(std::span<const std::byte> file, std::string_view name) {
   const std::uint64_t total = header.header_size + header.content_size;
   ADJOINT_CHECK(file.size() >= total, name, ": truncated: ", file.size(), " bytes, expected ",
                 total, " for a shape of ", shape_text(header.dims), "; copy the file again");
-  ADJOINT_CHECK(file.size() == total, name, ": ", file.size() - total, " bytes too long: expected ",
-                total, " for a shape of ", shape_text(header.dims));
+  ADJOINT_CHECK(is_padding(file.subspan(total)), name, ": ", file.size() - total,
+                " bytes too long: expected ", total, " for a shape of ", shape_text(header.dims));
   NpyArray array{.kind = header.kind, .size = header.size, .dims = header.dims};
-  const auto content = file.subspan(header.header_size);
+  const auto content = file.subspan(header.header_size, header.content_size);
   if (header.fortran_order && header.dims.size() > 1)
     array.bytes = transposed(content, header.dims, header.size);
   else
@@ -351,8 +361,8 @@ std::vector<float> to_floats(const NpyArray& array, std::string_view name, bool 
 }
 
 std::vector<std::int32_t> to_integers(const NpyArray& array, std::string_view name) {
-  ADJOINT_CHECK(array.kind != NpyKind::floating, name, ": expected whole numbers, got ",
-                array.describe());
+  ADJOINT_CHECK(array.kind != NpyKind::floating && array.kind != NpyKind::bfloat, name,
+                ": expected whole numbers, got ", array.describe());
   std::vector<std::int32_t> values(static_cast<std::size_t>(array.count()));
   for_each_element(array, name, [&](std::int64_t i, auto value) {
     if constexpr (!std::is_floating_point_v<decltype(value)>) {

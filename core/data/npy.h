@@ -15,7 +15,8 @@
 
 namespace adjoint {
 
-enum class NpyKind : std::uint8_t { boolean, signed_integer, unsigned_integer, floating };
+/// bfloat: bfloat16.
+enum class NpyKind : std::uint8_t { boolean, signed_integer, unsigned_integer, floating, bfloat };
 
 struct NpyArray {
   NpyKind kind = NpyKind::floating;
@@ -32,9 +33,11 @@ struct NpyArray {
   std::string describe() const;
 };
 
-/// Reads a whole file: versions 1 to 3, types b1, i1 to i8, u1 to u8, f2 to f8, either byte order,
-/// C and Fortran order. Throws Error, naming the file, for anything else (structured types, text,
-/// pickled objects), and for files that are truncated, too long or claim more than can be.
+/// Reads a whole file: versions 1 to 3, as Python 3 or 2 writes them, types b1, i1 to i8, u1 to u8,
+/// f2 to f8, either byte order, bfloat16 as ml_dtypes writes it ('<V2'), C and Fortran order.
+/// Throws Error, naming the file, for anything else (structured types, text, pickled objects), and
+/// for files that are truncated, longer by more than padding (core/base/files.h) or claim more than
+/// can be.
 NpyArray read_npy(const std::filesystem::path& path);
 /// The same from memory; `name` stands in error messages.
 NpyArray parse_npy(std::span<const std::byte> file, std::string_view name);

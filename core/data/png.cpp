@@ -3,7 +3,10 @@
 #include <png.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <csetjmp>
+#include <cstring>
 
 #include "core/base/error.h"
 
@@ -13,22 +16,8 @@ namespace {
 constexpr std::size_t kSignature = 8;
 constexpr std::uint32_t kEnd = 0x49454e44;  // "IEND"
 
-// libpng's state, freed however the function ends.
-struct PngImage : png_image {
-  PngImage() : png_image{} { version = PNG_IMAGE_VERSION; }
-  ~PngImage() { png_image_free(this); }
-  PngImage(const PngImage&) = delete;
-  PngImage& operator=(const PngImage&) = delete;
-
-  bool failed() const { return PNG_IMAGE_FAILED(*this); }
-};
-
 void check_channels(std::int64_t channels) {
   ADJOINT_CHECK(channels == 1 || channels == 3, "png: expected 1 or 3 channels, got ", channels);
-}
-
-std::uint32_t format_of(std::int64_t channels) {
-  return channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
 }
 
 std::uint32_t number_at(std::span<const std::byte> file, std::size_t at) {
@@ -49,6 +38,120 @@ bool chunks_are_whole(std::span<const std::byte> file) {
     at += length + kAround;
   }
   return false;
+}
+
+// ---- reading
+
+struct PngPixels {
+  std::int64_t width = 0, height = 0;
+  std::size_t channels = 0;  // gray; gray, alpha; red, green, blue; these and alpha
+};
+
+// libpng's state over a file in memory. Its errors jump back to where a function of this class
+// called setjmp: they hold nothing that has a destructor. Each is true where it went well.
+class PngReader {
+ public:
+  explicit PngReader(std::span<const std::byte> file) : rest_(file) {
+    png_ =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, [](png_structp, const char*) {});
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  const char* reason() const { return reason_.data(); }
+
+  bool read_header() {
+    if (info_ == nullptr) return false;
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_set_read_fn(png_, this, read);
+    // Neither is anything but pixels wanted, nor the memory that hostile texts and profiles take.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller has a limit
+    png_read_info(png_, info_);
+    png_set_expand(png_);  // palettes, fewer bits than 8, and tRNS into a channel of alpha
+    png_set_scale_16(png_);
+    png_set_interlace_handling(png_);
+    return true;
+  }
+
+  // Takes memory for a row.
+  bool start_rows() {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_read_update_info(png_, info_);
+    return true;
+  }
+
+  PngPixels pixels() const {
+    return {png_get_image_width(png_, info_), png_get_image_height(png_, info_),
+            png_get_channels(png_, info_)};
+  }
+
+  std::vector<std::uint8_t> room_for_rows() const {
+    return std::vector<std::uint8_t>(png_get_rowbytes(png_, info_) *
+                                     png_get_image_height(png_, info_));
+  }
+
+  bool read_rows(std::span<std::uint8_t> to) {
+    const std::size_t row_bytes = png_get_rowbytes(png_, info_);
+    rows_.clear();
+    for (std::size_t at = 0; at < to.size(); at += row_bytes) rows_.push_back(to.data() + at);
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_read_image(png_, rows_.data());
+    png_read_end(png_, nullptr);
+    return true;
+  }
+
+ private:
+  static void fail(png_structp png, const char* message) {
+    auto& reason = static_cast<PngReader*>(png_get_error_ptr(png))->reason_;
+    std::strncpy(reason.data(), message, reason.size() - 1);
+    png_longjmp(png, 1);
+  }
+
+  static void read(png_structp png, png_bytep to, std::size_t count) {
+    auto& rest = static_cast<PngReader*>(png_get_io_ptr(png))->rest_;
+    if (count > rest.size()) png_error(png, "it ends too early");
+    std::memcpy(to, rest.data(), count);
+    rest = rest.subspan(count);
+  }
+
+  std::span<const std::byte> rest_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::vector<png_bytep> rows_;
+  std::array<char, 100> reason_{};
+};
+
+std::uint8_t over(int value, int alpha, int background) {
+  return static_cast<std::uint8_t>((value * alpha + background * (255 - alpha) + 127) / 255);
+}
+
+std::uint8_t luma(const std::array<std::uint8_t, 3>& rgb) {
+  return static_cast<std::uint8_t>((19595 * rgb[0] + 38470 * rgb[1] + 7471 * rgb[2] + 32768) >> 16);
+}
+
+// As png.h says, from interleaved bytes.
+Image image_of(std::span<const std::uint8_t> rows, const PngPixels& from,
+               const PngOptions& options) {
+  Image image{.channels = options.channels, .height = from.height, .width = from.width};
+  const auto plane = static_cast<std::size_t>(from.height * from.width);
+  image.pixels.resize(static_cast<std::size_t>(options.channels) * plane);
+  const bool color = from.channels >= 3, clear = from.channels % 2 == 0;
+  for (std::size_t i = 0; i < plane; ++i) {
+    const auto pixel = rows.subspan(i * from.channels, from.channels);
+    std::array<std::uint8_t, 3> rgb;
+    for (std::size_t c = 0; c < 3; ++c) {
+      rgb[c] = pixel[color ? c : 0];
+      if (clear) rgb[c] = over(rgb[c], pixel.back(), options.background);
+    }
+    if (options.channels == 1)
+      image.pixels[i] = color ? luma(rgb) : rgb[0];
+    else
+      for (std::size_t c = 0; c < 3; ++c) image.pixels[c * plane + i] = rgb[c];
+  }
+  return image;
 }
 
 // ---- resizing
@@ -105,28 +208,16 @@ Image parse_png(std::span<const std::byte> file, std::string_view name, const Pn
                 ": not a PNG file; expected one that begins with the signature of PNG");
   ADJOINT_CHECK(chunks_are_whole(file), name,
                 ": not a whole PNG file: it ends before its last chunk does");
-  PngImage png;
-  ADJOINT_CHECK(png_image_begin_read_from_memory(&png, file.data(), file.size()) && !png.failed(),
-                name, ": not a whole PNG file: ", png.message);
-  ADJOINT_CHECK(std::int64_t{png.width} * png.height <= options.most_pixels, name, ": ", png.width,
-                " x ", png.height, " pixels; expected at most ", options.most_pixels,
+  PngReader reader(file);
+  ADJOINT_CHECK(reader.read_header(), name, ": not a whole PNG file: ", reader.reason());
+  const PngPixels pixels = reader.pixels();
+  ADJOINT_CHECK(pixels.width * pixels.height <= options.most_pixels, name, ": ", pixels.width,
+                " x ", pixels.height, " pixels; expected at most ", options.most_pixels,
                 " in all, make it smaller");
-  png.format = format_of(options.channels);
-  Image image{.channels = options.channels, .height = png.height, .width = png.width};
-  std::vector<std::uint8_t> interleaved(PNG_IMAGE_SIZE(png));
-  const png_color background{options.background, options.background, options.background};
-  ADJOINT_CHECK(
-      png_image_finish_read(&png, &background, interleaved.data(), 0, nullptr) && !png.failed(),
-      name, ": not a whole PNG file: ", png.message);
-  if (options.channels == 1) {
-    image.pixels = std::move(interleaved);
-    return image;
-  }
-  image.pixels.resize(interleaved.size());
-  const std::size_t plane = interleaved.size() / 3;
-  for (std::size_t i = 0; i < interleaved.size(); ++i)
-    image.pixels[i % 3 * plane + i / 3] = interleaved[i];
-  return image;
+  ADJOINT_CHECK(reader.start_rows(), name, ": not a whole PNG file: ", reader.reason());
+  std::vector<std::uint8_t> rows = reader.room_for_rows();
+  ADJOINT_CHECK(reader.read_rows(rows), name, ": not a whole PNG file: ", reader.reason());
+  return image_of(rows, reader.pixels(), options);
 }
 
 Image read_png(const std::filesystem::path& path, const PngOptions& options) {
@@ -143,10 +234,11 @@ void write_png(const std::filesystem::path& path, const Image& image) {
   std::vector<std::uint8_t> interleaved(image.pixels.size());
   for (std::size_t i = 0; i < interleaved.size(); ++i)
     interleaved[i] = image.pixels[i % channels * plane + i / channels];
-  PngImage png;
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(image.width);
   png.height = static_cast<png_uint_32>(image.height);
-  png.format = format_of(image.channels);
+  png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
   Bytes file(size);
   ADJOINT_CHECK(

@@ -1,5 +1,14 @@
-// PNG files (ISO/IEC 15948) as bytes of gray or colour, by libpng. Whatever a file holds (palettes,
-// 1 to 16 bits, alpha, gamma) becomes 8 bits of gray or RGB, in sRGB.
+// PNG files (ISO/IEC 15948) as bytes of gray or colour, by libpng: palettes, 1 to 16 bits,
+// transparency, interlaced or not. The numbers are those that Pillow, OpenCV and torchvision give,
+// so that a model sees the same pictures wherever it is used: each step works on the numbers of the
+// file, whatever it says of gamma or colour space.
+//
+//   1, 2, 4 bits   v -> v * 255 / (2^bits - 1)
+//   16 bits        v -> round(v / 257)
+//   transparency   c -> round((alpha c + (255 - alpha) background) / 255); a colour of tRNS has
+//                  alpha 0
+//   gray           (19595 R + 38470 G + 7471 B + 32768) >> 16, the luma of ITU-R BT.601: 0.299,
+//                  0.587, 0.114
 #pragma once
 
 #include <cstdint>
@@ -21,7 +30,7 @@ struct Image {
 };
 
 struct PngOptions {
-  /// 1 or 3. Gray is made of colour by its luminance.
+  /// 1 or 3.
   std::int64_t channels = 1;
   /// What shows where the picture is transparent.
   std::uint8_t background = 0;

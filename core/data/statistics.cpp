@@ -51,26 +51,34 @@ void normalise(std::span<float> values, const Normalisation& normalisation) {
 std::vector<std::int64_t> class_counts(const Dataset& dataset) {
   ADJOINT_CHECK(dataset.classes > 0, dataset.name, ": its samples have no classes to count");
   std::vector<std::int64_t> counts(static_cast<std::size_t>(dataset.classes));
-  for (const std::int32_t label : dataset.labels) ++counts.at(static_cast<std::size_t>(label));
+  for (const std::int32_t label : dataset.labels)
+    if (label != dataset.ignored_label) ++counts.at(static_cast<std::size_t>(label));
   return counts;
 }
 
 void check_classes(const Dataset& dataset) {
   const std::vector<std::int64_t> counts = class_counts(dataset);
-  for (std::size_t c = 0; c < counts.size(); ++c) {
-    const bool named = dataset.class_names.size() == counts.size();
-    ADJOINT_CHECK(counts[c] > 0, dataset.name, ": class ", c,
-                  named ? str(" ('", dataset.class_names[c], "')") : "",
+  for (std::int32_t c = 0; c < dataset.classes; ++c) {
+    const bool named = std::ssize(dataset.class_names) == dataset.classes;
+    ADJOINT_CHECK(counts[std::size_t(c)] > 0 || c == dataset.ignored_label, dataset.name,
+                  ": class ", c, named ? str(" ('", dataset.class_names[std::size_t(c)], "')") : "",
                   " has no samples; every one of ", dataset.classes, " classes needs some");
   }
 }
 
 std::vector<float> balanced_class_weights(const Dataset& dataset) {
   check_classes(dataset);
+  const std::vector<std::int64_t> counts = class_counts(dataset);
+  double samples = 0, classes = 0;
+  for (const std::int64_t count : counts) {
+    samples += static_cast<double>(count);
+    classes += count > 0 ? 1 : 0;
+  }
   std::vector<float> weights;
-  const double fair = static_cast<double>(dataset.count) / dataset.classes;
-  for (const std::int64_t count : class_counts(dataset))
-    weights.push_back(static_cast<float>(fair / static_cast<double>(count)));
+  weights.reserve(counts.size());
+  for (const std::int64_t count : counts)
+    weights.push_back(count > 0 ? static_cast<float>(samples / classes / static_cast<double>(count))
+                                : 1.0f);
   return weights;
 }
 
@@ -80,7 +88,9 @@ std::vector<double> balanced_sample_weights(const Dataset& dataset) {
   std::vector<double> weights;
   weights.reserve(dataset.labels.size());
   for (const std::int32_t label : dataset.labels)
-    weights.push_back(1.0 / static_cast<double>(counts[static_cast<std::size_t>(label)]));
+    weights.push_back(label == dataset.ignored_label
+                          ? 0.0
+                          : 1.0 / static_cast<double>(counts[static_cast<std::size_t>(label)]));
   return weights;
 }
 

@@ -37,15 +37,17 @@ Normalisation column_statistics(std::span<const float> values, std::int64_t colu
 /// deviation for each column.
 void normalise(std::span<float> values, const Normalisation& normalisation);
 
-/// Samples of each class. Throws Error for a data set without classes.
+/// Samples of each class; those with the ignored label are none of any. Throws Error for a data set
+/// without classes.
 std::vector<std::int64_t> class_counts(const Dataset& dataset);
-/// Throws Error naming the first class that has no sample.
+/// Throws Error naming the first class that has no sample, unless it is the ignored one.
 void check_classes(const Dataset& dataset);
 /// count / (classes * samples of the class), for each class: factors by which every class counts
-/// alike in a loss, 1 on average over the samples. Throws Error for a class without samples.
+/// alike in a loss, 1 on average over the samples. Ignored samples and an ignored class are left
+/// out of both counts. Throws Error for a class without samples.
 std::vector<float> balanced_class_weights(const Dataset& dataset);
 /// The weights of Loader's samples under which every class comes equally often: 1 / samples of its
-/// class. Throws Error for a class without samples.
+/// class, 0 for an ignored sample. Throws Error for a class without samples.
 std::vector<double> balanced_sample_weights(const Dataset& dataset);
 
 }  // namespace adjoint

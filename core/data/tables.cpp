@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/data/statistics.h"
@@ -78,30 +79,79 @@ void set_input(Dataset& data, const NpyArray& input, bool allow_nan) {
 }
 
 void set_labels(Dataset& data, const NpyArray& target, std::int32_t classes) {
+  const std::int32_t ignored = data.ignored_label;
   data.labels = to_integers(target, data.name + ", labels");
   ADJOINT_CHECK(std::ssize(data.labels) == data.count, data.name, ": expected labels [", data.count,
                 "], got ", target.describe());
-  const auto [least, largest] = std::ranges::minmax_element(data.labels);
   data.classes = classes;
   if (classes == 0) {
+    std::int32_t largest = -1;
+    for (const std::int32_t label : data.labels)
+      if (label != ignored) largest = std::max(largest, label);
+    ADJOINT_CHECK(largest >= 0 || *std::ranges::min_element(data.labels) != ignored, data.name,
+                  ": all labels are ", ignored,
+                  ", the ignored_label of the loss; expected classes");
     // More classes than samples: some would be empty. Checked before anything is counted.
-    ADJOINT_CHECK(*largest < data.count, data.name, ": a label of ", *largest, " in ", data.count,
+    ADJOINT_CHECK(largest < data.count, data.name, ": a label of ", largest, " in ", data.count,
                   " samples; expected classes counted from 0, each with samples");
-    data.classes = *largest + 1;
+    const bool next = std::ranges::find(data.labels, largest + 1) != data.labels.end();
+    data.classes = largest + (next ? 2 : 1);
   }
-  const auto bad = *least < 0 ? least : largest;
-  ADJOINT_CHECK(*bad >= 0 &&
-                        *bad<data.classes, data.name, ": sample ", bad - data.labels.begin(),
-                             " has label ", *bad, "; expected 0 to ", data.classes - 1, classes> 0
-                    ? ", the classes of the training part"
-                    : "");
+  const auto bad = std::ranges::find_if(data.labels, [&](std::int32_t label) {
+    return label != ignored && (label < 0 || label >= data.classes);
+  });
+  ADJOINT_CHECK(bad == data.labels.end(), data.name, ": sample ", bad - data.labels.begin(),
+                " has label ", *bad, "; expected 0 to ", data.classes - 1,
+                classes > 0 ? ", the classes of the training part," : "", " or ", ignored,
+                ", the ignored_label of the loss");
   if (classes == 0) check_classes(data);
+}
+
+// ---- tables
+
+bool says_unknown(const std::string& text, const UnknownLabels& unknown) {
+  return std::ranges::find(unknown.texts, text) != unknown.texts.end();
+}
+
+void set_labels(Dataset& data, CsvTable table, const std::vector<std::string>& classes,
+                const UnknownLabels& unknown) {
+  data.classes = static_cast<std::int32_t>(classes.size());
+  data.class_names = classes;
+  data.ignored_label = unknown.number.value_or(data.ignored_label);
+  const std::int32_t ignored = data.ignored_label;
+  std::unordered_map<std::string, std::int32_t> index;
+  for (const std::string& text : classes)
+    index.emplace(text, static_cast<std::int32_t>(index.size()));
+  std::vector<std::int32_t> class_of;
+  for (std::size_t i = 0; i < table.label_texts.size(); ++i) {
+    const std::string& text = table.label_texts[i];
+    const auto found = index.find(text);
+    if (found != index.end()) {
+      class_of.push_back(found->second);
+      continue;
+    }
+    ADJOINT_CHECK(
+        says_unknown(text, unknown) || (unknown.number && text == std::to_string(ignored)),
+        data.name, ": line ", table.label_lines[i], ": unknown label '", printable(text),
+        "'; the classes are ", first_few(classes));
+    ADJOINT_CHECK(ignored < 0 || ignored >= data.classes, data.name, ": line ",
+                  table.label_lines[i], ": '", printable(text), "' is to be ignored as label ",
+                  ignored, ", but that is the class '", classes[std::size_t(ignored)],
+                  "'; choose an ignored_label that is no class, such as -100");
+    class_of.push_back(ignored);
+  }
+  data.labels = std::move(table.labels);
+  for (std::int32_t& label : data.labels) label = class_of[static_cast<std::size_t>(label)];
 }
 
 }  // namespace
 
-std::vector<std::string> label_classes(const CsvTable& table, const std::string& name) {
+std::vector<std::string> label_classes(const CsvTable& table, const std::string& name,
+                                       const UnknownLabels& unknown) {
   std::vector<std::string> classes = table.label_texts;
+  std::erase_if(classes, [&](const auto& text) { return says_unknown(text, unknown); });
+  if (unknown.number && (*unknown.number < 0 || *unknown.number >= std::ssize(classes)))
+    std::erase(classes, std::to_string(*unknown.number));
   ADJOINT_CHECK(classes.size() > 1, name, ": all rows have the label '",
                 classes.empty() ? "" : classes[0], "'; expected at least two classes");
   ADJOINT_CHECK(table.rows < 100 || std::ssize(classes) <= table.rows / 2, name,
@@ -122,7 +172,7 @@ std::vector<std::string> label_classes(const CsvTable& table, const std::string&
 
 Dataset table_dataset(CsvTable table, const std::string& name,
                       const std::vector<std::string>& classes,
-                      const std::vector<std::string>& features) {
+                      const std::vector<std::string>& features, const UnknownLabels& unknown) {
   if (!features.empty()) {
     ADJOINT_CHECK(table.feature_names.size() == features.size(), name, ": ",
                   table.feature_names.size(), " features, but the training part has ",
@@ -140,30 +190,14 @@ Dataset table_dataset(CsvTable table, const std::string& name,
                .feature_names = std::move(table.feature_names),
                .outputs = std::ssize(table.targets) / std::max<std::int64_t>(table.rows, 1),
                .targets = std::move(table.targets)};
-  if (!table.labels.empty()) {
-    std::vector<std::int32_t> class_of;
-    std::unordered_map<std::string, std::int32_t> index;
-    for (const std::string& text : classes)
-      index.emplace(text, static_cast<std::int32_t>(index.size()));
-    for (std::size_t i = 0; i < table.label_texts.size(); ++i) {
-      const auto found = index.find(table.label_texts[i]);
-      ADJOINT_CHECK(found != index.end(), name, ": line ", table.label_lines[i],
-                    ": unknown label '", table.label_texts[i], "'; the classes are ",
-                    first_few(classes));
-      class_of.push_back(found->second);
-    }
-    data.classes = static_cast<std::int32_t>(classes.size());
-    data.class_names = classes;
-    data.labels = std::move(table.labels);
-    for (std::int32_t& label : data.labels) label = class_of[static_cast<std::size_t>(label)];
-  }
+  if (!table.labels.empty()) set_labels(data, std::move(table), classes, unknown);
   check_dataset(data);
   return data;
 }
 
 Dataset array_dataset(const std::string& name, const NpyArray& input, const NpyArray* target,
                       const ArrayOptions& options) {
-  Dataset data{.name = name};
+  Dataset data{.name = name, .ignored_label = options.ignored_label};
   set_input(data, input, options.drop_missing);
   if (target != nullptr) {
     ADJOINT_CHECK(!target->dims.empty() && target->dims[0] == data.count, name, ": ", data.count,

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/data/digits.h"
 #include "core/data/generated.h"
@@ -33,6 +34,8 @@ fs::path file_folder(const DataRecipe& recipe, const fs::path& folder) {
 CsvOptions csv_options(const DataRecipe& recipe) {
   CsvOptions options{.header = recipe.header,
                      .separator = recipe.separator,
+                     .encoding = recipe.encoding,
+                     .unknown = recipe.unknown,
                      .ignored = recipe.ignore,
                      .drop_missing = recipe.drop_missing};
   if (recipe.task == Task::classification)
@@ -52,12 +55,14 @@ Dataset load_csv(const DataRecipe& recipe, const fs::path& folder, const std::st
                   return str(path.string(), ": line ", table.lines[std::size_t(row)], ", column '",
                              recipe.target[std::size_t(output)], "'");
                 });
+  const UnknownLabels unknown{.texts = recipe.unknown, .number = recipe.ignored_label};
   std::vector<std::string> classes = like == nullptr ? recipe.classes : like->class_names;
   if (classes.empty() && recipe.task == Task::classification)
-    classes = label_classes(table, path.string());
+    classes = label_classes(table, path.string(), unknown);
   return table_dataset(
       std::move(table), path.string(), classes,
-      like == nullptr || !recipe.header ? std::vector<std::string>() : like->feature_names);
+      like == nullptr || !recipe.header ? std::vector<std::string>() : like->feature_names,
+      unknown);
 }
 
 Dataset load_npy(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
@@ -76,7 +81,8 @@ Dataset load_npy(const DataRecipe& recipe, const fs::path& folder, const std::st
   return array_dataset((folder / input).string(), x, target.empty() ? nullptr : &y,
                        {.labels = recipe.task == Task::classification,
                         .classes = like == nullptr ? 0 : like->classes,
-                        .drop_missing = recipe.drop_missing});
+                        .drop_missing = recipe.drop_missing,
+                        .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)});
 }
 
 Datasets load_files(const DataRecipe& recipe, const fs::path& folder, const LossTargets& wanted) {
@@ -103,14 +109,29 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder, const Loss
   return {std::move(split.train), std::move(split.validation)};
 }
 
+// Their labels do not say whether they lack a class; a model that makes MNIST's ten says so.
+MnistOptions mnist_options(const DataRecipe& recipe) {
+  const std::int32_t digits = MnistOptions().least_classes;
+  return {.least_classes = recipe.model_classes.value_or(digits) == digits ? digits : 0,
+          .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)};
+}
+
+// Of what is drawn the loss may ignore a class.
+Datasets draw(const DataRecipe& recipe) {
+  const auto make = recipe.name == "digits"    ? make_digits
+                    : recipe.name == "tabular" ? make_tabular
+                                               : make_regression;
+  Datasets all = make(recipe.train_count, recipe.test_count, recipe.seed);
+  for (Dataset* part : {&all.train, &all.test})
+    part->ignored_label = recipe.ignored_label.value_or(part->ignored_label);
+  return all;
+}
+
 Datasets load_all(const DataRecipe& recipe, const fs::path& folder,
                   const LossTargets& wanted = {}) {
-  if (recipe.name == "digits")
-    return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
-  if (recipe.name == "tabular")
-    return make_tabular(recipe.train_count, recipe.test_count, recipe.seed);
+  if (recipe.name == "digits" || recipe.name == "tabular") return draw(recipe);
   if (recipe.name == "regression") {
-    Datasets all = make_regression(recipe.train_count, recipe.test_count, recipe.seed);
+    Datasets all = draw(recipe);
     for (const Dataset* part : {&all.train, &all.test})
       check_targets(part->targets, part->outputs, wanted,
                     [&](std::int64_t row, auto) { return str(part->name, ": sample ", row); });
@@ -124,7 +145,7 @@ Datasets load_all(const DataRecipe& recipe, const fs::path& folder,
   ADJOINT_CHECK(!from.empty(),
                 "[data] name = \"mnist\" needs a folder with the four IDX files of MNIST; name it "
                 "with --data FOLDER");
-  Datasets all = load_mnist(from);
+  Datasets all = load_mnist(from, mnist_options(recipe));
   return {first_samples(std::move(all.train), recipe.train_count, "train_count"),
           first_samples(std::move(all.test), recipe.test_count, "test_count")};
 }
@@ -138,6 +159,20 @@ void drop_targets(Dataset& data) {
   data.class_names = {};
   data.outputs = 0;
   data.targets = {};
+}
+
+// Means over no samples are no numbers.
+void check_labelled(const Dataset& data) {
+  ADJOINT_CHECK(data.count == 0 || data.classes == 0 ||
+                    std::ranges::any_of(class_counts(data), [](std::int64_t n) { return n > 0; }),
+                data.name, ": none of ", data.count, " samples has a label but ",
+                data.ignored_label, ", the ignored_label of the loss; expected some that count");
+}
+
+// Samples of no class; those that are known may be few, and no part should lack them.
+bool has_unknown(const Dataset& data) {
+  return std::ranges::any_of(
+      data.labels, [&](std::int32_t label) { return label < 0 || label >= data.classes; });
 }
 
 void normalise_table(Dataset& data, const DataStatistics& statistics) {
@@ -199,6 +234,11 @@ void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
     // Absolute, so that the run folder's recipe finds it from wherever eval is started.
     const fs::path from = file_folder(recipe, folder);
     recipe.folder = fs::absolute(from.empty() ? fs::path(".") : from).lexically_normal().string();
+    ADJOINT_CHECK(
+        is_utf8(recipe.folder), "[data] folder: the name '",
+        printable(recipe.folder, recipe.folder.size()),
+        "' is not UTF-8, so that no recipe could say where the data lie; rename the folder, "
+        "or make a link to it (ln -s) and name that");
   }
   if (!recipe.files()) {
     recipe.train_count = all.train.count;
@@ -220,8 +260,9 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder, const Lo
   RecipeData data;
   data.test = std::move(all.test);
   if (recipe.validation > 0) {
-    Split split = split_validation(all.train, recipe.validation, recipe.seed,
-                                   {.stratified = all.train.type == DType::float32});
+    Split split = split_validation(
+        all.train, recipe.validation, recipe.seed,
+        {.stratified = all.train.type == DType::float32 || has_unknown(all.train)});
     all.train = {};
     data.train = std::move(split.train);
     data.validation = std::move(split.validation);
@@ -236,6 +277,7 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder, const Lo
   }
   data.statistics = measure(recipe, data.train);
   for (Dataset* part : {&data.train, &data.validation, &data.test}) {
+    check_labelled(*part);
     normalise_table(*part, data.statistics);
     if (recipe.task == Task::reconstruction) check_inputs(*part, data.statistics, wanted);
   }
@@ -249,18 +291,27 @@ Dataset load_test_data(const DataRecipe& recipe, const fs::path& folder,
   if (!recipe.files() && recipe.name != "mnist") fewer.train_count = 1;
   Dataset test = load_all(fewer, folder, wanted).test;
   if (recipe.task == Task::reconstruction) drop_targets(test);
+  check_labelled(test);
   normalise_table(test, statistics);
   return test;
 }
 
-bool outline_is_known(const DataRecipe& recipe) { return !recipe.files(); }
+bool outline_is_known(const DataRecipe& recipe) {
+  return !recipe.files() && recipe.name != "mnist";
+}
 
 Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   Dataset outline;
   if (recipe.files()) {
     outline = load_files(recipe, folder, {}).train;
   } else if (recipe.name == "mnist") {
-    outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = 10};
+    std::error_code error;
+    const fs::path from = file_folder(recipe, folder);
+    const std::int32_t classes = recipe.model_classes.value_or(MnistOptions().least_classes);
+    if (fs::exists(from, error))
+      outline = load_mnist(from, mnist_options(recipe)).train;
+    else
+      outline = {.name = recipe.name, .sample = {1, 28, 28}, .classes = std::max(classes, 1)};
   } else {
     DataRecipe one = recipe;
     one.train_count = one.test_count = 1;

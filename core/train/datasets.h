@@ -21,9 +21,10 @@ struct RecipeData {
 
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
-/// that are missing or broken, for more samples than there are, for a class without training
-/// samples where classes are to be balanced, and for targets that the loss is not defined for (see
-/// loss_targets() in core/train/model.h), with file, line and value.
+/// that are missing or broken, for more samples than there are, for a part of which no label is
+/// known, for a folder whose name a recipe cannot hold, for a class without training samples where
+/// classes are to be balanced, and for targets that the loss is not defined for (see loss_targets()
+/// in core/train/model.h), with file, line and value.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {},
                             const LossTargets& wanted = {});
 
@@ -33,11 +34,12 @@ Dataset load_test_data(const DataRecipe& recipe, const std::filesystem::path& fo
                        const DataStatistics& statistics = {}, const LossTargets& wanted = {});
 
 /// A data set of no samples, which says what samples of the recipe are: their type and shape,
-/// classes, numbers to predict. Known of sets that are drawn and of mnist; csv and npy files are
-/// read for it.
+/// classes, numbers to predict. Known of sets that are drawn; files are read for it, but of mnist
+/// without a folder, or with one that is not there, the outline is that of MNIST's own images and
+/// as many classes as the model makes.
 Dataset data_outline(const DataRecipe& recipe, const std::filesystem::path& folder = {});
 
-/// Whether the outline is known without files.
+/// Whether the outline is known without files, whatever these may hold.
 bool outline_is_known(const DataRecipe& recipe);
 
 /// What loaders do to pixels under these statistics.

@@ -18,7 +18,10 @@ namespace {
 Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
   const SafetensorsFile file = SafetensorsFile::read(folder.model());
   if (has_outline(file.metadata())) return read_outline(file.metadata(), folder.model().string());
-  return data_outline(recipe.data);
+  // Older versions knew one size of mnist's files.
+  DataRecipe data = recipe.data;
+  if (data.name == "mnist") data.folder.clear();
+  return data_outline(data);
 }
 
 // What predictions are compared with: bce_with_logits its logistic function, kl_divergence the

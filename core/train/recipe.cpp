@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
@@ -63,7 +65,11 @@ void read_csv_keys(Options& options, DataRecipe& data) {
   const std::string separator = options.text("separator", std::string(1, data.separator));
   options.require(separator.size() == 1, "separator", "a single character");
   data.separator = separator[0];
+  data.encoding = options.text("encoding", data.encoding);
+  options.require(is_encoding(data.encoding), "encoding",
+                  "an encoding that iconv knows here, such as \"utf-8\", \"cp1252\" or \"utf-16\"");
   data.classes = options.names("classes");
+  data.unknown = options.names("unknown");
   options.require(!data.target.empty(), "target",
                   "the column to predict, by name or number from 0, or \"input\"");
 }
@@ -91,6 +97,7 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   data.drop_missing = options.choice("missing", "refuse", {"refuse", "drop"}) == "drop";
   data.name == "csv" ? read_csv_keys(options, data) : read_npy_keys(options, data);
   if (data.target == std::vector<std::string>{"input"}) {
+    options.require(data.unknown.empty(), "unknown", "none where the input is the target");
     data.task = Task::reconstruction;
     data.target = {};
     return;
@@ -101,6 +108,9 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   data.task = task == "regression" ? Task::regression : Task::classification;
   options.require(data.task == Task::regression || data.name != "csv" || data.target.size() == 1,
                   "target", "one column of labels");
+  options.require(data.task == Task::classification || data.unknown.empty(), "unknown",
+                  "none without classes; rows with missing numbers are left out by missing = "
+                  "\"drop\"");
 }
 
 DataRecipe read_data(Options& options, const std::string& loss) {
@@ -162,6 +172,22 @@ LayerRecipe read_loss(Options table) {
   return read_layer(table);
 }
 
+// What the loss and the layers say of the data's classes; whether these are right is for the
+// registry of layers to say.
+void read_classes(Recipe& recipe) {
+  const auto number = [](const LayerRecipe& layer, const char* key) -> std::optional<std::int32_t> {
+    const auto& items = layer.options.items();
+    const auto found = std::ranges::find(items, key, &Options::Item::key);
+    const auto* value = found == items.end() ? nullptr : std::get_if<std::int64_t>(&found->value);
+    if (value == nullptr || !std::in_range<std::int32_t>(*value)) return {};
+    return static_cast<std::int32_t>(*value);
+  };
+  if (recipe.data.task != Task::classification) return;
+  recipe.data.ignored_label = number(recipe.loss, "ignored_label");
+  for (const LayerRecipe& layer : recipe.layers)
+    if (const auto out = number(layer, "out")) recipe.data.model_classes = out;
+}
+
 // ---- writing
 
 class TomlWriter {
@@ -219,6 +245,8 @@ void write_file_keys(TomlWriter& out, const DataRecipe& data) {
   if (data.name != "csv") return;
   if (!data.ignore.empty()) out.add("ignore", data.ignore);
   out.add("header", data.header).add("separator", std::string(1, data.separator));
+  out.add("encoding", data.encoding);
+  if (!data.unknown.empty()) out.add("unknown", data.unknown);
   if (!data.classes.empty()) out.add("classes", data.classes);
 }
 
@@ -267,6 +295,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
   for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
   recipe.loss = read_loss(tables.sections.at("loss"));
   recipe.data = read_data(tables.sections.at("data"), recipe.loss.type);
+  read_classes(recipe);
   recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
   recipe.train = read_train(tables.sections.at("train"));
@@ -285,10 +314,16 @@ bool is_of_probabilities(std::string_view loss_type) {
 }
 
 std::string to_toml(const Recipe& recipe) {
-  return join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
-                                       loss_text(recipe.loss), optimizer_text(recipe.optim),
-                                       schedule_text(recipe.schedule), train_text(recipe.train)},
-              "\n");
+  std::string text =
+      join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
+                                    loss_text(recipe.loss), optimizer_text(recipe.optim),
+                                    schedule_text(recipe.schedule), train_text(recipe.train)},
+           "\n");
+  const std::size_t good = utf8_prefix(text), line = text.rfind('\n', good) + 1;
+  ADJOINT_CHECK(good == text.size(), "recipe: '",
+                printable(text.substr(line, text.find('\n', good) - line)),
+                "' is not UTF-8, as TOML must be; choose another name");
+  return text;
 }
 
 }  // namespace adjoint

@@ -40,6 +40,11 @@ struct DataRecipe {
   std::optional<double> mean = {};
   std::optional<double> deviation = {};
 
+  /// What the recipe says elsewhere of the data's classes, no keys of [data]: the loss's
+  /// ignored_label, where it is given, and how many numbers the model's last layer makes.
+  std::optional<std::int32_t> ignored_label = {};
+  std::optional<std::int32_t> model_classes = {};
+
   /// target = "input" makes it reconstruction. Otherwise csv and npy say it, or leave it to the
   /// loss: a cross-entropy is for classes.
   Task task = Task::classification;
@@ -72,6 +77,10 @@ struct DataRecipe {
   std::vector<std::string> ignore = {};
   bool header = true;
   char separator = ',';
+  /// Of the files' text, as iconv names it.
+  std::string encoding = "utf-8";
+  /// Labels of samples whose class is not known; they become ignored_label, or -100.
+  std::vector<std::string> unknown = {};
   /// Texts of the classes; a resolved recipe gives them.
   std::vector<std::string> classes = {};
 
@@ -126,6 +135,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
 bool is_of_probabilities(std::string_view loss_type);
 
 /// The recipe as TOML with every default filled in; parse_recipe reads it to the same recipe.
+/// Throws Error for text that is not UTF-8, which TOML cannot hold.
 std::string to_toml(const Recipe& recipe);
 
 }  // namespace adjoint

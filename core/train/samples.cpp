@@ -152,7 +152,8 @@ Dataset read_table(std::span<const std::byte> bytes, const std::string& file,
   ADJOINT_CHECK(!of_images(outline) && outline.sample.rank() == 1, file,
                 ": a table, but the model takes ", wanted(outline));
   CsvOptions options{.header = recipe.header,
-                     .separator = lower(file).ends_with(".tsv") ? '\t' : recipe.separator};
+                     .separator = lower(file).ends_with(".tsv") ? '\t' : recipe.separator,
+                     .encoding = recipe.encoding};
   const std::vector<std::string> columns = csv_columns(bytes, file, options);
   options.ignored = other_columns(columns, file, outline, recipe);
   const CsvTable table = parse_csv(bytes, file, options);
@@ -188,8 +189,12 @@ SafetensorsMetadata outline_metadata(const Dataset& dataset) {
                         {"classes", dataset.classes},
                         {"class_names", dataset.class_names},
                         {"outputs", dataset.outputs}};
-  // Names from files need not be UTF-8, JSON must be.
-  return {{kOutline, outline.dump(-1, ' ', false, json::error_handler_t::replace)}};
+  try {
+    return {{kOutline, outline.dump()}};
+  } catch (const json::exception& error) {
+    ADJOINT_FAIL(dataset.name,
+                 ": a name of a feature or class is not UTF-8, see check_dataset: ", error.what());
+  }
 }
 
 bool has_outline(const SafetensorsMetadata& metadata) { return metadata.contains(kOutline); }

@@ -13,8 +13,9 @@
 namespace adjoint {
 
 /// What samples are - type, shape, classes, names, numbers to predict - as metadata of a model
-/// file, and back. The second is a data set of no samples; it throws Error, naming `file`, for
-/// metadata that outline_metadata did not write, and for none.
+/// file, and back. The first throws Error for names that are not UTF-8. The second is a data set of
+/// no samples; it throws Error, naming `file`, for metadata that outline_metadata did not write,
+/// and for none.
 SafetensorsMetadata outline_metadata(const Dataset& dataset);
 Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& file);
 /// Whether there is an outline among it: older model files have none.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -73,8 +74,6 @@ TEST(Mnist, WrongContentIsNamed) {
   write_file_atomically(labels, test::gzip(idx_labels({1, 2})));
   expect_error([&] { load_mnist(folder.path()); },
                {"train-images-idx3-ubyte' holds 3 images", "train-labels.idx1-ubyte.gz' 2 labels"});
-  write_file_atomically(labels, test::gzip(idx_labels({1, 10, 2})));
-  expect_error([&] { load_mnist(folder.path()); }, {"sample 1 has label 10; expected 0 to 9"});
   write_file_atomically(labels, idx_images(3, 2, 4));
   expect_error([&] { load_mnist(folder.path()); }, {"expected labels as uint8 of 1 dimension"});
   write_file_atomically(folder / "train-images-idx3-ubyte", idx_labels({1}));
@@ -82,6 +81,63 @@ TEST(Mnist, WrongContentIsNamed) {
   write_file_atomically(folder / "train-images-idx3-ubyte", idx_images(0, 2, 4));
   write_file_atomically(labels, idx_labels({}));
   expect_error([&] { load_mnist(folder.path()); }, {"empty"});
+}
+
+// Of whole numbers of any type: the format's code, and big-endian bytes.
+Bytes idx_of(int code, int size, std::initializer_list<int> labels) {
+  Bytes file{std::byte{0}, std::byte{0}, std::byte(code), std::byte{1}, {}, {}, {}};
+  file.push_back(static_cast<std::byte>(labels.size()));
+  for (const int label : labels)
+    for (int i = size; i-- > 0;) file.push_back(static_cast<std::byte>(label >> (8 * i)));
+  return file;
+}
+
+TEST(Mnist, TakesSizeAndClassesFromTheFiles) {
+  const ScratchFolder folder;
+  write_small_mnist(folder.path());
+  EXPECT_EQ(load_mnist(folder.path()).train.sample, (Shape{1, 2, 4}));
+  EXPECT_EQ(load_mnist(folder.path()).train.classes, 10);
+  const fs::path labels = folder / "train-labels.idx1-ubyte.gz";
+  write_file_atomically(labels, idx_labels({1, 46, 2}));
+  EXPECT_EQ(load_mnist(folder.path()).train.classes, 47) << "as EMNIST has them";
+  EXPECT_EQ(load_mnist(folder.path()).test.classes, 47);
+  write_file_atomically(labels, idx_labels({1, 0, 2}));
+  EXPECT_EQ(load_mnist(folder.path()).train.classes, 10) << "a small file may lack a digit";
+  EXPECT_EQ(load_mnist(folder.path(), {.least_classes = 0}).train.classes, 6) << "5 is in the test";
+  // With channels.
+  Bytes colors = idx_images(3, 2, 4);
+  colors[3] = std::byte{4};
+  for (const int byte : {2, 0, 0, 0}) colors.insert(colors.begin() + 8, std::byte(byte));
+  colors[7] = std::byte{3};
+  colors[11] = std::byte{2};
+  colors.insert(colors.end(), 24, std::byte{9});
+  write_file_atomically(folder / "train-images-idx3-ubyte", colors);
+  expect_error([&] { load_mnist(folder.path()); },
+               {"training images are [2, 2, 4] but test images [1, 2, 4]"});
+}
+
+TEST(Mnist, LabelsMayBeAnyWholeNumbersAndIgnored) {
+  const ScratchFolder folder;
+  write_small_mnist(folder.path());
+  const fs::path labels = folder / "train-labels.idx1-ubyte.gz";
+  const auto load = [&](const Bytes& file, std::int32_t ignored) {
+    write_file_atomically(labels, file);
+    return load_mnist(folder.path(), {.least_classes = 0, .ignored_label = ignored}).train;
+  };
+  const std::vector<std::int32_t> one{7, -1, 9}, hundred{7, -100, 9};
+  EXPECT_EQ(load(idx_of(9, 1, {7, -1, 9}), -1).labels, one);
+  EXPECT_EQ(load(idx_of(11, 2, {7, -1, 9}), -1).labels, one);
+  EXPECT_EQ(load(test::gzip(idx_of(12, 4, {7, -100, 9})), -100).labels, hundred);
+  const Dataset byte = load(idx_labels({7, 255, 9}), 255);
+  EXPECT_EQ(byte.labels, (std::vector<std::int32_t>{7, 255, 9}));
+  EXPECT_EQ(byte.classes, 10) << "255 is none";
+  EXPECT_EQ(byte.ignored_label, 255);
+  expect_error(
+      [&] {
+        load(idx_of(9, 1, {7, -1, 9}), -100);
+      },
+      {"mnist train: sample 1 has label -1", "or -100"});
+  expect_error([&] { load(idx_of(12, 4, {7, 1 << 30, 9}), -1); }, {"a label of 1073741824"});
 }
 
 Dataset counted(std::int64_t count) {
@@ -105,6 +161,24 @@ TEST(Dataset, ChecksItsSizesAndLabels) {
   dataset.images.pop_back();
   expect_error([&] { check_dataset(dataset); }, {"9 bytes of pixels, expected 10"});
   expect_error([] { counted(5).image(5); }, {"sample 5 of 5"});
+}
+
+TEST(Dataset, AllowsTheIgnoredLabelAndNoNamesButUtf8) {
+  Dataset dataset = counted(5);
+  dataset.labels = {0, -1, 255, -100, 9};
+  for (const std::int32_t ignored : {-1, 255, -100}) {
+    dataset.ignored_label = ignored;
+    dataset.labels[1] = dataset.labels[2] = dataset.labels[3] = ignored;
+    EXPECT_NO_THROW(check_dataset(dataset));
+    EXPECT_EQ(select(dataset, std::vector<std::int64_t>{1}).ignored_label, ignored);
+  }
+  dataset.labels[1] = -1;
+  expect_error([&] { check_dataset(dataset); }, {"sample 1 has label -1", "or -100"});
+  dataset = counted(5);
+  dataset.class_names.assign(10, "gr\xc3\xbcn");
+  EXPECT_NO_THROW(check_dataset(dataset));
+  dataset.class_names[3] = "gr\xfcn";
+  expect_error([&] { check_dataset(dataset); }, {"counted: the class 'gr?n'", "UTF-8"});
 }
 
 TEST(Dataset, SplitsWithoutLossOrOverlap) {
@@ -203,6 +277,18 @@ TEST(Dataset, AStratifiedSplitTakesTheSamePartOfEveryClass) {
   // 1.05, 0.375 and 0.075 of 1.5, rounded to 2: what loses most is rounded up.
   EXPECT_EQ(parts(0.0015), (std::vector<int>{1, 1, 0}));
   EXPECT_EQ(parts(0.999), (std::vector<int>{699, 250, 50}));
+}
+
+// Samples without a class give their part as a class does, and change no other's.
+TEST(Dataset, AStratifiedSplitTakesItsPartOfTheUnknown) {
+  Dataset dataset = counted(1000);
+  dataset.ignored_label = -1;
+  for (std::int64_t i = 0; i < 1000; ++i) dataset.labels[i] = i % 2 == 0 ? -1 : i % 4 / 2;
+  const Split split = split_validation(dataset, 0.2, 5, {.stratified = true});
+  EXPECT_EQ(std::ranges::count(split.validation.labels, -1), 100);
+  EXPECT_EQ(std::ranges::count(split.validation.labels, 0), 50);
+  EXPECT_EQ(std::ranges::count(split.validation.labels, 1), 50);
+  EXPECT_EQ(split.validation.ignored_label, -1);
 }
 
 TEST(Dataset, SelectsInOrder) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/expect_error.h"
@@ -88,6 +89,75 @@ TEST(RecipeData, SaysWhichFolderItNeeds) {
   expect_error([&] { load_recipe_data(recipe, "/nowhere/at/all"); }, {"/nowhere/at/all"});
 }
 
+// Four IDX files of n images of size x size, with these labels again and again.
+void write_idx_set(const ScratchFolder& folder, int n, int size, const std::vector<int>& labels) {
+  for (const std::string part : {"train", "t10k"}) {
+    std::string images{0, 0, 8, 3, 0, 0, 0, char(n), 0, 0, 0, char(size), 0, 0, 0, char(size)};
+    std::string classes{0, 0, 8, 1, 0, 0, 0, char(n)};
+    for (int i = 0; i < n; ++i) {
+      images.append(std::size_t(size) * std::size_t(size), char(i));
+      classes += char(labels[std::size_t(i) % labels.size()]);
+    }
+    write_file_atomically(folder / (part + "-images-idx3-ubyte"), std::string_view(images));
+    write_file_atomically(folder / (part + "-labels-idx1-ubyte"), std::string_view(classes));
+  }
+}
+
+DataRecipe mnist_recipe(int out, const std::string& rest = "") {
+  return parse_recipe(str("[data]\nname = \"mnist\"\n[model]\nlayers = [{type = \"linear\", out = ",
+                          out, "}]\n[loss]\n", rest),
+                      "r.toml")
+      .data;
+}
+
+TEST(RecipeData, SizeAndClassesAreThoseOfTheFiles) {
+  const ScratchFolder folder;
+  write_idx_set(folder, 60, 16, {0, 1, 2, 3});
+  DataRecipe recipe = mnist_recipe(4);
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(data.train.sample, (Shape{1, 16, 16}));
+  EXPECT_EQ(data.train.classes, 4);
+  EXPECT_EQ(data.test.classes, 4);
+  EXPECT_EQ(load_test_data(recipe).classes, 4);
+  EXPECT_EQ(data_outline(recipe).sample, (Shape{1, 16, 16})) << "the folder is known now";
+  EXPECT_EQ(data_outline(mnist_recipe(10), folder.path()).classes, 10) << "MNIST's own number";
+  EXPECT_EQ(data_outline(mnist_recipe(12), folder.path()).classes, 4);
+  // Without files, what MNIST is, or EMNIST: as the model has it.
+  EXPECT_EQ(data_outline(mnist_recipe(47)).sample, (Shape{1, 28, 28}));
+  EXPECT_EQ(data_outline(mnist_recipe(47)).classes, 47);
+  EXPECT_EQ(data_outline({.name = "mnist"}).classes, 10);
+  EXPECT_FALSE(outline_is_known(recipe));
+}
+
+TEST(RecipeData, IgnoredLabelsOfImagesAreInEveryPart) {
+  const ScratchFolder folder;
+  write_idx_set(folder, 120, 4, {0, 255, 1});
+  DataRecipe recipe = mnist_recipe(2, "ignored_label = 255\n");
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(data.train.classes, 2);
+  EXPECT_EQ(std::ranges::count(data.validation.labels, 255), 4) << "of 12, a third";
+  EXPECT_EQ(class_counts(data.test), (std::vector<std::int64_t>{40, 40}));
+  recipe = mnist_recipe(2);
+  EXPECT_EQ(load_recipe_data(recipe, folder.path()).train.classes, 256) << "a label like others";
+  write_idx_set(folder, 120, 4, {255});
+  recipe = mnist_recipe(10, "ignored_label = 255\n");
+  expect_error([&] { load_recipe_data(recipe, folder.path()); },
+               {"none of 108 samples has a label but 255"});
+}
+
+TEST(RecipeData, AFolderThatNoRecipeCanNameIsRefused) {
+  const ScratchFolder folder;
+  const std::filesystem::path odd = folder /
+                                    "gr\xf6\xdf"
+                                    "e";
+  std::filesystem::create_directory(odd);
+  write_file_atomically(odd / "t.csv", std::string_view("a,k\n1,x\n2,y\n3,x\n4,y\n5,x\n"));
+  DataRecipe recipe{.name = "csv", .validation = 0, .train = "t.csv", .target = {"k"}};
+  expect_error([&] { load_recipe_data(recipe, odd); }, {"gr??e' is not UTF-8", "ln -s"});
+  std::filesystem::create_directory_symlink(odd, folder / "link");
+  EXPECT_EQ(load_recipe_data(recipe, folder / "link").train.count, 4);
+}
+
 // ---- tables
 
 // y = 3 a - b, kind = the sign of a; the rows run through a grid.
@@ -171,6 +241,39 @@ TEST(RecipeData, LabelsOfATableKeepTheirClassesInTheTestFile) {
                {"test.csv: line 2: unknown label 'medium'"});
   write_file_atomically(folder / "test.csv", std::string_view("id,b,a,kind,y\n1,2,3,high,4\n"));
   expect_error([&] { load_recipe_data(recipe, folder.path()); }, {"test.csv: feature 0 is 'b'"});
+}
+
+TEST(RecipeData, LabelsMayBeUnknown) {
+  const ScratchFolder folder;
+  std::string text = "a,k\n";
+  for (int i = 0; i < 100; ++i)
+    text += str(i, ",", i % 2 == 0 ? "?" : i % 4 == 1 ? "x" : "y", "\n");
+  write_file_atomically(folder / "t.csv", std::string_view(text));
+  write_file_atomically(folder / "test.csv", std::string_view("a,k\n1,y\n2,?\n"));
+  DataRecipe recipe = csv_recipe("target = \"k\"\nunknown = \"?\"\ntest = \"test.csv\"\n");
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(recipe.classes, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(data.train.count, 90);
+  EXPECT_EQ(class_counts(data.train)[0] + class_counts(data.train)[1], 45);
+  EXPECT_EQ(std::ranges::count(data.validation.labels, -100), 5);
+  EXPECT_EQ(data.test.labels, (std::vector<std::int32_t>{1, -100}));
+  EXPECT_EQ(load_test_data(recipe, {}, data.statistics).labels, data.test.labels);
+}
+
+TEST(RecipeData, ATableMayBeInAnotherEncoding) {
+  const ScratchFolder folder;
+  std::string text =
+      "gr\xf6\xdf"
+      "e,land\n";
+  for (int i = 0; i < 20; ++i) text += str(i, i % 2 == 0 ? ",\xd6sterreich\n" : ",Schweiz\n");
+  write_file_atomically(folder / "t.csv", std::string_view(text));
+  DataRecipe recipe = csv_recipe("target = \"land\"\n");
+  expect_error([&] { load_recipe_data(recipe, folder.path()); }, {"line 1", "encoding"});
+  recipe = csv_recipe("target = \"land\"\nencoding = \"cp1252\"\n");
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(recipe.classes, (std::vector<std::string>{"Schweiz", "\xc3\x96sterreich"}));
+  EXPECT_EQ(data.train.feature_names, (std::vector<std::string>{"gr\xc3\xb6\xc3\x9f"
+                                                                "e"}));
 }
 
 TEST(RecipeData, ArraysComeFromNumpysFiles) {

@@ -62,7 +62,30 @@ TEST(Gzip, EveryFlippedByteIsAnErrorOrHarmless) {
 
 TEST(Gzip, TrailingBytesAreAnError) {
   const Bytes whole = gzip("hello");
-  expect_error([&] { gunzip(joined(whole, Bytes(3)), 100, "x.gz"); }, {"x.gz", "3 bytes behind"});
+  expect_error([&] { gunzip(joined(whole, Bytes(3, std::byte{1})), 100, "x.gz"); },
+               {"x.gz", "3 bytes behind"});
+  Bytes mixed(3);
+  mixed.back() = std::byte{7};
+  expect_error([&] { gunzip(joined(whole, mixed), 100, "x.gz"); }, {"x.gz", "3 bytes behind"});
+}
+
+// As gzip and Python's gzip read them: blocks of a tape are filled up with zeros.
+TEST(Gzip, ZerosBehindAMemberArePadding) {
+  const Bytes one = gzip("hello, "), two = gzip("world");
+  EXPECT_EQ(text(gunzip(joined(two, Bytes(512)), 100, "x")), "world");
+  EXPECT_EQ(text(gunzip(joined(joined(one, Bytes(9)), two), 100, "x")), "hello, world");
+  EXPECT_EQ(text(gunzip_prefix(joined(joined(one, Bytes(9)), two), 9, "x")), "hello, wo");
+}
+
+// Inside, behind what is expected: left out, and only so much of it.
+TEST(Gzip, ZerosBehindTheLimitArePadding) {
+  const auto padded = [](std::size_t zeros, const std::string& rest = "") {
+    return gunzip(gzip("hello" + std::string(zeros, '\0') + rest), 5, "x.gz");
+  };
+  EXPECT_EQ(text(padded(3)), "hello");
+  EXPECT_EQ(text(padded(kMostPadding)), "hello");
+  expect_error([&] { padded(kMostPadding + 1); }, {"x.gz", "more than the 5 bytes"});
+  expect_error([&] { padded(3, "!"); }, {"x.gz", "more than the 5 bytes"});
 }
 
 TEST(Gzip, ABombStopsAtTheLimit) {

@@ -67,9 +67,21 @@ TEST(Idx, EveryTruncationIsAnError) {
 
 TEST(Idx, TrailingBytesAreAnError) {
   Bytes longer = kSmall;
-  longer.resize(longer.size() + 2);
+  longer.resize(longer.size() + 2, std::byte{1});
   expect_error([&] { parse_idx(longer, "long"); }, {"long: 2 bytes too long", "2x3"});
   expect_error([&] { parse_idx(gzip(longer), "long"); }, {"long", "more than the 18 bytes"});
+}
+
+TEST(Idx, TrailingZerosArePadding) {
+  Bytes longer = kSmall;
+  longer.resize(longer.size() + 500);
+  for (const Bytes& file : {longer, gzip(longer)}) {
+    const IdxArray array = parse_idx(file, "x");
+    EXPECT_EQ(elements<std::uint8_t>(array), (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}));
+  }
+  Bytes packed = gzip(kSmall);
+  packed.resize(packed.size() + 500);
+  EXPECT_EQ(parse_idx(packed, "x").bytes.size(), 6u);
 }
 
 TEST(Idx, WrongHeadersAreErrors) {

@@ -97,8 +97,46 @@ TEST(Npy, EveryTruncationIsAnError) {
     expect_refused(Bytes(kSmall.begin(), kSmall.begin() + static_cast<std::ptrdiff_t>(size)),
                    {"truncated"});
   Bytes longer = kSmall;
-  longer.resize(longer.size() + 2);
+  longer.resize(longer.size() + 2, std::byte{1});
   expect_refused(longer, {"2 bytes too long"});
+}
+
+// numpy.save of Python 2 under `from __future__ import unicode_literals`, and without.
+TEST(Npy, ReadsWhatPython2Writes) {
+  for (const char* text : {"{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }",
+                           "{u'descr': u'<f4', u'fortran_order': False, u'shape': (2L, 3L), }",
+                           "{u\"descr\": '<f4', 'fortran_order': False, 'shape': (2, 3L)}"}) {
+    const NpyArray array = parse_npy(npy(text, raw<float>({0, 1, 2, 3, 4, 5})), "x");
+    EXPECT_EQ(array.dims, (std::vector<std::int64_t>{2, 3})) << text;
+    EXPECT_EQ(to_floats(array, "x"), (Floats{0, 1, 2, 3, 4, 5})) << text;
+  }
+  const Bytes long_flag = npy(dictionary("|u1", "(3L,)", "True"), "\1\2\3");
+  EXPECT_EQ(to_floats(parse_npy(long_flag, "x"), "x"), (Floats{1, 2, 3}));
+  expect_refused(npy(dictionary("<f4", "(1LL,)"), "1234"), {"corrupt NPY header"});
+  expect_refused(npy(dictionary("<f4", "(L,)"), "1234"), {"expected a dimension"});
+}
+
+// numpy.save of an array of ml_dtypes.bfloat16, to which NumPy gives the type '<V2'.
+TEST(Npy, ReadsBfloat16AsMlDtypesWritesIt) {
+  const std::string elements = raw<std::uint16_t>({0x3fc0, 0xc020, 0x7f7f, 0x0001});
+  const NpyArray array = parse_npy(npy(dictionary("<V2", "(2, 2)"), elements), "x");
+  EXPECT_EQ(array.describe(), "bfloat16 [2, 2]");
+  EXPECT_EQ(to_floats(array, "x"), (Floats{1.5f, -2.5f, 0x1.fep127f, 0x1p-133f}));
+  expect_error([&] { to_integers(array, "x"); }, {"expected whole numbers, got bfloat16"});
+  const NpyArray nan = parse_npy(npy(dictionary("<V2", "(1,)"), raw<std::uint16_t>({0x7fc0})), "x");
+  expect_error([&] { to_floats(nan, "x"); }, {"row 0, column 0 is nan"});
+  for (const char* type : {"|V2", ">V2", "|V1", "<V1", "<V4"})
+    expect_refused(npy(dictionary(type, "(1,)"), "1234"), {str("type '", type), "bfloat16"});
+}
+
+TEST(Npy, TrailingZerosArePadding) {
+  Bytes longer = kSmall;
+  longer.resize(longer.size() + 512);
+  EXPECT_EQ(to_floats(parse_npy(longer, "x"), "x"), (Floats{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(to_floats(parse_npz(zip_of("x.npy", longer), "z", "x"), "x"),
+            (Floats{0, 1, 2, 3, 4, 5}));
+  longer.resize(kSmall.size() + kMostPadding + 1);
+  expect_refused(longer, {"1048577 bytes too long"});
 }
 
 TEST(Npy, WrongHeadersAreErrors) {
@@ -205,6 +243,45 @@ TEST(Npz, ReadsStoredAndPackedByReference) {
   expect_error([&] { read_array(folder.path(), "c.npy"); }, {"c.npy"});
 }
 
+// zip -fd: local headers leave sizes and sum to data descriptors behind the entries. Written here
+// as zip 3.0 writes them, with the size of what is unpacked already in the header.
+TEST(Npz, ReadsEntriesWithDataDescriptors) {
+  Bytes file = zip_of("x.npy", kSmall);
+  const std::uint32_t packed = std::to_integer<std::uint32_t>(file[18]);
+  ASSERT_EQ(file[19], std::byte{0});
+  const std::size_t name = 5, end = 30 + name + packed;
+  const std::size_t extra = std::to_integer<std::size_t>(file[28]);
+  ASSERT_EQ(extra, 0u);
+  Bytes descriptor{std::byte{'P'}, std::byte{'K'}, std::byte{7}, std::byte{8}};
+  descriptor.insert(descriptor.end(), file.begin() + 14, file.begin() + 26);
+  const auto put = [&](std::size_t at, int byte) { file[at] = static_cast<std::byte>(byte); };
+  for (std::size_t at = 14; at < 22; ++at) put(at, 0);  // sum and packed size
+  put(6, 8);
+  put(end + 8, 8);  // flags of the directory's entry
+  const std::size_t directory = file.size() - 22 + 16;
+  put(directory, static_cast<int>(end + descriptor.size()));
+  file.insert(file.begin() + static_cast<std::ptrdiff_t>(end), descriptor.begin(),
+              descriptor.end());
+  EXPECT_EQ(to_floats(parse_npz(file, "a.npz", "x"), "x"), (Floats{0, 1, 2, 3, 4, 5}));
+  // What was packed is still checked.
+  file[30 + name + packed / 2] ^= std::byte{0x10};
+  expect_error([&] { parse_npz(file, "a.npz", "x"); }, {"a.npz, array 'x'"});
+}
+
+TEST(Npz, NamesNeedNotBeAscii) {
+  const Bytes file = zip_of(
+      "gr\xc3\xb6\xc3\x9f"
+      "e.npy",
+      kSmall);
+  EXPECT_EQ(parse_npz(file, "a.npz",
+                      "gr\xc3\xb6\xc3\x9f"
+                      "e")
+                .dims.size(),
+            2u);
+  expect_error([&] { parse_npz(file, "a.npz", "xyz"); }, {"known: gr\xc3\xb6\xc3\x9f"
+                                                          "e"});
+}
+
 TEST(Npz, EveryTruncationAndEveryFlippedByteIsReadOrRefused) {
   const Bytes file = from_hex(kNumpyZip);
   for (std::size_t size = 0; size < file.size(); ++size) {
@@ -232,8 +309,8 @@ TEST(Npz, WhatCannotBeReadIsRefused) {
   refused(zip_of("x.npy", kSmall, true, "secret"), {"array 'x'", "encrypted"});
   refused(zip_of("x.npy", Bytes(3)), {"array 'x'", "NPY"});
   Bytes longer = kSmall;
-  longer.push_back({});
-  refused(zip_of("x.npy", longer), {"array 'x'", "header makes", "corrupt"});
+  longer.push_back(std::byte{1});
+  refused(zip_of("x.npy", longer), {"array 'x'", "1 bytes too long"});
   Bytes bomb = kSmall;
   bomb.resize(64 << 20);
   refused(zip_of("x.npy", bomb), {"array 'x'", "67108864 bytes, but its NPY header makes"});

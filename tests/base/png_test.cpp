@@ -37,20 +37,29 @@ void append_chunk(Bytes& file, const char* type, const Bytes& data) {
 struct Header {
   std::uint32_t width, height;
   std::uint8_t bits, color;  // color: 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA
+  std::uint8_t interlaced = 0;
 };
 
-// `rows` are the bytes of each row without its filter's.
+Bytes bytes_of(std::initializer_list<int> values) {
+  Bytes bytes;
+  for (const int value : values) bytes.push_back(std::byte(value));
+  return bytes;
+}
+
+// `rows` are the bytes of each row, of each pass where it is interlaced, without its filter's;
+// `more` a chunk of that type before them.
 Bytes png_file(const Header& header, const std::vector<std::vector<std::uint8_t>>& rows,
-               const Bytes& palette = {}) {
+               const Bytes& palette = {}, const char* type = nullptr, const Bytes& more = {}) {
   Bytes file, data;
   for (const char c : std::string("\x89PNG\r\n\x1a\n")) file.push_back(std::byte(c));
   append_number(data, header.width);
   append_number(data, header.height);
   for (const std::uint8_t value :
-       {header.bits, header.color, std::uint8_t{0}, std::uint8_t{0}, std::uint8_t{0}})
+       {header.bits, header.color, std::uint8_t{0}, std::uint8_t{0}, header.interlaced})
     data.push_back(std::byte(value));
   append_chunk(file, "IHDR", data);
   if (!palette.empty()) append_chunk(file, "PLTE", palette);
+  if (type != nullptr) append_chunk(file, type, more);
   std::vector<Bytef> raw;
   for (const auto& row : rows) {
     raw.push_back(0);
@@ -74,6 +83,15 @@ Image noise(std::int64_t channels, std::int64_t height, std::int64_t width) {
   return image;
 }
 
+using Row = std::vector<std::uint8_t>;
+
+Row gray(const Bytes& file, std::uint8_t background = 0) {
+  return parse_png(file, "x.png", {.channels = 1, .background = background}).pixels;
+}
+Row colors(const Bytes& file, std::uint8_t background = 0) {
+  return parse_png(file, "x.png", {.channels = 3, .background = background}).pixels;
+}
+
 TEST(Png, GoesToAFileAndBack) {
   const ScratchFolder scratch;
   for (const std::int64_t channels : {1, 3}) {
@@ -92,10 +110,6 @@ TEST(Png, GoesToAFileAndBack) {
 }
 
 TEST(Png, EveryKindOfPixelIsRead) {
-  using Row = std::vector<std::uint8_t>;
-  const auto gray = [](const Bytes& file, std::uint8_t background = 0) {
-    return parse_png(file, "x.png", {.channels = 1, .background = background}).pixels;
-  };
   EXPECT_EQ(gray(png_file({3, 1, 8, 0}, {{0, 100, 255}})), (Row{0, 100, 255}));
   EXPECT_EQ(gray(png_file({4, 1, 1, 0}, {{0b10100000}})), (Row{255, 0, 255, 0}));
   EXPECT_EQ(gray(png_file({2, 1, 16, 0}, {{0xff, 0xff, 0, 0}})), (Row{255, 0}));
@@ -111,6 +125,57 @@ TEST(Png, EveryKindOfPixelIsRead) {
   const Bytes color = png_file({2, 1, 8, 2}, {{0, 255, 0, 0, 0, 255}});
   EXPECT_GT(gray(color)[0], 2 * gray(color)[1]);
   EXPECT_EQ(parse_png(color, "x.png", {.channels = 3}).pixels, (Row{0, 0, 255, 0, 0, 255}));
+}
+
+// Pillow 12 and OpenCV 4.11 give these numbers; libpng's simplified reader takes 16 bits for linear
+// light and mixes gray and transparency in it: 136, 186, 224; 126, 219, 76, 188.
+TEST(Png, NumbersAreThoseOfOtherReaders) {
+  EXPECT_EQ(gray(png_file({3, 1, 16, 0}, {{0x40, 0x40, 0x80, 0x80, 0xc0, 0xc0}})),
+            (Row{64, 128, 192}));
+  // v / 257, rounded: 127, 128 and 129 of 257.
+  EXPECT_EQ(gray(png_file({3, 1, 16, 0}, {{0, 127, 0, 128, 0, 129}})), (Row{0, 0, 1}));
+  EXPECT_EQ(colors(png_file({1, 1, 16, 2}, {{0x40, 0x40, 0x80, 0x80, 0xc0, 0xc0}})),
+            (Row{64, 128, 192}));
+  EXPECT_EQ(gray(png_file({4, 1, 8, 2}, {{255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}})),
+            (Row{76, 150, 29, 255}));
+  EXPECT_EQ(gray(png_file({1, 1, 8, 4}, {{255, 128}})), (Row{128}));
+  EXPECT_EQ(gray(png_file({1, 1, 8, 6}, {{255, 255, 255, 128}})), (Row{128}));
+  EXPECT_EQ(colors(png_file({1, 1, 8, 6}, {{255, 100, 0, 128}})), (Row{128, 50, 0}));
+  EXPECT_EQ(colors(png_file({1, 1, 8, 6}, {{255, 100, 0, 128}}), 255), (Row{255, 177, 127}));
+  EXPECT_EQ(gray(png_file({1, 1, 16, 6}, {{255, 255, 0, 0, 0, 0, 128, 128}})), (Row{38}));
+}
+
+TEST(Png, PalettesAndFewBitsAreNumbersToo) {
+  const Bytes palette = bytes_of({255, 0, 0, 0, 255, 0, 0, 0, 255});
+  EXPECT_EQ(gray(png_file({3, 1, 8, 3}, {{0, 1, 2}}, palette)), (Row{76, 150, 29}));
+  EXPECT_EQ(gray(png_file({3, 1, 8, 3}, {{0, 1, 2}}, palette, "tRNS", bytes_of({0, 128}))),
+            (Row{0, 75, 29}));
+  EXPECT_EQ(gray(png_file({4, 1, 2, 0}, {{0b00011011}})), (Row{0, 85, 170, 255}));
+  EXPECT_EQ(gray(png_file({2, 1, 4, 0}, {{0x3c}})), (Row{51, 204}));
+  EXPECT_EQ(colors(png_file({2, 1, 4, 0}, {{0x3c}})), (Row{51, 204, 51, 204, 51, 204}));
+  // One gray, one colour that is clear; of 16 bits all 16 count.
+  EXPECT_EQ(gray(png_file({2, 1, 2, 0}, {{0b01100000}}, {}, "tRNS", bytes_of({0, 1})), 9),
+            (Row{9, 170}));
+  EXPECT_EQ(gray(png_file({2, 1, 16, 0}, {{1, 2, 1, 3}}, {}, "tRNS", bytes_of({1, 2})), 9),
+            (Row{9, 1}));
+}
+
+TEST(Png, WhatAFileSaysOfColourSpacesChangesNoNumber) {
+  const std::vector<Row> rows{{0, 64, 128, 255}};
+  const Bytes linear = bytes_of({0, 1, 0x86, 0xa0}), display = bytes_of({0, 0, 0xb1, 0x8f});
+  EXPECT_EQ(gray(png_file({4, 1, 8, 0}, rows, {}, "gAMA", linear)), rows[0]);
+  EXPECT_EQ(gray(png_file({4, 1, 8, 0}, rows, {}, "gAMA", display)), rows[0]);
+  EXPECT_EQ(gray(png_file({4, 1, 8, 0}, rows, {}, "sRGB", bytes_of({0}))), rows[0]);
+  EXPECT_EQ(gray(png_file({1, 1, 16, 0}, {{0x40, 0x40}}, {}, "gAMA", linear)), (Row{64}));
+  EXPECT_EQ(gray(png_file({4, 1, 8, 0}, rows, {}, "sBIT", bytes_of({3}))), rows[0]);
+  EXPECT_EQ(gray(png_file({4, 1, 8, 0}, rows, {}, "bKGD", bytes_of({0, 200}))), rows[0]);
+}
+
+TEST(Png, InterlacedRowsFindTheirPlaces) {
+  // 2 x 2: of Adam7's passes the first, the sixth and the seventh have pixels.
+  EXPECT_EQ(gray(png_file({2, 2, 8, 0, 1}, {{1}, {2}, {3, 4}})), (Row{1, 2, 3, 4}));
+  EXPECT_EQ(gray(png_file({2, 2, 8, 4, 1}, {{60, 255}, {70, 0}, {80, 255, 90, 0}})),
+            (Row{60, 0, 80, 0}));
 }
 
 TEST(Png, BrokenFilesAreErrorsThatNameThem) {

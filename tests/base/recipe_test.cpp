@@ -394,9 +394,34 @@ type = "mse"
   EXPECT_TRUE(recipe.data.balanced_sampling);
   EXPECT_EQ(to_toml(parse_recipe(to_toml(recipe), "again")), to_toml(recipe));
 
+  recipe = parse(
+      "[data]\nname = \"csv\"\ntrain = \"a.csv\"\ntarget = 4\nencoding = \"cp1252\"\n"
+      "unknown = [\"?\", \"\"]\n[loss]\nignored_label = -1\n");
+  EXPECT_EQ(recipe.data.encoding, "cp1252");
+  EXPECT_EQ(recipe.data.unknown, (std::vector<std::string>{"?", ""}));
+  EXPECT_EQ(recipe.data.ignored_label, -1);
+  EXPECT_EQ(parse_recipe(to_toml(recipe), "again").data, recipe.data);
+
   recipe = parse("[data]\nname = \"npy\"\ntrain = \"a.npz:x\"\ntrain_target = \"a.npz:y\"\n");
   EXPECT_EQ(recipe.data.train_target, "a.npz:y");
   EXPECT_EQ(to_toml(parse_recipe(to_toml(recipe), "again")), to_toml(recipe));
+}
+
+TEST(Recipe, OverridesThatAreNotUtf8AreRefused) {
+  expect_override_refused(
+      "data.folder=gr\xf6\xdf"
+      "e",
+      {"--set data.folder=", "utf-8"});
+  expect_override_refused("data.gr\xf6=1", {"--set data.gr", "expected table.key=value"});
+}
+
+// A folder of files, say, whose name is in another encoding.
+TEST(Recipe, TextThatIsNotUtf8IsNotWritten) {
+  Recipe recipe = parse("[data]\nname = \"mnist\"\n");
+  recipe.data.folder =
+      "/data/gr\xf6\xdf"
+      "e";
+  expect_error([&] { to_toml(recipe); }, {"folder = \"/data/gr??e\"", "UTF-8"});
 }
 
 TEST(Recipe, TheInputMayBeTheTarget) {
@@ -417,6 +442,11 @@ TEST(Recipe, MistakesInTheDataAreNamed) {
   expect_refused(csv + "train = \"a\"\ntarget = 1.5", {"target: expected text in quotes, a whole"});
   expect_refused(csv + "train = \"a\"\ntarget = [1, 2]", {"target: expected one column of labels"});
   expect_refused(csv + "train = \"a\"\ntarget = 1\ntest_part = 0", {"test_part"});
+  expect_refused(csv + "train = \"a\"\ntarget = 1\nencoding = \"cp125x\"",
+                 {"[data] encoding: expected", "cp125x"});
+  expect_refused(csv + "train = \"a\"\ntarget = 1\ntask = \"regression\"\nunknown = \"?\"",
+                 {"[data] unknown: expected none without classes"});
+  expect_refused(csv + "train = \"a\"\ntarget = \"input\"\nunknown = \"?\"", {"[data] unknown"});
   expect_refused(csv + "train = \"a\"\ntarget = 1\nseparator = \"ab\"", {"a single character"});
   expect_refused(csv + "train = \"a\"\ntarget = 1\ntrain_count = 5", {"no key 'train_count'"});
   expect_refused(npy + "train = \"a.npy\"", {"train_target", "the array to predict"});

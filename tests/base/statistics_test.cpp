@@ -11,14 +11,16 @@ namespace {
 
 using test::expect_error;
 
-Dataset labelled(std::vector<std::int32_t> labels, std::int32_t classes) {
+Dataset labelled(std::vector<std::int32_t> labels, std::int32_t classes,
+                 std::int32_t ignored = -100) {
   Dataset data{.name = "set",
                .count = std::ssize(labels),
                .type = DType::float32,
                .sample = {1},
                .features = std::vector<float>(labels.size()),
                .classes = classes,
-               .labels = std::move(labels)};
+               .labels = std::move(labels),
+               .ignored_label = ignored};
   check_dataset(data);
   return data;
 }
@@ -67,6 +69,21 @@ TEST(Statistics, BalancedWeightsMakeClassesCountAlike) {
   const std::vector<double> samples = balanced_sample_weights(data);
   EXPECT_DOUBLE_EQ(samples[0], 1.0 / 6);
   EXPECT_DOUBLE_EQ(samples[9], 0.5);
+}
+
+TEST(Statistics, IgnoredLabelsAreOfNoClass) {
+  for (const std::int32_t ignored : {-1, -100, 255}) {
+    const Dataset data = labelled({0, 0, 0, ignored, 1, ignored}, 2, ignored);
+    EXPECT_EQ(class_counts(data), (std::vector<std::int64_t>{3, 1}));
+    EXPECT_EQ(balanced_class_weights(data), (std::vector<float>{4.0f / 6, 2}));
+    EXPECT_EQ(balanced_sample_weights(data),
+              (std::vector<double>{1.0 / 3, 1.0 / 3, 1.0 / 3, 0, 1, 0}));
+  }
+  // It may be that of a class, which then needs no samples, and none counts.
+  const Dataset data = labelled({0, 0, 0, 2, 2, 1}, 3, 2);
+  EXPECT_EQ(class_counts(data), (std::vector<std::int64_t>{3, 1, 0}));
+  EXPECT_EQ(balanced_class_weights(data), (std::vector<float>{4.0f / 6, 2, 1}));
+  EXPECT_EQ(balanced_sample_weights(data)[3], 0);
 }
 
 TEST(Statistics, EmptyClassesAreNamed) {

@@ -69,6 +69,73 @@ TEST(Tables, LabelsThatAreNoClassesAreErrors) {
                {"of 200 kinds in 200 rows", "task = \"regression\""});
 }
 
+TEST(Tables, UnknownLabelsMakeNoClass) {
+  const UnknownLabels unknown{.texts = {"?", ""}};
+  const CsvTable train =
+      table("x,k\n1,red\n2,?\n3,blue\n4,\n", {.label = "k", .unknown = unknown.texts});
+  const Texts classes = label_classes(train, "t.csv", unknown);
+  EXPECT_EQ(classes, (Texts{"blue", "red"}));
+  const Dataset data = table_dataset(train, "t.csv", classes, {}, unknown);
+  EXPECT_EQ(data.labels, (Labels{1, -100, 0, -100}));
+  EXPECT_EQ(data.ignored_label, -100);
+  EXPECT_EQ(
+      table_dataset(train, "t.csv", classes, {}, {.texts = unknown.texts, .number = -7}).labels,
+      (Labels{1, -7, 0, -7}));
+  expect_error(
+      [&] { table_dataset(train, "t.csv", classes, {}, {.texts = unknown.texts, .number = 1}); },
+      {"t.csv: line 3: '?'", "ignored as label 1", "'red'"});
+  expect_error([&] { table_dataset(train, "t.csv", classes); }, {"line 3: unknown label '?'"});
+}
+
+// The number that a loss ignores, where labels are numbers.
+TEST(Tables, AnIgnoredNumberMayBeTheLabelItself) {
+  for (const std::int32_t ignored : {-1, -100, 255}) {
+    const CsvTable train =
+        table(str("x,k\n1,0\n2,", ignored, "\n3,1\n4,", ignored, "\n"), {.label = "k"});
+    const UnknownLabels unknown{.number = ignored};
+    const Texts classes = label_classes(train, "t.csv", unknown);
+    EXPECT_EQ(classes, (Texts{"0", "1"}));
+    EXPECT_EQ(table_dataset(train, "t.csv", classes, {}, unknown).labels,
+              (Labels{0, ignored, 1, ignored}));
+    EXPECT_EQ(label_classes(train, "t.csv").size(), 3u) << "a class, unless it is ignored";
+  }
+  // One that numbers a class stays one.
+  const CsvTable digits = table("x,k\n1,0\n2,1\n3,2\n", {.label = "k"});
+  EXPECT_EQ(label_classes(digits, "t.csv", {.number = 1}).size(), 3u);
+  EXPECT_EQ(table_dataset(digits, "t.csv", {"0", "1", "2"}, {}, {.number = 1}).labels,
+            (Labels{0, 1, 2}));
+  EXPECT_EQ(label_classes(table("x,k\n1,1\n2,2\n3,3\n", {.label = "k"}), "t", {.number = 3}),
+            (Texts{"1", "2"}));
+}
+
+TEST(Tables, IgnoredLabelsOfArraysMakeNoClass) {
+  const NpyArray x = floats({4, 1}, {1, 2, 3, 4});
+  const auto labels = [&](const NpyArray& y, std::int32_t ignored, std::int32_t classes = 0) {
+    const Dataset data =
+        array_dataset("set", x, &y, {.labels = true, .classes = classes, .ignored_label = ignored});
+    EXPECT_EQ(data.ignored_label, ignored);
+    return std::pair(data.classes, data.labels);
+  };
+  for (const std::int32_t ignored : {-1, -100, 255, 1 << 30}) {
+    const Labels wanted{0, ignored, 1, ignored};
+    EXPECT_EQ(labels(integers({0, ignored, 1, ignored}), ignored), std::pair(2, wanted));
+    EXPECT_EQ(labels(integers({0, ignored, 1, ignored}), ignored, 5), std::pair(5, wanted));
+  }
+  const auto bytes = array<std::uint8_t>(NpyKind::unsigned_integer, {4}, {0, 255, 1, 255});
+  EXPECT_EQ(labels(bytes, 255).first, 2);
+  const auto longs = array<std::int64_t>(NpyKind::signed_integer, {4}, {0, -100, 1, -100});
+  EXPECT_EQ(labels(longs, -100).first, 2);
+  // A class that is ignored, with samples or without.
+  EXPECT_EQ(labels(integers({0, 2, 1, 2}), 2).first, 3);
+  EXPECT_EQ(labels(integers({0, 2, 0, 2}), 1).first, 3);
+  expect_error(
+      [&] {
+        labels(integers({0, -2, 1, -1}), -1);
+      },
+      {"sample 1 has label -2", "0 to 1", "or -1"});
+  expect_error([&] { labels(integers({-1, -1, -1, -1}), -1); }, {"all labels are -1"});
+}
+
 TEST(Tables, FeaturesMustBeThoseOfTheTrainingPart) {
   const CsvOptions options{.targets = {"y"}};
   const Dataset data = table_dataset(table("a,b,y\n1,2,3\n4,5,6\n", options), "t.csv", {});

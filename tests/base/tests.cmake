@@ -5,6 +5,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/dataset_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/datasets_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/digits_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/encoding_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/error_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/generated_test.cpp

@@ -20,11 +20,11 @@ void run_corpus(const std::string& name, void (*target)(Input), std::size_t leas
   EXPECT_GE(files, least);
 }
 
-TEST(FuzzCorpus, Csv) { run_corpus("csv", fuzz_csv, 8); }
-TEST(FuzzCorpus, Idx) { run_corpus("idx", fuzz_idx, 7); }
-TEST(FuzzCorpus, Npy) { run_corpus("npy", fuzz_npy, 11); }
-TEST(FuzzCorpus, Npz) { run_corpus("npz", fuzz_npz, 5); }
-TEST(FuzzCorpus, Png) { run_corpus("png", fuzz_png, 9); }
+TEST(FuzzCorpus, Csv) { run_corpus("csv", fuzz_csv, 12); }
+TEST(FuzzCorpus, Idx) { run_corpus("idx", fuzz_idx, 9); }
+TEST(FuzzCorpus, Npy) { run_corpus("npy", fuzz_npy, 15); }
+TEST(FuzzCorpus, Npz) { run_corpus("npz", fuzz_npz, 6); }
+TEST(FuzzCorpus, Png) { run_corpus("png", fuzz_png, 11); }
 TEST(FuzzCorpus, Recipe) { run_corpus("recipe", fuzz_recipe, 7); }
 TEST(FuzzCorpus, Safetensors) { run_corpus("safetensors", fuzz_safetensors, 3); }
 

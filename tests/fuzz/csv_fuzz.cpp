@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/encoding.h"
 #include "core/data/dataset.h"
 #include "core/data/tables.h"
 #include "fuzz/fuzz.h"
@@ -19,6 +20,8 @@ CsvOptions options_of(unsigned bits) {
   if ((bits & 8) != 0) options.targets = {"1", "y"};
   options.drop_missing = (bits & 16) != 0;
   if ((bits & 32) != 0) options.ignored = {"2"};
+  if ((bits & 64) != 0) options.encoding = (bits & 1) != 0 ? "cp1252" : "utf-16";
+  if ((bits & 128) != 0) options.unknown = {"?"};
   return options;
 }
 
@@ -54,14 +57,17 @@ void check_sizes(const CsvTable& table, const CsvOptions& options) {
   demand(table.targets.size() == rows * options.targets.size(), "targets");
   demand(table.labels.size() == (options.label.empty() ? 0 : rows), "labels");
   demand(table.label_texts.size() == table.label_lines.size(), "lines of labels");
+  for (const auto* names : {&table.feature_names, &table.label_texts})
+    for (const std::string& name : *names) demand(is_utf8(name), "a name that is not UTF-8");
   for (const float value : table.features) demand(std::isfinite(value), "a feature");
   for (const float value : table.targets) demand(std::isfinite(value), "a target");
 }
 
-void check_round_trip(const CsvTable& table, std::size_t longest_name) {
+void check_round_trip(const CsvTable& table, const CsvOptions& options, std::size_t longest_name) {
   const std::string label(longest_name + 1, 'l');
   const std::string text = text_of(table, label);
-  const CsvTable again = parse_csv(as_bytes(text), "written", {.label = label});
+  const CsvTable again =
+      parse_csv(as_bytes(text), "written", {.label = label, .unknown = options.unknown});
   demand(again.feature_names == table.feature_names, "names read back");
   demand(again.features == table.features, "features read back");
   if (!table.labels.empty()) {
@@ -78,11 +84,12 @@ void fuzz_csv(Input input) {
   const auto table = accepted([&] { return parse_csv(input.subspan(1), kName, options); });
   if (!table) return;
   check_sizes(*table, options);
-  check_round_trip(*table, input.size());
+  check_round_trip(*table, options, 4 * input.size());
   accepted([&] {
+    const UnknownLabels unknown{.texts = options.unknown, .number = -1};
     const auto classes =
-        table->labels.empty() ? std::vector<std::string>() : label_classes(*table, kName);
-    return table_dataset(*table, kName, classes);
+        table->labels.empty() ? std::vector<std::string>() : label_classes(*table, kName, unknown);
+    return table_dataset(*table, kName, classes, {}, unknown);
   });
 }
 

@@ -28,8 +28,8 @@ def idx(code, dims, content):
     return bytes([0, 0, code, len(dims)]) + struct.pack(f">{len(dims)}I", *dims) + content
 
 
-def npy(descr, shape, content, fortran=False, version=1):
-    dictionary = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}"
+def npy(descr, shape, content, fortran=False, version=1, dictionary=None):
+    dictionary = dictionary or f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}"
     prefix = 10 if version == 1 else 12
     length = -(-(prefix + len(dictionary) + 1) // 64) * 64 - prefix
     header = dictionary.ljust(length - 1) + "\n"
@@ -37,8 +37,21 @@ def npy(descr, shape, content, fortran=False, version=1):
     return b"\x93NUMPY" + bytes([version, 0]) + size + header.encode() + content
 
 
-def npz(arrays, method):
-    out = io.BytesIO()
+class Pipe(io.BytesIO):
+    """Takes what is written and no way back: a zip then has data descriptors behind its entries."""
+
+    def seekable(self):
+        return False
+
+    def tell(self):
+        raise io.UnsupportedOperation
+
+    def seek(self, *_):
+        raise io.UnsupportedOperation
+
+
+def npz(arrays, method, out=None):
+    out = out or io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in arrays.items():
             # A fixed date, so that the script writes the same bytes every time.
@@ -76,6 +89,8 @@ def idx_seeds():
     for name, content in seeds.items():
         write("idx", name, content)
     write("idx", "packed", gzip.compress(seeds["uint8"], mtime=0))
+    write("idx", "padded", seeds["uint8"] + bytes(20))
+    write("idx", "packed_padded", gzip.compress(seeds["uint8"] + bytes(20), mtime=0) + bytes(20))
     write("idx", "packed_in_two", gzip.compress(seeds["uint8"][:9], mtime=0) +
           gzip.compress(seeds["uint8"][9:], mtime=0))
 
@@ -91,6 +106,11 @@ def npy_seeds():
         "images": npy("|u1", (2, 2, 2), bytes(range(8))),
         "flags_version_3": npy("|b1", (2,), b"\0\1", version=3),
         "number": npy("=u4", (), struct.pack("<I", 7)),
+        "python_2": npy(None, None, struct.pack("<2f", 1.5, -2),
+                        dictionary="{u'descr': u'<f4', 'fortran_order': False, 'shape': (2L, 1L), }"),
+        "bfloat16": npy("<V2", (2,), struct.pack("<2H", 0x3fc0, 0xc020)),
+        "padded": npy("|u1", (2,), bytes(2 + 9)),
+        "labels_ignored": npy("<i8", (4,), struct.pack("<4q", 0, -1, 1, -1)),
         "no_elements": npy("<f4", (0, 4), b""),
         "no_elements_of_much": npy("<f4", (1, 1 << 62, 1 << 62, 0), b""),
     }
@@ -101,6 +121,7 @@ def npz_seeds():
     write("npz", "stored", npz({"x": arrays["float32"]}, zipfile.ZIP_STORED))
     write("npz", "packed", npz({"x": arrays["labels"]}, zipfile.ZIP_DEFLATED))
     write("npz", "two", npz({"y": arrays["number"], "x": arrays["images"]}, zipfile.ZIP_DEFLATED))
+    write("npz", "descriptors", npz({"x": arrays["float32"]}, zipfile.ZIP_DEFLATED, Pipe()))
     write("npz", "none", npz({}, zipfile.ZIP_STORED))
     write("npz", "array", arrays["big_endian_fortran"])
 
@@ -111,6 +132,8 @@ def png_seeds():
     seeds = {
         "gray": png((3, 2, 8, 0), [[0, 100, 255], [1, 2, 3]]),
         "bits": png((11, 1, 1, 0), [[0b10100000, 0b01000000]]),
+        "sixteen": png((2, 1, 16, 0), [[64, 64, 128, 128]], [(b"tRNS", struct.pack(">H", 0x4040))]),
+        "color_sixteen_clear": png((1, 1, 16, 6), [[255, 255, 0, 0, 1, 2, 128, 128]]),
         "sixteen_linear": png((2, 1, 16, 0), [[255, 255, 0, 1]], [gamma]),
         "color_clear": png((2, 1, 8, 2), [[80, 80, 80, 0, 9, 0]], [(b"tRNS", struct.pack(">3H", 80, 80, 80))]),
         "palette": png((3, 1, 2, 3), [[0b01001000]], [palette, (b"tRNS", bytes([0, 128]))]),

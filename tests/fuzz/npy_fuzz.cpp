@@ -36,6 +36,7 @@ void fuzz_npy(Input input) {
   convert(*array, true);
   accepted([&] { return to_integers(*array, kName); });
   make_dataset(*array, {.labels = true});
+  make_dataset(*array, {.labels = true, .ignored_label = -1});
   make_dataset(*array, {.labels = false, .drop_missing = true});
 }
 

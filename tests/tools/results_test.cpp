@@ -207,6 +207,80 @@ TEST(Results, TablesArePredictedInTheirUnitsAndNames) {
   EXPECT_NE(refused.text.find("high"), std::string::npos) << refused.text;
 }
 
+// A table as a spreadsheet of Windows saves it: refused by name and place, or read; and its own
+// training file is read again.
+TEST(Results, ATableOfAnotherEncodingIsToldOrRead) {
+  const ScratchFolder scratch;
+  const std::string in_folder = "cd " + scratch.path().string() + " && ";
+  std::string text =
+      "gr\xf6\xdf"
+      "e;land;\r\n";
+  for (int i = 0; i < 60; ++i)
+    text += std::to_string(i % 10) + (i % 10 < 5 ? ";\xd6sterreich;\r\n" : ";Schweiz;\r\n");
+  write_file_atomically(scratch / "t.csv", std::string_view(text));
+  write_file_atomically(
+      scratch / "r.toml",
+      std::string_view("[data]\nname = \"csv\"\ntrain = \"t.csv\"\ntarget = \"land\"\nseparator = "
+                       "\";\"\n[model]\nlayers = [{type = \"linear\", out = 2}]\n[train]\nepochs = "
+                       "1\n"));
+  const std::string train = in_folder + "$ADJOINT train ./r.toml --device host --quiet --out run";
+  const Outcome refused = shell(train);
+  EXPECT_EQ(refused.code, 1);
+  for (const std::string part :
+       {"t.csv: line 1, column 0: byte 3", "UTF-8", "encoding = \"cp1252\""})
+    EXPECT_NE(refused.text.find(part), std::string::npos) << refused.text;
+  EXPECT_FALSE(fs::exists(scratch / "run")) << "before anything is trained";
+  const Outcome trained = shell(train + " --set data.encoding=cp1252");
+  ASSERT_EQ(trained.code, 0) << trained.text;
+  const json found =
+      json::parse(shell(in_folder + "$ADJOINT predict run t.csv --device host --json -").text);
+  EXPECT_EQ(found["predictions"].size(), 60u);
+  expect_parts(shell(in_folder + "$ADJOINT eval run --device host --confusion"),
+               {"\xc3\x96sterreich", "Schweiz"});
+}
+
+// Four IDX files of 16 x 16, a third of whose labels are not known.
+TEST(Results, OtherSetsInMnistsFilesAreLearned) {
+  const ScratchFolder scratch;
+  for (const std::string part : {"train", "t10k"}) {
+    std::string images{0, 0, 8, 3, 0, 0, 1, 44, 0, 0, 0, 16, 0, 0, 0, 16};
+    std::string labels{0, 0, 9, 1, 0, 0, 1, 44};
+    for (int i = 0; i < 300; ++i) {
+      for (int pixel = 0; pixel < 256; ++pixel)
+        images += char(pixel / 25 == i % 10 ? 200 + i % 7 : (i + pixel) % 30);
+      labels += char(i % 3 == 0 ? -1 : i % 10);
+    }
+    write_file_atomically(scratch / (part + "-images-idx3-ubyte"), std::string_view(images));
+    write_file_atomically(scratch / (part + "-labels-idx1-ubyte"), std::string_view(labels));
+  }
+  const std::string folder = scratch.path().string(), run = (scratch / "run").string();
+  const std::string train =
+      "train mnist_mlp --device host --quiet --set model.layers.1.out=32 --set "
+      "model.layers.3.out=32 --set train.batch=16 --set train.epochs=4 --data " +
+      folder + " --out " + run;
+  expect_fails(1, train, {"mnist train: sample 0 has label -1"});
+  const Outcome trained = adjoint_with(train + " --set loss.ignored_label=-1");
+  expect_parts(trained, {"accuracy 100.00 % on 200 unseen samples"});
+  const json report = json::parse(only_output("eval " + run + " --device host --json -").text);
+  EXPECT_EQ(report["samples"], 200) << "with labels";
+  EXPECT_EQ(report["classification"]["confusion"].size(), 10u);
+  EXPECT_EQ(json::parse(only_output("predict " + run + " " + folder +
+                                    "/t10k-images-idx3-ubyte --device host --json -")
+                            .text)["predictions"]
+                .size(),
+            300u);
+  // By heart: two samples of which both count.
+  expect_parts(adjoint_with("train mnist_mlp --device host --overfit 2 --set "
+                            "loss.ignored_label=-1 --data " +
+                            folder),
+               {"the first 2 samples", "memorised after"});
+  expect_parts(
+      adjoint_with("summary mnist_mlp --set loss.ignored_label=-1 --set data.folder=" + folder),
+      {"[128, 256]"});
+  expect_fails(1, train + " --overwrite --set loss.ignored_label=-1 --set model.layers.5.out=7",
+               {"layer 5 (linear)", "expected float32 [16, 10]"});
+}
+
 // Targets of 0 and 1: what is predicted and measured are probabilities.
 TEST(Results, QuestionsWithTwoAnswersHaveAccuracyAndArea) {
   const ScratchFolder scratch;

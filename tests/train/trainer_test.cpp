@@ -98,6 +98,38 @@ TEST_F(TrainerTest, AccuracyIsOfTheSamplesThatCountWhateverTheLossDividesBy) {
   }
 }
 
+// Labels of no class are as those of one that is ignored.
+TEST_F(TrainerTest, IgnoredLabelsNeedBeNoClasses) {
+  const auto run_with = [](std::int32_t ignored) {
+    const Recipe recipe = small_recipe(str("[loss]\nignored_label = ", ignored, "\n"));
+    auto train = std::make_shared<Dataset>(*small_digits(200));
+    auto unseen = std::make_shared<Dataset>(*small_digits(70, 1000));
+    for (const auto& data : {train, unseen}) {
+      std::ranges::replace(data->labels, 3, ignored);
+      data->ignored_label = ignored;
+      check_dataset(*data);
+    }
+    SmallRun run(recipe);
+    Loader loader(run.context, train, SmallRun::with(recipe, {}, true));
+    Loader validation(run.context, unseen, SmallRun::with(recipe, {}, false));
+    Evaluator evaluator(run.model, validation);
+    Trainer trainer(run.model, *run.optimizer, loader, &evaluator, {.steps = 21});
+    EXPECT_TRUE(trainer.run());
+    const EpochReport& last = trainer.epochs().back();
+    EXPECT_EQ(last.train.count, 200 - std::ranges::count(train->labels, ignored));
+    EXPECT_EQ(last.validation->count, 70 - std::ranges::count(unseen->labels, ignored));
+    EXPECT_EQ(last.skipped, 0);
+    return std::pair(last.validation->loss, take_snapshot(*run.model.graph));
+  };
+  const auto [loss, model] = run_with(3);
+  EXPECT_GT(loss, 0);
+  for (const std::int32_t ignored : {-1, 255, -100}) {
+    const auto [other_loss, other] = run_with(ignored);
+    EXPECT_EQ(other_loss, loss) << ignored;
+    EXPECT_TRUE(same_bits(other, model)) << ignored;
+  }
+}
+
 TEST_F(TrainerTest, APlateauGoesByTheValidation) {
   const Recipe recipe = small_recipe(
       "[optim]\ntype = \"sgd\"\nlr = 1e-9\n[schedule]\ntype = \"plateau\"\npatience = 0\n"

@@ -47,7 +47,7 @@ std::string device_line();
 std::string result_text(const Model& model, const Evaluation& found);
 /// The name of a class: its number, or what the data call it.
 std::string class_name(const std::vector<std::string>& names, std::int64_t index);
-/// The first `count` samples, or all.
+/// The first `count` samples whose label is not ignored, or all of these.
 Dataset first_samples(const Dataset& data, std::int64_t count);
 /// Writes `text` and a line end to the file, all or not at all; "-" is standard output.
 void write_report(const std::filesystem::path& path, const std::string& text);

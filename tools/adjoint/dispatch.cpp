@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -99,8 +98,10 @@ std::string class_name(const std::vector<std::string>& names, std::int64_t index
 }
 
 Dataset first_samples(const Dataset& data, std::int64_t count) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(count, data.count)));
-  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < data.count && std::ssize(indices) < count; ++i)
+    if (data.labels.empty() || data.labels[std::size_t(i)] != data.ignored_label)
+      indices.push_back(i);
   return select(data, indices);
 }
 

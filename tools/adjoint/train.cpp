@@ -360,9 +360,9 @@ class TrainRun {
     const std::string adjoint = "  " + called_as() + " ";
     std::string data;
     if (!command_.choice.data.empty()) data = " --data " + command_.choice.data.string();
-    // summary and bench read the columns of a table, and take no --data.
+    // summary and bench look at the files, too, and take no --data.
     const std::string table =
-        recipe_.data.files() ? " --set data.folder=" + recipe_.data.folder : std::string();
+        recipe_.data.folder.empty() ? std::string() : " --set data.folder=" + recipe_.data.folder;
     return str(
         "\nfiles in ", folder, "\n",  //
         "  recipe.toml         the recipe with every default filled in\n",
