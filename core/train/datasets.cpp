@@ -1,12 +1,15 @@
 #include "core/train/datasets.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/base/error.h"
 #include "core/data/digits.h"
 #include "core/data/generated.h"
+#include "core/data/table_notices.h"
 #include "core/data/tables.h"
 
 namespace adjoint {
@@ -34,7 +37,8 @@ CsvOptions csv_options(const DataRecipe& recipe) {
   CsvOptions options{.header = recipe.header,
                      .separator = recipe.separator,
                      .ignored = recipe.ignore,
-                     .drop_missing = recipe.drop_missing};
+                     .drop_missing = recipe.drop_missing,
+                     .empty_label = std::ranges::find(recipe.classes, "") != recipe.classes.end()};
   if (recipe.task == Task::classification)
     options.label = recipe.target.at(0);
   else
@@ -86,7 +90,11 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
   Split split = split_validation(all.train, recipe.test_part, recipe.seed ^ 0x74657374u,
                                  {.stratified = true, .name = "test"});
   ADJOINT_CHECK(split.validation.count > 0, all.train.name, ": a test part of ", recipe.test_part,
-                " of ", all.train.count, " samples has none");
+                " of ", all.train.count, " samples has none",
+                all.train.classes > 0 ? ", for one of each class stays in the training part" : "");
+  split.train.notices = std::move(all.train.notices);
+  if (auto notice = rare_classes_notice(split.train, split.validation))
+    split.validation.notices.push_back(*std::move(notice));
   return {std::move(split.train), std::move(split.validation)};
 }
 
@@ -119,29 +127,41 @@ void drop_targets(Dataset& data) {
   data.class_names = {};
   data.outputs = 0;
   data.targets = {};
+  data.target_remainders = {};
 }
 
-void normalise_table(Dataset& data, const DataStatistics& statistics) {
-  const auto apply = [&](std::vector<float>& values, const Normalisation& by,
-                         std::int64_t columns) {
-    if (by.mean.empty() || columns == 0) return;
-    ADJOINT_CHECK(std::ssize(by.mean) == columns, data.name, ": ", columns,
-                  " columns, but the model was trained on ", by.mean.size());
-    normalise(values, by);
-  };
-  if (data.type == DType::float32) apply(data.features, statistics.input, data.sample_size());
-  apply(data.targets, statistics.target, data.outputs);
+// Moves what is told of `from` to `to`.
+void take_notices(Dataset& from, std::vector<std::string>& to) {
+  std::ranges::move(from.notices, std::back_inserter(to));
+  from.notices = {};
 }
 
-DataStatistics measure(const DataRecipe& recipe, const Dataset& train) {
+DataStatistics measure(const DataRecipe& recipe, const Dataset& train,
+                       std::vector<ConstantColumn>& constant) {
   DataStatistics statistics;
-  if (train.type == DType::uint8)
-    statistics.input = {{recipe.mean.value_or(0.0)}, {recipe.deviation.value_or(1.0)}};
+  if (recipe.mean)
+    statistics.input = {{*recipe.mean}, {recipe.deviation.value_or(1.0)}};
+  else if (train.type == DType::uint8)
+    statistics.input = {{0.0}, {1.0}};
   else if (recipe.normalise)
-    statistics.input = column_statistics(train.features, train.sample_size());
+    statistics.input =
+        column_statistics(train.features, train.sample_size(), train.feature_remainders, &constant);
   if (train.outputs > 0 && recipe.normalise_target)
-    statistics.target = column_statistics(train.targets, train.outputs);
+    statistics.target = column_statistics(train.targets, train.outputs, train.target_remainders);
   return statistics;
+}
+
+// What is told of the parts together, before they are normalised.
+void tell(const DataRecipe& recipe, std::span<const ConstantColumn> constant, RecipeData& data) {
+  const auto add = [&](const std::optional<std::string>& notice) {
+    if (notice) data.notices.push_back(*notice);
+  };
+  if (recipe.validation > 0 && data.validation.count == 0)
+    add(str(data.train.name, ": [data] validation = ", recipe.validation, " of ", data.train.count,
+            " samples sets none aside; the last model counts as the best"));
+  add(constant_notice(data.train, data.test, data.statistics.input, constant));
+  if (data.statistics.input.mean.empty()) add(lost_digits_notice(data.train, false));
+  if (data.statistics.target.mean.empty()) add(lost_digits_notice(data.train, true));
 }
 
 void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
@@ -168,6 +188,8 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
     drop_targets(all.test);
   }
   RecipeData data;
+  take_notices(all.train, data.notices);
+  take_notices(all.test, data.notices);
   data.test = std::move(all.test);
   if (recipe.validation > 0) {
     Split split = split_validation(all.train, recipe.validation, recipe.seed,
@@ -178,15 +200,17 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
   } else {
     data.train = std::move(all.train);
   }
-  if (!recipe.mean && data.train.type == DType::uint8) {
+  if (!recipe.mean && recipe.normalise && data.train.type == DType::uint8) {
     const PixelStatistics pixels = pixel_statistics(data.train);
     recipe.mean = pixels.mean;
     // Images of one colour have none; they are left as they are.
     recipe.deviation = pixels.deviation > 0 ? pixels.deviation : 1.0;
   }
-  data.statistics = measure(recipe, data.train);
+  std::vector<ConstantColumn> constant;
+  data.statistics = measure(recipe, data.train, constant);
+  tell(recipe, constant, data);
   for (Dataset* part : {&data.train, &data.validation, &data.test})
-    normalise_table(*part, data.statistics);
+    normalise(*part, data.statistics);
   return data;
 }
 
@@ -197,7 +221,7 @@ Dataset load_test_data(const DataRecipe& recipe, const fs::path& folder,
   if (!recipe.files() && recipe.name != "mnist") fewer.train_count = 1;
   Dataset test = load_all(fewer, folder).test;
   if (recipe.task == Task::reconstruction) drop_targets(test);
-  normalise_table(test, statistics);
+  normalise(test, statistics);
   return test;
 }
 
@@ -218,8 +242,10 @@ Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   outline.count = 0;
   outline.images = {};
   outline.features = {};
+  outline.feature_remainders = {};
   outline.labels = {};
   outline.targets = {};
+  outline.target_remainders = {};
   return outline;
 }
 

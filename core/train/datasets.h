@@ -16,12 +16,15 @@ struct RecipeData {
   Dataset test;
   /// Of the training part; the tables of all three are normalised by it, images will be by loaders.
   DataStatistics statistics;
+  /// What people should know of the data, a line each (core/data/table_notices.h).
+  std::vector<std::string> notices;
 };
 
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
-/// that are missing or broken, for more samples than there are, and for a class without training
-/// samples where classes are to be balanced.
+/// that are missing or broken, for more samples than there are, for a class without training
+/// samples where classes are to be balanced, and for numbers so far from the training part's that
+/// they would be infinite once normalised.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {});
 
 /// The test set alone, for a resolved recipe: what evaluation needs. A table is normalised by

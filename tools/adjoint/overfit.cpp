@@ -68,6 +68,7 @@ class OverfitRun {
     evaluator_ = std::make_unique<Evaluator>(model_, *evaluated_, data.statistics.target);
     std::printf("data    the first %lld samples of %s, again and again\n",
                 static_cast<long long>(few->count), data.train.name.c_str());
+    for (const std::string& notice : data.notices) std::printf("note    %s\n", notice.c_str());
     std::printf("device  %s\n", device_line().c_str());
     std::fflush(stdout);
   }
