@@ -294,7 +294,10 @@ class TableBuilder {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     ADJOINT_CHECK(error != std::errc::invalid_argument && end == text.data() + text.size(),
-                  place(column), ": expected a number, got '", shown(cell), "'");
+                  place(column), ": expected a number, got '", shown(cell), "'",
+                  !options_.header && table_.rows + table_.dropped == 0
+                      ? "; if the first line names the columns, leave header = false out"
+                      : "");
     constexpr double kLargest = std::numeric_limits<float>::max();
     ADJOINT_CHECK(error == std::errc() && std::abs(value) <= kLargest, place(column), ": '",
                   shown(cell), "' is not a finite number of float32's range");

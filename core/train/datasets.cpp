@@ -99,6 +99,9 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder) {
 }
 
 Datasets load_all(const DataRecipe& recipe, const fs::path& folder) {
+  ADJOINT_CHECK(folder.empty() || recipe.files() || recipe.name == "mnist", "[data] name = \"",
+                recipe.name, "\" is drawn and reads no files; leave --data ", folder.string(),
+                " out, or set name = \"mnist\", \"csv\" or \"npy\"");
   if (recipe.name == "digits")
     return make_digits(recipe.train_count, recipe.test_count, recipe.seed);
   if (recipe.name == "tabular")

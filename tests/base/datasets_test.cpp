@@ -88,6 +88,11 @@ TEST(RecipeData, SaysWhichFolderItNeeds) {
   expect_error([&] { load_recipe_data(recipe, "/nowhere/at/all"); }, {"/nowhere/at/all"});
 }
 
+TEST(RecipeData, WhatIsDrawnTakesNoFolder) {
+  DataRecipe recipe = small_digits();
+  expect_error([&] { load_recipe_data(recipe, "/tmp"); }, {"\"digits\" is drawn", "--data /tmp"});
+}
+
 // ---- tables
 
 // y = 3 a - b, kind = the sign of a; the rows run through a grid.

@@ -123,6 +123,11 @@ TEST(TableNotices, AFirstLineOfNumbersIsTold) {
   EXPECT_TRUE(parse("1990,1991,1992\n7,7,7\n").notices.empty());
 }
 
+TEST(TableNotices, AHeaderThatIsReadAsASampleIsGuessed) {
+  expect_error([&] { parse("width,height\n1,2\n", {.header = false}); },
+               {"line 1, column 0", "'width'", "leave header = false out"});
+}
+
 // ---- rare classes
 
 Dataset labelled(const std::vector<int>& counts) {

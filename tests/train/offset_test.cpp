@@ -100,7 +100,7 @@ TEST_F(OffsetTest, EvaluationAndPredictionSeeThemToo) {
     EXPECT_NEAR(predicted[1], target ? 1'700'000'050.0 : 28, 0.2);
     if (target) continue;
     EXPECT_NEAR(model_input(samples, 1, statistics)[0] - model_input(samples, 0, statistics)[0],
-                  40 / statistics.input.deviation[0], 1e-5);
+                40 / statistics.input.deviation[0], 1e-5);
   }
 }
 
