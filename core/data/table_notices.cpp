@@ -30,11 +30,24 @@ std::optional<double> number_in(std::string_view text) {
   return value;
 }
 
-std::string column_name(const Dataset& data, std::int64_t column) {
-  if (std::ssize(data.feature_names) == data.sample_size())
-    return str("'", data.feature_names[static_cast<std::size_t>(column)], "'");
-  return str("column ", column);
-}
+/// Features or targets of a data set.
+struct Part {
+  const Dataset& data;
+  bool targets = false;
+
+  const std::vector<float>& values() const { return targets ? data.targets : data.features; }
+  const std::vector<double>& remainders() const {
+    return targets ? data.target_remainders : data.feature_remainders;
+  }
+  std::int64_t columns() const { return targets ? data.outputs : data.sample_size(); }
+  double remainder(std::size_t i) const { return remainders().empty() ? 0.0 : remainders()[i]; }
+  std::string name(std::int64_t column) const {
+    if (targets) return str("target ", column);
+    if (std::ssize(data.feature_names) == columns())
+      return str("'", data.feature_names[static_cast<std::size_t>(column)], "'");
+    return str("column ", column);
+  }
+};
 
 }  // namespace
 
@@ -87,39 +100,37 @@ Notice row_number_notice(std::string_view file, std::string_view name, bool head
              "give the answer away where rows are sorted: leave it out with [data] ignore = [0]");
 }
 
-Notice constant_notice(const Dataset& train, const Dataset& test, const Normalisation& input,
-                       std::span<const ConstantColumn> constant) {
+Notice constant_notice(const Dataset& train, const Dataset& test, bool targets,
+                       const Normalisation& by, std::span<const ConstantColumn> constant) {
   if (constant.empty()) return std::nullopt;
+  const Part learned{train, targets}, tested{test, targets};
   std::vector<std::string> texts;
   for (const auto& [column, deviation] : constant) {
-    const double mean = input.mean[static_cast<std::size_t>(column)];
+    const double mean = by.mean[static_cast<std::size_t>(column)];
     std::int64_t others = 0;
     for (std::int64_t i = 0; i < test.count; ++i) {
-      const auto at = static_cast<std::size_t>(i * test.sample_size() + column);
-      const double rest = test.feature_remainders.empty() ? 0.0 : test.feature_remainders[at];
-      if (varies(test.features[at] - mean + rest, mean)) ++others;
+      const auto at = static_cast<std::size_t>(i * tested.columns() + column);
+      if (varies(tested.values()[at] - mean + tested.remainder(at), mean)) ++others;
     }
-    texts.push_back(str(column_name(train, column), " (", mean,
+    texts.push_back(str(learned.name(column), " (", mean,
                         deviation > 0 ? str(", deviation ", deviation) : "",
                         others > 0 ? str(", not so in ", others, " test samples") : "", ")"));
   }
   return str(train.name,
              ": taken as constant, for the training part hardly varies there: ", few(texts),
-             "; nothing is learned from that");
+             targets ? "; nothing can be learned of that" : "; nothing is learned from that");
 }
 
 Notice lost_digits_notice(const Dataset& train, bool targets) {
-  const std::vector<float>& values = targets ? train.targets : train.features;
-  const std::vector<double>& remainders =
-      targets ? train.target_remainders : train.feature_remainders;
-  if (remainders.empty()) return std::nullopt;
-  const std::int64_t columns = targets ? train.outputs : train.sample_size();
+  const Part part{train, targets};
+  if (part.remainders().empty()) return std::nullopt;
   std::vector<ConstantColumn> constant;
-  const Normalisation found = column_statistics(values, columns, remainders, &constant);
-  std::vector<double> largest(static_cast<std::size_t>(columns));
-  for (std::size_t i = 0; i < remainders.size(); ++i) {
+  const Normalisation found =
+      column_statistics(part.values(), part.columns(), part.remainders(), &constant);
+  std::vector<double> largest(found.mean.size());
+  for (std::size_t i = 0; i < part.remainders().size(); ++i) {
     double& most = largest[i % largest.size()];
-    most = std::max(most, std::abs(remainders[i]));
+    most = std::max(most, std::abs(part.remainders()[i]));
   }
   std::vector<std::string> texts;
   for (std::size_t j = 0; j < largest.size(); ++j) {
@@ -128,8 +139,8 @@ Notice lost_digits_notice(const Dataset& train, bool targets) {
     if (largest[j] <= kNoticeable * found.deviation[j] ||
         std::ranges::find(constant, column, &ConstantColumn::column) != constant.end())
       continue;
-    texts.push_back(str(targets ? str("target ", column) : column_name(train, column), " (mean ",
-                        found.mean[j], ", deviation ", found.deviation[j], ")"));
+    texts.push_back(
+        str(part.name(column), " (mean ", found.mean[j], ", deviation ", found.deviation[j], ")"));
   }
   if (texts.empty()) return std::nullopt;
   return str(train.name,

@@ -37,10 +37,10 @@ std::optional<std::string> row_number_notice(std::string_view file, std::string_
                                              std::span<const double> remainders,
                                              std::size_t columns);
 
-/// Columns of features that count as constant in the training part (column_statistics), and whether
-/// they are elsewhere. Before features are normalised.
-std::optional<std::string> constant_notice(const Dataset& train, const Dataset& test,
-                                           const Normalisation& input,
+/// Columns, of features or targets, that count as constant in the training part
+/// (column_statistics), and whether they are elsewhere. Before these are normalised.
+std::optional<std::string> constant_notice(const Dataset& train, const Dataset& test, bool targets,
+                                           const Normalisation& by,
                                            std::span<const ConstantColumn> constant);
 
 /// Columns whose digits are lost when they become float32 as they are, without being normalised:

@@ -139,32 +139,31 @@ void take_notices(Dataset& from, std::vector<std::string>& to) {
   from.notices = {};
 }
 
-DataStatistics measure(const DataRecipe& recipe, const Dataset& train,
-                       std::vector<ConstantColumn>& constant) {
+// What is learned of the training part, and what is told of the parts together; before they are
+// normalised.
+DataStatistics measure(const DataRecipe& recipe, const RecipeData& data,
+                       std::vector<std::string>& notices) {
+  const Dataset& train = data.train;
   DataStatistics statistics;
+  std::vector<ConstantColumn> features, targets;
   if (recipe.mean)
     statistics.input = {{*recipe.mean}, {recipe.deviation.value_or(1.0)}};
   else if (train.type == DType::uint8)
     statistics.input = {{0.0}, {1.0}};
   else if (recipe.normalise)
     statistics.input =
-        column_statistics(train.features, train.sample_size(), train.feature_remainders, &constant);
+        column_statistics(train.features, train.sample_size(), train.feature_remainders, &features);
   if (train.outputs > 0 && recipe.normalise_target)
-    statistics.target = column_statistics(train.targets, train.outputs, train.target_remainders);
-  return statistics;
-}
-
-// What is told of the parts together, before they are normalised.
-void tell(const DataRecipe& recipe, std::span<const ConstantColumn> constant, RecipeData& data) {
-  const auto add = [&](const std::optional<std::string>& notice) {
-    if (notice) data.notices.push_back(*notice);
+    statistics.target =
+        column_statistics(train.targets, train.outputs, train.target_remainders, &targets);
+  const auto tell = [&](const std::optional<std::string>& notice) {
+    if (notice) notices.push_back(*notice);
   };
-  if (recipe.validation > 0 && data.validation.count == 0)
-    add(str(data.train.name, ": [data] validation = ", recipe.validation, " of ", data.train.count,
-            " samples sets none aside; the last model counts as the best"));
-  add(constant_notice(data.train, data.test, data.statistics.input, constant));
-  if (data.statistics.input.mean.empty()) add(lost_digits_notice(data.train, false));
-  if (data.statistics.target.mean.empty()) add(lost_digits_notice(data.train, true));
+  tell(constant_notice(train, data.test, false, statistics.input, features));
+  tell(constant_notice(train, data.test, true, statistics.target, targets));
+  if (statistics.input.mean.empty()) tell(lost_digits_notice(train, false));
+  if (statistics.target.mean.empty()) tell(lost_digits_notice(train, true));
+  return statistics;
 }
 
 void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
@@ -209,9 +208,11 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
     // Images of one colour have none; they are left as they are.
     recipe.deviation = pixels.deviation > 0 ? pixels.deviation : 1.0;
   }
-  std::vector<ConstantColumn> constant;
-  data.statistics = measure(recipe, data.train, constant);
-  tell(recipe, constant, data);
+  if (recipe.validation > 0 && data.validation.count == 0)
+    data.notices.push_back(str(data.train.name, ": [data] validation = ", recipe.validation, " of ",
+                               data.train.count,
+                               " samples sets none aside; the last model counts as the best"));
+  data.statistics = measure(recipe, data, data.notices);
   for (Dataset* part : {&data.train, &data.validation, &data.test})
     normalise(*part, data.statistics);
   return data;

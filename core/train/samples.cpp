@@ -229,6 +229,8 @@ Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& fil
 
 Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
                      const SampleOptions& options) {
+  ADJOINT_CHECK(!options.invert || of_images(outline), file,
+                ": nothing to invert: the model takes ", wanted(outline), ", not pictures");
   Dataset data;
   if (names_npz(file)) {
     data = samples_of(read_array({}, file), file, outline);

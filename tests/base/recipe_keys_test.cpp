@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 #include "base/expect_error.h"
 #include "base/npy_files.h"
@@ -67,6 +68,37 @@ void write_files(const ScratchFolder& folder) {
   write_idx(folder / "train-labels-idx1-ubyte", 40, false);
   write_idx(folder / "t10k-images-idx3-ubyte", 12, true);
   write_idx(folder / "t10k-labels-idx1-ubyte", 12, false);
+}
+
+// ---- which keys there are
+
+/// Every key that a table knows, as the message about one that it does not know lists them.
+std::vector<std::string> known_keys(const std::string& text, const std::string& table) {
+  try {
+    parse_recipe(text, "r.toml", std::vector<std::string>{table + ".qqqqqqqqqq=1"});
+  } catch (const Error& error) {
+    const std::string before = "; known: ";
+    const std::size_t at = error.message().find(before);
+    if (at == std::string::npos) return {error.message()};
+    std::vector<std::string> keys;
+    std::istringstream list(error.message().substr(at + before.size()));
+    for (std::string key; list >> key;) keys.push_back(key.substr(0, key.find(',')));
+    return keys;
+  }
+  return {"a key that nobody knows is taken"};
+}
+
+/// All of them are walked below; those of `apart` are what the walk begins with. `walked` are keys,
+/// or assignments.
+void expect_walked(const std::vector<std::string>& known, const std::vector<std::string>& walked,
+                   const std::vector<std::string>& apart) {
+  for (const std::string& key : known) {
+    const auto same = [&](const std::string& other) {
+      return other.substr(0, other.find('=')) == key;
+    };
+    EXPECT_TRUE(std::ranges::any_of(walked, same) || std::ranges::any_of(apart, same))
+        << "the key '" << key << "' is new: add it to the walk";
+  }
 }
 
 // ---- what comes of a recipe's data
@@ -196,6 +228,9 @@ TEST(RecipeKeys, EachOfDataHasAnEffectOrIsRefused) {
       kind.data.replace(at, 6, folder.path().string());
     const std::string text =
         "[data]\n" + kind.data + "[loss]\ntype = \"" + kind.loss + "\"\n" + kModel;
+    std::vector<std::string> walked = {"deviation"};  // beside mean
+    for (const Key& key : data_keys()) walked.push_back(key.key);
+    expect_walked(known_keys(text, "data"), walked, {"name", "train"});
     std::map<std::string, bool> changed;
     for (const Key& key : data_keys()) {
       SCOPED_TRACE(kind.name + ", " + key.set[0]);
@@ -293,6 +328,7 @@ TEST(RecipeKeys, EachOfEveryMethodIsTakenOrRefused) {
                                          "loss_scale=16",   "growth_interval=7"};
   for (const OptimizerMethod& method : optimizer_methods()) {
     const std::string text = kModel + "[optim]\ntype = \"" + method_type(method) + "\"\n";
+    expect_walked(known_keys(text, "optim"), keys, {"type"});
     const OptimizerRecipe without = parse_recipe(text, "r.toml").optim;
     for (const std::string& key : keys) {
       SCOPED_TRACE(method_type(method) + ", " + key);
@@ -337,6 +373,7 @@ TEST(RecipeKeys, EachOfEveryScheduleHasAnEffectOrIsRefused) {
   };
   for (const std::string& schedule : schedules) {
     const std::string text = kModel + "[schedule]\ntype = \"" + schedule + "\n";
+    expect_walked(known_keys(text, "schedule"), keys, {"type"});
     for (const std::string& key : keys) {
       SCOPED_TRACE(schedule + ", " + key);
       try {
@@ -350,8 +387,11 @@ TEST(RecipeKeys, EachOfEveryScheduleHasAnEffectOrIsRefused) {
 }
 
 TEST(RecipeKeys, EachOfTrainIsTaken) {
+  const std::vector<std::string> keys = {"epochs=3", "steps=7", "batch=5", "seed=8",
+                                         "precision=bfloat16"};
+  expect_walked(known_keys(kModel, "train"), keys, {});
   const TrainRecipe without = parse_recipe(kModel, "r").train;
-  for (const std::string key : {"epochs=3", "steps=7", "batch=5", "seed=8", "precision=bfloat16"})
+  for (const std::string& key : keys)
     EXPECT_FALSE(parse_recipe(kModel, "r", std::vector<std::string>{"train." + key}).train ==
                  without)
         << key;

@@ -172,6 +172,15 @@ TEST(TableNotices, TheSeedDecidesBetweenEqualClasses) {
   for (const int times : rounded_up) EXPECT_GT(times, 0) << "always the same class";
 }
 
+TEST(TableNotices, AValidationPartOfNoSamplesIsTold) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "t.csv", std::string_view("x,k\n1,a\n2,b\n3,a\n4,b\n5,a\n"));
+  DataRecipe recipe{.name = "csv", .train = "t.csv", .target = {"k"}};
+  const RecipeData data = load_recipe_data(recipe, folder.path());
+  EXPECT_EQ(data.validation.count, 0);
+  expect_told(data.notices, {"validation = 0.1 of 4 samples sets none aside"});
+}
+
 TEST(TableNotices, RecipesTellOfRareClasses) {
   const ScratchFolder folder;
   std::string file = "x,k\n0.5,aa\n";
@@ -327,6 +336,14 @@ TEST(ConstantColumns, AreToldAndNothingBecomesInfinite) {
   for (const Dataset* part : {&data.train, &data.validation, &data.test})
     for (const float value : part->features) EXPECT_LE(std::abs(value), 4);
   EXPECT_EQ(data.test.features[0], 1);
+}
+
+TEST(ConstantColumns, TargetsAreTold) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "t.csv", std::string_view(column("5", "5", 60)));
+  DataRecipe recipe{.name = "csv", .task = Task::regression, .train = "t.csv", .target = {"c"}};
+  expect_told(load_recipe_data(recipe, folder.path()).notices,
+              {"taken as constant", "target 0 (5)", "nothing can be learned"});
 }
 
 TEST(ConstantColumns, WhatWouldBecomeInfiniteIsNamed) {
