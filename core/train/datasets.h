@@ -23,8 +23,8 @@ struct RecipeData {
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
 /// that are missing or broken, for more samples than there are, for a class without training
-/// samples where classes are to be balanced, and for numbers so far from the training part's that
-/// they would be infinite once normalised.
+/// samples where classes are to be balanced, for numbers so far from the training part's that they
+/// would be infinite once normalised, and for a folder where nothing is read.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {});
 
 /// The test set alone, for a resolved recipe: what evaluation needs. A table is normalised by
