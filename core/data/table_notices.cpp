@@ -13,7 +13,14 @@ namespace {
 
 using Notice = std::optional<std::string>;
 
-/// "a, b, c and 4 more": a line stays one.
+/// Names come from files and may hold anything; a notice is one line, harmless to a terminal.
+Notice line(std::string text) {
+  for (char& c : text)
+    if (c == 0x7f || static_cast<unsigned char>(c) < 0x20) c = '?';
+  return text;
+}
+
+/// "a, b, c and 4 more".
 std::string few(const std::vector<std::string>& texts) {
   constexpr std::size_t kShown = 5;
   const auto first = std::span(texts).first(std::min(texts.size(), kShown));
@@ -28,6 +35,11 @@ std::optional<double> number_in(std::string_view text) {
   const auto [rest, error] = std::from_chars(text.data(), end, value);
   if (error == std::errc::invalid_argument || rest != end || text.empty()) return std::nullopt;
   return value;
+}
+
+bool counts_up(const std::vector<double>& numbers) {
+  const auto jumps = [](double a, double b) { return b != a + 1; };
+  return std::ranges::adjacent_find(numbers, jumps) == numbers.end();
 }
 
 /// Features or targets of a data set.
@@ -56,8 +68,8 @@ Notice dropped_notice(std::string_view file, std::int64_t dropped, std::int64_t 
   if (dropped == 0) return std::nullopt;
   std::vector<std::string> texts;
   for (const ColumnCount& cause : causes) texts.push_back(str("'", cause.name, "' ", cause.count));
-  return str(file, ": ", dropped, " of ", rows,
-             " rows are left out; cells are missing in: ", few(texts));
+  return line(str(file, ": ", dropped, " of ", rows,
+                  " rows are left out; cells are missing in: ", few(texts)));
 }
 
 Notice header_notice(std::string_view file, std::span<const std::string> names) {
@@ -65,13 +77,11 @@ Notice header_notice(std::string_view file, std::span<const std::string> names) 
   for (const std::string& name : names)
     if (const auto value = number_in(name)) numbers.push_back(*value);
   if (names.empty() || numbers.size() < names.size()) return std::nullopt;
-  const auto counts_up = [](double a, double b) { return b == a + 1; };
-  const bool counted = numbers.size() > 1 ? std::ranges::adjacent_find(
-                                                numbers, std::not_fn(counts_up)) == numbers.end()
-                                          : numbers[0] == 0;
+  const bool counted = numbers.size() > 1 ? counts_up(numbers) : numbers[0] == 0;
   if (counted) return std::nullopt;
-  return str(file, ": the first line, which names the columns, holds numbers (",
-             few({names.begin(), names.end()}), "); if it is a sample, set [data] header = false");
+  return line(str(file, ": the first line, which names the columns, holds numbers (",
+                  few({names.begin(), names.end()}),
+                  "); if it is a sample, set [data] header = false"));
 }
 
 Notice row_number_notice(std::string_view file, std::string_view name, bool header,
@@ -87,17 +97,16 @@ Notice row_number_notice(std::string_view file, std::string_view name, bool head
     values.push_back(value);
   }
   // Where columns have no names at all, only a column that counts is suspect.
-  const bool counts = std::ranges::adjacent_find(
-                          values, [](double a, double b) { return b != a + 1; }) == values.end() &&
-                      values[0] <= 1;
+  const bool counts = counts_up(values) && values[0] <= 1;
   std::ranges::sort(values);
   if (values.size() < 3 || std::ranges::adjacent_find(values) != values.end() ||
       (!header && !counts))
     return std::nullopt;
   const bool nameless = !header || name.empty() || name == "Unnamed: 0";
-  return str(file, ": the first column, ", nameless ? "without a name" : str("'", name, "'"),
-             ", numbers the rows and is taken as a feature; if it is only their index, it may "
-             "give the answer away where rows are sorted: leave it out with [data] ignore = [0]");
+  return line(
+      str(file, ": the first column, ", nameless ? "without a name" : str("'", name, "'"),
+          ", numbers the rows and is taken as a feature; if it is only their index, it may "
+          "give the answer away where rows are sorted: leave it out with [data] ignore = [0]"));
 }
 
 Notice constant_notice(const Dataset& train, const Dataset& test, bool targets,
@@ -116,9 +125,9 @@ Notice constant_notice(const Dataset& train, const Dataset& test, bool targets,
                         deviation > 0 ? str(", deviation ", deviation) : "",
                         others > 0 ? str(", not so in ", others, " test samples") : "", ")"));
   }
-  return str(train.name,
-             ": taken as constant, for the training part hardly varies there: ", few(texts),
-             targets ? "; nothing can be learned of that" : "; nothing is learned from that");
+  return line(str(train.name,
+                  ": taken as constant, for the training part hardly varies there: ", few(texts),
+                  targets ? "; nothing can be learned of that" : "; nothing is learned from that"));
 }
 
 Notice lost_digits_notice(const Dataset& train, bool targets) {
@@ -143,10 +152,9 @@ Notice lost_digits_notice(const Dataset& train, bool targets) {
         str(part.name(column), " (mean ", found.mean[j], ", deviation ", found.deviation[j], ")"));
   }
   if (texts.empty()) return std::nullopt;
-  return str(train.name,
-             ": float32 does not hold the digits by which these numbers differ: ", few(texts),
-             "; set [data] ", targets ? "normalise_target" : "normalise",
-             " = true, or take an offset off");
+  return line(str(train.name, ": float32 does not hold the digits by which these numbers differ: ",
+                  few(texts), "; set [data] ", targets ? "normalise_target" : "normalise",
+                  " = true, or take an offset off"));
 }
 
 Notice rare_classes_notice(const Dataset& train, const Dataset& test) {
@@ -160,8 +168,8 @@ Notice rare_classes_notice(const Dataset& train, const Dataset& test) {
     texts.push_back(str(name, " (", trained[c], ")"));
   }
   if (texts.empty()) return std::nullopt;
-  return str(test.name, ": no sample of ", few(texts),
-             "; of so few samples all are trained on, and none is tested");
+  return line(str(test.name, ": no sample of ", few(texts),
+                  "; of so few samples all are trained on, and none is tested"));
 }
 
 }  // namespace adjoint

@@ -141,10 +141,9 @@ void take_notices(Dataset& from, std::vector<std::string>& to) {
 
 // What is learned of the training part, and what is told of the parts together; before they are
 // normalised.
-DataStatistics measure(const DataRecipe& recipe, const RecipeData& data,
-                       std::vector<std::string>& notices) {
+void measure(const DataRecipe& recipe, RecipeData& data) {
   const Dataset& train = data.train;
-  DataStatistics statistics;
+  DataStatistics& statistics = data.statistics;
   std::vector<ConstantColumn> features, targets;
   if (recipe.mean)
     statistics.input = {{*recipe.mean}, {recipe.deviation.value_or(1.0)}};
@@ -157,13 +156,12 @@ DataStatistics measure(const DataRecipe& recipe, const RecipeData& data,
     statistics.target =
         column_statistics(train.targets, train.outputs, train.target_remainders, &targets);
   const auto tell = [&](const std::optional<std::string>& notice) {
-    if (notice) notices.push_back(*notice);
+    if (notice) data.notices.push_back(*notice);
   };
   tell(constant_notice(train, data.test, false, statistics.input, features));
   tell(constant_notice(train, data.test, true, statistics.target, targets));
   if (statistics.input.mean.empty()) tell(lost_digits_notice(train, false));
   if (statistics.target.mean.empty()) tell(lost_digits_notice(train, true));
-  return statistics;
 }
 
 void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
@@ -212,7 +210,7 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder) {
     data.notices.push_back(str(data.train.name, ": [data] validation = ", recipe.validation, " of ",
                                data.train.count,
                                " samples sets none aside; the last model counts as the best"));
-  data.statistics = measure(recipe, data, data.notices);
+  measure(recipe, data);
   for (Dataset* part : {&data.train, &data.validation, &data.test})
     normalise(*part, data.statistics);
   return data;

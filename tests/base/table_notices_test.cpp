@@ -128,6 +128,17 @@ TEST(TableNotices, AHeaderThatIsReadAsASampleIsGuessed) {
                {"line 1, column 0", "'width'", "leave header = false out"});
 }
 
+TEST(TableNotices, AreOneLineWhateverNamesHold) {
+  const CsvTable table = parse("\"a\nb\x1b[31m\",c\n,1\n2,2\n", {.drop_missing = true});
+  expect_told(table.notices, {"1 of 2 rows", "'a?b?[31m' 1"});
+  const ScratchFolder folder;
+  std::string file = "\"a\nb\",y\n";
+  for (int i = 0; i < 20; ++i) file += str("4,", i, "\n");
+  write_file_atomically(folder / "t.csv", std::string_view(file));
+  DataRecipe recipe{.name = "csv", .task = Task::regression, .train = "t.csv", .target = {"y"}};
+  expect_told(load_recipe_data(recipe, folder.path()).notices, {"'a?b' (4)"});
+}
+
 // ---- rare classes
 
 Dataset labelled(const std::vector<int>& counts) {
