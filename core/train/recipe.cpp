@@ -160,10 +160,12 @@ TrainRecipe read_train(Options& options) {
 void refuse_idle_keys(Recipe& recipe, RecipeTables& tables) {
   if (recipe.data.task != Task::classification)
     recipe.loss.options.refuse("ignored_label", "on targets that are no labels");
+  Options& optim = tables.sections.at("optim");
   if (recipe.train.precision != DType::float16 || recipe.optim.loss_scale)
-    tables.sections.at("optim").refuse_unless(
+    optim.refuse_unless(
         "growth_interval", OptimizerRecipe().growth_interval,
         "where the loss scale does not follow the gradients, as in float16 without loss_scale");
+  if (recipe.optim.ema == 0) optim.refuse_unless("ema_warmup", true, "without ema");
 }
 
 LayerRecipe read_layer(const Options& table) {

@@ -216,6 +216,8 @@ std::vector<Key> data_keys() {
       {"header", {"data.header=false"}},
       {"separator", {"data.separator=\";\""}},
       {"classes", {"data.classes=[\"odd\", \"even\"]"}},
+      {"encoding", {"data.encoding=\"utf-16\""}},
+      {"unknown", {"data.unknown=\"odd\""}},
   };
 }
 
@@ -309,6 +311,7 @@ TEST(RecipeKeys, IdleOnesAreRefusedWithTheReason) {
   refused(growth + "loss_scale = 8\n[train]\nprecision = \"float16\"\n", {"growth_interval"});
   const std::string half = "[train]\nprecision = \"float16\"\n";
   EXPECT_EQ(parse_recipe(kModel + growth + half, "r").optim.growth_interval, 100);
+  refused("[optim]\nema_warmup = false\n", {"line 4", "ema_warmup"});
   // What is so anyway may be said: resolved recipes say it.
   EXPECT_NO_THROW(parse_recipe(kModel + "[optim]\ngrowth_interval = 2000\n", "r"));
 }
@@ -325,7 +328,8 @@ TEST(RecipeKeys, EachOfEveryMethodIsTakenOrRefused) {
                                          "rho=0.625",       "clip_norm=2",
                                          "clip_value=3",    "check_gradient=false",
                                          "accumulate=4",    "ema=0.5",
-                                         "loss_scale=16",   "growth_interval=7"};
+                                         "loss_scale=16",   "growth_interval=7",
+                                         "ema_warmup=false"};
   for (const OptimizerMethod& method : optimizer_methods()) {
     const std::string text = kModel + "[optim]\ntype = \"" + method_type(method) + "\"\n";
     expect_walked(known_keys(text, "optim"), keys, {"type"});
