@@ -233,6 +233,17 @@ void Options::require(bool condition, const std::string& key, std::string_view e
   if (!condition) fail(key, expected);
 }
 
+void Options::refuse(const std::string& key, std::string_view why) {
+  if (look_up(key) == nullptr) return;
+  ADJOINT_FAIL(place(find(key)->where), owner_, " ", key, ": has no effect ", why,
+               "; leave it out");
+}
+
+void Options::refuse_unless(const std::string& key, const OptionValue& idle, std::string_view why) {
+  const OptionValue* value = look_up(key);
+  if (value != nullptr && toml_text(*value) != toml_text(idle)) refuse(key, why);
+}
+
 void Options::finish() const {
   const std::vector<std::string> known(asked_.begin(), asked_.end());
   for (const Item& item : items_) {

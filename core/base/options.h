@@ -68,6 +68,12 @@ class Options {
   /// Throws Error "[optim] lr: expected a positive number, got -1" unless `condition` holds.
   void require(bool condition, const std::string& key, std::string_view expected) const;
 
+  /// Throws Error "[data] test_part: has no effect beside test; leave it out" where the key is
+  /// given: it exists, but nothing would come of it here. `why` is what follows "has no effect".
+  void refuse(const std::string& key, std::string_view why);
+  /// The same unless the value is what would be so without the key.
+  void refuse_unless(const std::string& key, const OptionValue& idle, std::string_view why);
+
   /// Throws Error for the first key that nothing above was asked for.
   void finish() const;
 

@@ -14,6 +14,8 @@
 #include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/data/remainder.h"
+#include "core/data/table_notices.h"
 
 namespace adjoint {
 namespace {
@@ -215,6 +217,7 @@ double out_of_range_value(std::string_view text) {
   return stream ? value : std::numeric_limits<double>::infinity();
 }
 
+/// A word for a number that is not known.
 bool is_missing(std::string_view cell) {
   constexpr std::array<std::string_view, 9> kMissing = {"",    "NA",   "N/A",  "NaN", "nan",
                                                         "NAN", "null", "NULL", "?"};
@@ -226,12 +229,21 @@ class TableBuilder {
  public:
   /// `line` is the header's.
   TableBuilder(Columns columns, const CsvOptions& options, std::string_view file, std::int64_t line)
-      : columns_(std::move(columns)), options_(options), file_(file) {
+      : columns_(std::move(columns)),
+        options_(options),
+        file_(file),
+        missing_(columns_.names.size()) {
+    std::vector<std::string> names_of_numbers;
     for (std::size_t i = 0; i < columns_.names.size(); ++i) {
-      if (columns_.roles[i] != Columns::Role::feature) continue;
-      check_utf8(columns_.names[i], str(file_, ": line ", line, ", column ", i));
-      table_.feature_names.push_back(columns_.names[i]);
+      const Role role = columns_.roles[i];
+      if (role == Role::feature) {
+        check_utf8(columns_.names[i], str(file_, ": line ", line, ", column ", i));
+        table_.feature_names.push_back(columns_.names[i]);
+      }
+      if (role == Role::feature || role == Role::target)
+        names_of_numbers.push_back(columns_.names[i]);
     }
+    if (options.header) tell(header_notice(file_, names_of_numbers));
   }
 
   void add(const std::vector<std::string_view>& cells, std::int64_t line) {
@@ -243,12 +255,13 @@ class TableBuilder {
       return;
     }
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (columns_.roles[i] == Columns::Role::feature)
-        table_.features.push_back(number(cells[i], i));
-      else if (columns_.roles[i] == Columns::Role::label)
+      if (columns_.roles[i] == Role::feature)
+        append(cells[i], i, table_.features, table_.feature_remainders);
+      else if (columns_.roles[i] == Role::label)
         add_label(trimmed(cells[i]), i);
     }
-    for (const std::size_t i : columns_.targets) table_.targets.push_back(number(cells[i], i));
+    for (const std::size_t i : columns_.targets)
+      append(cells[i], i, table_.targets, table_.target_remainders);
     table_.lines.push_back(line);
     ++table_.rows;
   }
@@ -256,33 +269,68 @@ class TableBuilder {
   CsvTable finish() {
     ADJOINT_CHECK(table_.rows > 0, file_, ": the table has no rows",
                   table_.dropped > 0 ? str(": all ", table_.dropped, " miss a cell") : "");
+    std::vector<ColumnCount> causes;
+    for (std::size_t i = 0; i < missing_.size(); ++i)
+      if (missing_[i] > 0) causes.push_back({shown(columns_.names[i]), missing_[i]});
+    tell(dropped_notice(file_, table_.dropped, table_.dropped + table_.rows, causes));
+    if (columns_.roles[0] == Role::feature)
+      tell(row_number_notice(file_, columns_.names[0], options_.header, table_.features,
+                             table_.feature_remainders, table_.feature_names.size()));
     return std::move(table_);
   }
 
  private:
+  using Role = Columns::Role;
+
+  void tell(const std::optional<std::string>& notice) {
+    if (notice) table_.notices.push_back(*notice);
+  }
+
   std::string place(std::size_t column) const {
     const std::string& name = columns_.names[column];
     return str(file_, ": line ", line_, ", column ", column,
                options_.header ? str(" (", printable(name), ")") : "");
   }
 
-  bool misses_a_cell(const std::vector<std::string_view>& cells) const {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      if (columns_.roles[i] == Columns::Role::ignored || !is_missing(trimmed(cells[i]))) continue;
-      if (columns_.roles[i] == Columns::Role::label && says_unknown(trimmed(cells[i]))) continue;
-      ADJOINT_CHECK(options_.drop_missing, place(i), ": the cell is missing ('",
-                    printable(trimmed(cells[i])),
-                    "'); fill it in, or leave such rows out with missing = \"drop\"");
-      return true;
-    }
-    return false;
-  }
-
   bool says_unknown(std::string_view label) const {
     return std::ranges::find(options_.unknown, label) != options_.unknown.end();
   }
 
-  float number(std::string_view cell, std::size_t column) const {
+  bool misses(std::string_view cell, Role role) const {
+    if (role == Role::ignored) return false;
+    if (role == Role::label) return cell.empty() && !options_.empty_label && !says_unknown(cell);
+    return is_missing(cell);
+  }
+
+  bool misses_a_cell(const std::vector<std::string_view>& cells) {
+    bool found = false;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (!misses(trimmed(cells[i]), columns_.roles[i])) continue;
+      ADJOINT_CHECK(options_.drop_missing, place(i), ": the ",
+                    columns_.roles[i] == Role::label ? "label" : "cell", " is missing ('",
+                    printable(trimmed(cells[i])),
+                    "'); fill it in, or train without such rows by missing = \"drop\"");
+      ++missing_[i];
+      found = true;
+    }
+    return found;
+  }
+
+  void append(std::string_view cell, std::size_t column, std::vector<float>& values,
+              std::vector<double>& remainders) const {
+    // A double holds all digits of any number of 15, but not of nanoseconds since 1970.
+    constexpr std::size_t kDigitsOfDouble = 15;
+    const std::string_view text = trimmed(cell);
+    std::int64_t whole = 0;
+    if (text.size() > kDigitsOfDouble) {
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), whole);
+      if (error == std::errc() && end == text.data() + text.size())
+        return append_number(whole, values, remainders);
+    }
+    append_number(number(cell, column), values, remainders);
+  }
+
+  double number(std::string_view cell, std::size_t column) const {
     std::string_view text = trimmed(cell);
     if (const auto flag = truth(text)) return *flag;
     // from_chars takes no plus sign; "+-1" must stay an error.
@@ -290,12 +338,15 @@ class TableBuilder {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     ADJOINT_CHECK(error != std::errc::invalid_argument && end == text.data() + text.size(),
-                  place(column), ": expected a number, got '", printable(cell), "'");
+                  place(column), ": expected a number, got '", printable(cell), "'",
+                  !options_.header && table_.rows + table_.dropped == 0
+                      ? "; if the first line names the columns, leave header = false out"
+                      : "");
     if (error == std::errc::result_out_of_range) value = out_of_range_value(text);
     constexpr double kLargest = std::numeric_limits<float>::max();
     ADJOINT_CHECK(std::abs(value) <= kLargest, place(column), ": '", printable(cell),
                   "' is not a finite number of float32's range");
-    return static_cast<float>(value);
+    return value;
   }
 
   void add_label(std::string_view text, std::size_t column) {
@@ -314,6 +365,7 @@ class TableBuilder {
   const CsvOptions& options_;
   std::string_view file_;
   std::int64_t line_ = 0;
+  std::vector<std::int64_t> missing_;  // cells of each column that left a row out
   CsvTable table_;
   std::unordered_map<std::string, std::int32_t> label_index_;
 };

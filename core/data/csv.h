@@ -1,7 +1,9 @@
 // Tables in CSV (RFC 4180): cells between separators, in quotes where they hold separators, quotes
-// (doubled) or line ends; lines end with \n, \r\n or \r. Columns of numbers become float32, a
-// column of labels keeps its texts. Nothing is guessed: a cell that is no finite number is an error
-// that names line and column, and so is a name that is not UTF-8.
+// (doubled) or line ends; lines end with \n, \r\n or \r. Columns of numbers become float32, with
+// what that leaves of them beside it (core/data/remainder.h), a column of labels keeps its texts.
+// Nothing is guessed: a cell that is no finite number is an error that names line and column, and
+// so is a name that is not UTF-8. What looks like a mistake but need not be one is read as it
+// stands, and told.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +31,12 @@ struct CsvOptions {
   std::vector<std::string> targets = {};
   /// Columns that are not read. All others are features.
   std::vector<std::string> ignored = {};
-  /// Rows with a missing cell (empty, NA, N/A, NaN, null or ?) are left out; else they are errors.
+  /// Rows with a missing cell are left out; else they are errors. Missing are an empty label and,
+  /// in columns of numbers, an empty cell, NA, N/A, NaN, null or ?: as labels these are classes
+  /// like any other, for NA may be Namibia.
   bool drop_missing = false;
+  /// An empty label is a class like any other, too.
+  bool empty_label = false;
 };
 
 struct CsvTable {
@@ -40,15 +46,20 @@ struct CsvTable {
   /// [rows], where each begins, from 1.
   std::vector<std::int64_t> lines = {};
   std::vector<std::string> feature_names = {};
-  /// [rows, feature_names].
+  /// [rows, feature_names], and what float32 leaves of them (core/data/remainder.h).
   std::vector<float> features = {};
-  /// [rows, targets of the options].
+  std::vector<double> feature_remainders = {};
+  /// [rows, targets of the options], likewise.
   std::vector<float> targets = {};
+  std::vector<double> target_remainders = {};
   /// The different texts of the label column in the order they come, and the first line of each.
   std::vector<std::string> label_texts = {};
   std::vector<std::int64_t> label_lines = {};
   /// [rows], indices into label_texts; empty without a label column.
   std::vector<std::int32_t> labels = {};
+  /// For people, a line each: rows that were left out and for which columns; a first line that
+  /// looks like a sample; a first column that numbers the rows.
+  std::vector<std::string> notices = {};
 };
 
 /// The names of a table's columns (see CsvOptions::header), and nothing more of it. Throws like

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "core/base/encoding.h"
 #include "core/base/error.h"
@@ -12,9 +13,11 @@
 namespace adjoint {
 namespace {
 
+// A row of an array that may be empty, as arrays of remainders are.
 template <class T>
 void copy_row(const std::vector<T>& from, std::int64_t index, std::int64_t width,
               std::vector<T>& to) {
+  if (from.empty()) return;
   const auto row = from.begin() + index * width;
   to.insert(to.end(), row, row + width);
 }
@@ -24,8 +27,10 @@ void copy_sample(const Dataset& from, std::int64_t index, Dataset& to) {
     copy_row(from.images, index, from.sample_size(), to.images);
   else
     copy_row(from.features, index, from.sample_size(), to.features);
+  copy_row(from.feature_remainders, index, from.sample_size(), to.feature_remainders);
   if (from.classes > 0) copy_row(from.labels, index, 1, to.labels);
-  if (from.outputs > 0) copy_row(from.targets, index, from.outputs, to.targets);
+  copy_row(from.targets, index, from.outputs, to.targets);
+  copy_row(from.target_remainders, index, from.outputs, to.target_remainders);
   ++to.count;
 }
 
@@ -48,51 +53,85 @@ Dataset empty_like(const Dataset& dataset, const std::string& name, std::int64_t
   return out;
 }
 
-// The first `aside` places of a Fisher-Yates shuffle of `samples`.
-void choose(std::vector<std::int64_t>& samples, std::int64_t aside, SampleRandom& random) {
-  const std::int64_t count = std::ssize(samples);
-  for (std::int64_t i = 0; i < aside; ++i) {
-    std::swap(samples[i], samples[i + static_cast<std::int64_t>(random.below(count - i))]);
-  }
+// The class of a sample; of all that have none, one group more.
+std::size_t group_of(const Dataset& dataset, std::int64_t index) {
+  const std::int32_t label = dataset.classes > 0 ? dataset.labels[index] : -1;
+  return static_cast<std::size_t>(label >= 0 && label < dataset.classes ? label : dataset.classes);
 }
 
+std::vector<std::vector<std::int64_t>> samples_of_groups(const Dataset& dataset) {
+  std::vector<std::vector<std::int64_t>> samples(static_cast<std::size_t>(dataset.classes) + 1);
+  for (std::int64_t i = 0; i < dataset.count; ++i) samples[group_of(dataset, i)].push_back(i);
+  return samples;
+}
+
+// The first places of a Fisher-Yates shuffle of all samples, but for those that are the last of
+// their class.
 std::vector<bool> choose_from_all(const Dataset& dataset, std::int64_t aside, std::uint64_t seed) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(dataset.count));
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  SampleRandom random(seed, 0);
-  choose(order, aside, random);
+  std::vector<std::int64_t> left;
+  for (const auto& samples : samples_of_groups(dataset)) left.push_back(std::ssize(samples));
   std::vector<bool> chosen(order.size());
-  for (std::int64_t i = 0; i < aside; ++i) chosen[order[i]] = true;
+  SampleRandom random(seed, 0);
+  for (std::int64_t i = 0; i < dataset.count && aside > 0; ++i) {
+    const auto rest = static_cast<std::uint64_t>(dataset.count - i);
+    std::swap(order[i], order[i + static_cast<std::int64_t>(random.below(rest))]);
+    std::int64_t& of_its_class = left[group_of(dataset, order[i])];
+    if (of_its_class == 1) continue;
+    chosen[order[i]] = true;
+    --of_its_class;
+    --aside;
+  }
   return chosen;
 }
 
-// Each class gives the whole part of its share; the classes that lose most by it, the first of
-// equals, give one more, until there are `aside`.
-std::vector<bool> choose_by_class(const Dataset& dataset, std::int64_t aside, std::uint64_t seed) {
-  // Those of no class are the last.
-  const auto classes = static_cast<std::size_t>(dataset.classes) + 1;
-  std::vector<std::vector<std::int64_t>> samples(classes);
-  for (std::int64_t i = 0; i < dataset.count; ++i) {
-    const std::int32_t label = dataset.labels[i];
-    const bool known = label >= 0 && label < dataset.classes;
-    samples[known ? static_cast<std::size_t>(label) : classes - 1].push_back(i);
-  }
+// How many samples each class gives: the whole part of its share, and one more of the classes that
+// lose most by that, until there are `aside` or every class is down to one sample. Of equal losses
+// the seed decides, for else the first of the alphabet would always pay.
+std::vector<std::int64_t> shares_of_groups(const std::vector<std::vector<std::int64_t>>& samples,
+                                           std::int64_t count, std::int64_t aside,
+                                           std::uint64_t seed) {
+  const std::size_t classes = samples.size();
   std::vector<std::int64_t> share(classes), lost(classes);
+  std::vector<double> tie(classes);
   for (std::size_t c = 0; c < classes; ++c) {
-    __int128 part = static_cast<__int128>(samples[c].size()) * aside;
-    share[c] = static_cast<std::int64_t>(part / dataset.count);
-    lost[c] = static_cast<std::int64_t>(part % dataset.count);
+    const __int128 part = static_cast<__int128>(samples[c].size()) * aside;
+    lost[c] = static_cast<std::int64_t>(part % count);
+    share[c] = std::min(static_cast<std::int64_t>(part / count),
+                        std::max<std::int64_t>(std::ssize(samples[c]) - 1, 0));
+    tie[c] = SampleRandom(seed, 1 + classes + c).uniform();
   }
   std::vector<std::size_t> by_loss(classes);
   std::iota(by_loss.begin(), by_loss.end(), std::size_t{0});
-  std::ranges::stable_sort(by_loss, std::ranges::greater{}, [&](std::size_t c) { return lost[c]; });
-  const std::int64_t whole = std::accumulate(share.begin(), share.end(), std::int64_t{0});
-  for (std::int64_t i = 0; i < aside - whole; ++i) ++share[by_loss[i]];
+  std::ranges::sort(by_loss, std::ranges::greater{},
+                    [&](std::size_t c) { return std::tuple(lost[c], tie[c], c); });
+  std::int64_t more = aside - std::accumulate(share.begin(), share.end(), std::int64_t{0});
+  for (bool found = true; more > 0 && found;) {
+    found = false;
+    for (const std::size_t c : by_loss) {
+      if (more == 0 || share[c] + 1 >= std::ssize(samples[c])) continue;
+      ++share[c];
+      --more;
+      found = true;
+    }
+  }
+  return share;
+}
+
+std::vector<bool> choose_by_class(const Dataset& dataset, std::int64_t aside, std::uint64_t seed) {
+  std::vector<std::vector<std::int64_t>> samples = samples_of_groups(dataset);
+  const std::vector<std::int64_t> share = shares_of_groups(samples, dataset.count, aside, seed);
   std::vector<bool> chosen(static_cast<std::size_t>(dataset.count));
-  for (std::size_t c = 0; c < classes; ++c) {
+  for (std::size_t c = 0; c < samples.size(); ++c) {
     SampleRandom random(seed, 1 + c);
-    choose(samples[c], share[c], random);
-    for (std::int64_t i = 0; i < share[c]; ++i) chosen[samples[c][i]] = true;
+    const std::int64_t count = std::ssize(samples[c]);
+    // The first places of a Fisher-Yates shuffle.
+    for (std::int64_t i = 0; i < share[c]; ++i) {
+      const auto rest = static_cast<std::uint64_t>(count - i);
+      std::swap(samples[c][i], samples[c][i + static_cast<std::int64_t>(random.below(rest))]);
+      chosen[samples[c][i]] = true;
+    }
   }
   return chosen;
 }
@@ -134,6 +173,11 @@ void check_sizes(const Dataset& dataset) {
   ADJOINT_CHECK(std::ssize(dataset.targets) == dataset.count * dataset.outputs, dataset.name, ": ",
                 dataset.targets.size(), " numbers to predict, expected ",
                 dataset.count * dataset.outputs);
+  for (const auto& [remainders, values] :
+       {std::pair(&dataset.feature_remainders, &dataset.features),
+        std::pair(&dataset.target_remainders, &dataset.targets)})
+    ADJOINT_CHECK(remainders->empty() || remainders->size() == values->size(), dataset.name, ": ",
+                  remainders->size(), " remainders of ", values->size(), " numbers");
 }
 
 }  // namespace

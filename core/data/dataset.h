@@ -29,8 +29,10 @@ struct Dataset {
   Shape sample = {};
   /// [count, sample], contiguous.
   std::vector<std::uint8_t> images = {};
-  /// [count, sample], contiguous.
+  /// [count, sample], contiguous, and what float32 leaves of them (core/data/remainder.h): of no
+  /// meaning for a loader, used and given up where a table is normalised.
   std::vector<float> features = {};
+  std::vector<double> feature_remainders = {};
   /// One for each feature, for messages; may be empty.
   std::vector<std::string> feature_names = {};
 
@@ -48,8 +50,13 @@ struct Dataset {
   std::vector<std::string> class_names = {};
   /// Numbers to predict for a sample; 0: there are none.
   std::int64_t outputs = 0;
-  /// [count, outputs].
+  /// [count, outputs], likewise.
   std::vector<float> targets = {};
+  std::vector<double> target_remainders = {};
+
+  /// What the reader of a file found worth telling people, a line each; parts of a data set and
+  /// selections have none.
+  std::vector<std::string> notices = {};
 
   /// Numbers of one sample.
   std::int64_t sample_size() const { return sample.count(); }
@@ -99,15 +106,17 @@ Datasets load_mnist(const std::filesystem::path& folder, const MnistOptions& opt
 Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices);
 
 struct SplitOptions {
-  /// Every class gives the same part, as near as whole samples allow.
+  /// Every class gives the same part, as near as whole samples allow; the seed decides which of
+  /// several that have equal claims gives one more.
   bool stratified = false;
   /// Stands in the name of the part set aside.
   std::string name = "validation";
 };
 
 /// Sets aside round(fraction * count) samples, chosen by `seed`, the same on every machine; both
-/// parts keep the order of the samples. Throws Error unless 0 <= fraction < 1 and a training sample
-/// remains. A fraction of 0 gives an empty second part, which check_dataset would refuse.
+/// parts keep the order of the samples. Of every class one sample stays in the training part: where
+/// classes are that rare, fewer are set aside. Throws Error unless 0 <= fraction < 1 and a training
+/// sample remains. A fraction of 0 gives an empty second part, which check_dataset would refuse.
 struct Split {
   Dataset train;
   Dataset validation;

@@ -1,6 +1,7 @@
 #include "core/data/loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -90,6 +91,9 @@ void Loader::make_constants() {
     const double deviation = options_.pixels.deviation;
     scale[0] = static_cast<float>(1.0 / (255.0 * deviation));
     scale[1] = static_cast<float>(-options_.pixels.mean / deviation);
+    ADJOINT_CHECK(std::isfinite(scale[0]) && std::isfinite(scale[1]), "loader: ", name_,
+                  ": pixels less ", options_.pixels.mean, ", divided by ", deviation,
+                  ", are beyond float32; expected a mean and a deviation of pixels in [0, 1]");
   }
   upload(scale_, scale, sizeof(scale));
   context_.stream().synchronize();

@@ -10,6 +10,7 @@
 #include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/data/remainder.h"
 #include "core/tensor/half.h"
 
 namespace adjoint {
@@ -349,13 +350,18 @@ NpyArray read_array(const std::filesystem::path& folder, const std::string& refe
   return read_npy(folder / reference);
 }
 
-std::vector<float> to_floats(const NpyArray& array, std::string_view name, bool allow_nan) {
-  std::vector<float> values(static_cast<std::size_t>(array.count()));
+std::vector<float> to_floats(const NpyArray& array, std::string_view name, bool allow_nan,
+                             std::vector<double>* remainders) {
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(array.count()));
   for_each_element(array, name, [&](std::int64_t i, auto value) {
     const auto number = static_cast<float>(value);
     ADJOINT_CHECK(std::isfinite(number) || (allow_nan && std::isnan(number)), name, ": ",
                   place(array, i), " is ", value, "; expected a finite number of float32's range");
-    values[static_cast<std::size_t>(i)] = number;
+    if (remainders == nullptr)
+      values.push_back(number);
+    else
+      append_number(value, values, *remainders);
   });
   return values;
 }

@@ -53,8 +53,9 @@ NpyArray read_array(const std::filesystem::path& folder, const std::string& refe
 
 /// The elements as float32, rounded to nearest. Throws Error for the first that is not finite or
 /// beyond float32, naming row (index of the first dimension) and column; not for NaN if that is
-/// allowed.
-std::vector<float> to_floats(const NpyArray& array, std::string_view name, bool allow_nan = false);
+/// allowed. What float32 leaves of them (core/data/remainder.h) goes to `remainders`, unless null.
+std::vector<float> to_floats(const NpyArray& array, std::string_view name, bool allow_nan = false,
+                             std::vector<double>* remainders = nullptr);
 /// The elements as they are. Throws Error unless they are whole numbers of 32 bits.
 std::vector<std::int32_t> to_integers(const NpyArray& array, std::string_view name);
 

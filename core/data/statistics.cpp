@@ -1,51 +1,107 @@
 #include "core/data/statistics.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/base/error.h"
 
 namespace adjoint {
 
-Normalisation column_statistics(std::span<const float> values, std::int64_t columns) {
+namespace {
+
+// A part of a data set: its numbers [rows, columns].
+void normalise_columns(const Dataset& dataset, const char* what, std::vector<float>& values,
+                       std::vector<double>& remainders, std::int64_t columns,
+                       const Normalisation& by) {
+  if (columns == 0 || by.mean.empty()) return;
+  ADJOINT_CHECK(by.mean.size() == 1 || std::ssize(by.mean) == columns, dataset.name, ": ", columns,
+                " columns, but the model was trained on ", by.mean.size());
+  try {
+    normalise(values, by, remainders);
+  } catch (const Error& error) {
+    ADJOINT_FAIL(dataset.name, ": ", what, ": ", error.message());
+  }
+  remainders = {};
+}
+
+}  // namespace
+
+bool varies(double distance, double mean) {
+  constexpr double kRounding = 4 * std::numeric_limits<double>::epsilon();
+  return std::abs(distance) >= std::numeric_limits<float>::min() &&
+         std::abs(distance) > kRounding * std::abs(mean);
+}
+
+Normalisation column_statistics(std::span<const float> values, std::int64_t columns,
+                                std::span<const double> remainders,
+                                std::vector<ConstantColumn>* constant) {
   ADJOINT_CHECK(columns > 0 && !values.empty() && std::ssize(values) % columns == 0,
                 "column statistics: expected rows of ", columns, " numbers, got ", values.size());
+  ADJOINT_CHECK(remainders.empty() || remainders.size() == values.size(),
+                "column statistics: expected a remainder for each of ", values.size(),
+                " numbers, got ", remainders.size());
   const auto width = static_cast<std::size_t>(columns);
   const std::size_t count = values.size() / width;
   const auto rows = static_cast<double>(count);
+  const auto rest = [&](std::size_t i) { return remainders.empty() ? 0.0 : remainders[i]; };
   Normalisation found{.mean = std::vector<double>(width), .deviation = std::vector<double>(width)};
   // Sums of distances from the first row: small beside the values where these are all alike.
   for (std::size_t row = 0; row < values.size(); row += width)
     for (std::size_t j = 0; j < width; ++j)
-      found.mean[j] += static_cast<double>(values[row + j]) - values[j];
-  for (std::size_t j = 0; j < width; ++j) found.mean[j] = values[j] + found.mean[j] / rows;
+      found.mean[j] += static_cast<double>(values[row + j]) - values[j] + (rest(row + j) - rest(j));
+  for (std::size_t j = 0; j < width; ++j)
+    found.mean[j] = values[j] + (rest(j) + found.mean[j] / rows);
   for (std::size_t row = 0; row < values.size(); row += width) {
     for (std::size_t j = 0; j < width; ++j) {
-      const double distance = values[row + j] - found.mean[j];
+      const double distance = values[row + j] - found.mean[j] + rest(row + j);
       found.deviation[j] += distance * distance;
     }
   }
-  for (double& deviation : found.deviation) {
+  for (std::size_t j = 0; j < width; ++j) {
+    double& deviation = found.deviation[j];
     deviation = std::sqrt(deviation / rows);
-    if (!(deviation > 0)) deviation = 1;
+    if (varies(deviation, found.mean[j])) continue;
+    if (constant != nullptr) constant->push_back({static_cast<std::int64_t>(j), deviation});
+    deviation = 1;
   }
   return found;
 }
 
-void normalise(std::span<float> values, const Normalisation& normalisation) {
+void normalise(std::span<float> values, const Normalisation& normalisation,
+               std::span<const double> remainders) {
   const std::size_t columns = normalisation.mean.size();
   ADJOINT_CHECK(
       columns > 0 && normalisation.deviation.size() == columns && values.size() % columns == 0,
       "normalise: expected a mean and a deviation for each column, got ", columns, " and ",
       normalisation.deviation.size(), " for ", values.size(), " numbers");
+  ADJOINT_CHECK(remainders.empty() || remainders.size() == values.size(),
+                "normalise: expected a remainder for each of ", values.size(), " numbers, got ",
+                remainders.size());
   for (const double deviation : normalisation.deviation)
     ADJOINT_CHECK(deviation > 0 && std::isfinite(deviation),
                   "normalise: expected positive deviations, got ", deviation);
   for (std::size_t row = 0; row < values.size(); row += columns) {
     for (std::size_t j = 0; j < columns; ++j) {
-      const double centred = values[row + j] - normalisation.mean[j];
-      values[row + j] = static_cast<float>(centred / normalisation.deviation[j]);
+      const double rest = remainders.empty() ? 0.0 : remainders[row + j];
+      const double centred = values[row + j] - normalisation.mean[j] + rest;
+      const auto value = static_cast<float>(centred / normalisation.deviation[j]);
+      ADJOINT_CHECK(std::isfinite(value), "row ", row / columns, ", column ", j, ": ",
+                    values[row + j], " becomes ", value,
+                    " when it is normalised: in training "
+                    "the mean was ",
+                    normalisation.mean[j], " and the deviation ", normalisation.deviation[j],
+                    "; is it right, and in the same unit?");
+      values[row + j] = value;
     }
   }
+}
+
+void normalise(Dataset& dataset, const DataStatistics& statistics) {
+  if (dataset.type == DType::float32)
+    normalise_columns(dataset, "features", dataset.features, dataset.feature_remainders,
+                      dataset.sample_size(), statistics.input);
+  normalise_columns(dataset, "targets", dataset.targets, dataset.target_remainders, dataset.outputs,
+                    statistics.target);
 }
 
 std::vector<std::int64_t> class_counts(const Dataset& dataset) {

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/data/statistics.h"
+#include "core/data/table_notices.h"
 
 namespace adjoint {
 namespace {
@@ -27,35 +28,36 @@ std::string first_few(const std::vector<std::string>& names) {
 
 // ---- arrays
 
-// Rows of [count, columns] without those that hold a NaN in either array.
-void drop_rows(Dataset& data) {
+// Leaves out the rows that hold a NaN in features or targets, and tells how many.
+Dataset complete_rows(Dataset data) {
   const auto width = static_cast<std::size_t>(data.sample_size());
   const auto outputs = static_cast<std::size_t>(data.outputs);
-  const auto missing = [](std::span<const float> row) {
-    return std::ranges::any_of(row, [](float v) { return std::isnan(v); });
+  std::vector<std::int64_t> kept, missing(width + outputs);
+  const auto misses = [&](const std::vector<float>& values, std::size_t columns, std::size_t row,
+                          std::size_t first) {
+    bool found = false;
+    for (std::size_t j = 0; j < columns && !values.empty(); ++j) {
+      if (!std::isnan(values[row * columns + j])) continue;
+      ++missing[first + j];
+      found = true;
+    }
+    return found;
   };
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(data.count); ++i) {
-    const auto row = data.type == DType::float32
-                         ? std::span(data.features).subspan(i * width, width)
-                         : std::span<float>();
-    const auto target = std::span(data.targets).subspan(i * outputs, outputs);
-    if (missing(row) || missing(target)) continue;
-    std::ranges::copy(row, data.features.begin() + static_cast<std::ptrdiff_t>(kept * row.size()));
-    std::ranges::copy(target, data.targets.begin() + static_cast<std::ptrdiff_t>(kept * outputs));
-    if (kept != i && data.type == DType::uint8)
-      std::copy_n(data.images.begin() + static_cast<std::ptrdiff_t>(i * width), width,
-                  data.images.begin() + static_cast<std::ptrdiff_t>(kept * width));
-    if (!data.labels.empty()) data.labels[kept] = data.labels[i];
-    ++kept;
+  for (std::int64_t i = 0; i < data.count; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    const bool feature = misses(data.features, width, row, 0);
+    if (!misses(data.targets, outputs, row, width) && !feature) kept.push_back(i);
   }
-  data.count = static_cast<std::int64_t>(kept);
-  if (data.type == DType::float32)
-    data.features.resize(kept * width);
-  else
-    data.images.resize(kept * width);
-  data.targets.resize(kept * outputs);
-  if (!data.labels.empty()) data.labels.resize(kept);
+  if (std::ssize(kept) == data.count) return data;
+  ADJOINT_CHECK(!kept.empty(), data.name, ": all ", data.count, " rows miss a number");
+  std::vector<ColumnCount> causes;
+  for (std::size_t j = 0; j < missing.size(); ++j)
+    if (missing[j] > 0)
+      causes.push_back({j < width ? str("column ", j) : str("target ", j - width), missing[j]});
+  Dataset complete = select(data, kept);
+  complete.notices.push_back(
+      *dropped_notice(data.name, data.count - complete.count, data.count, causes));
+  return complete;
 }
 
 void set_input(Dataset& data, const NpyArray& input, bool allow_nan) {
@@ -74,7 +76,7 @@ void set_input(Dataset& data, const NpyArray& input, bool allow_nan) {
     data.images.assign(pixels, pixels + input.bytes.size());
   } else {
     data.type = DType::float32;
-    data.features = to_floats(input, data.name, allow_nan);
+    data.features = to_floats(input, data.name, allow_nan, &data.feature_remainders);
   }
 }
 
@@ -187,9 +189,12 @@ Dataset table_dataset(CsvTable table, const std::string& name,
                .type = DType::float32,
                .sample = {columns},
                .features = std::move(table.features),
+               .feature_remainders = std::move(table.feature_remainders),
                .feature_names = std::move(table.feature_names),
                .outputs = std::ssize(table.targets) / std::max<std::int64_t>(table.rows, 1),
-               .targets = std::move(table.targets)};
+               .targets = std::move(table.targets),
+               .target_remainders = std::move(table.target_remainders),
+               .notices = std::move(table.notices)};
   if (!table.labels.empty()) set_labels(data, std::move(table), classes, unknown);
   check_dataset(data);
   return data;
@@ -205,13 +210,14 @@ Dataset array_dataset(const std::string& name, const NpyArray& input, const NpyA
     if (options.labels) {
       set_labels(data, *target, options.classes);
     } else {
-      data.targets = to_floats(*target, name + ", targets", options.drop_missing);
+      data.targets =
+          to_floats(*target, name + ", targets", options.drop_missing, &data.target_remainders);
       data.outputs = std::ssize(data.targets) / data.count;
       ADJOINT_CHECK(data.outputs > 0, name, ": targets of ", target->describe(),
                     " hold no numbers");
     }
   }
-  if (options.drop_missing) drop_rows(data);
+  if (options.drop_missing) data = complete_rows(std::move(data));
   check_dataset(data);
   return data;
 }

@@ -1,13 +1,16 @@
 #include "core/train/datasets.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/data/digits.h"
 #include "core/data/generated.h"
+#include "core/data/table_notices.h"
 #include "core/data/tables.h"
 
 namespace adjoint {
@@ -37,7 +40,8 @@ CsvOptions csv_options(const DataRecipe& recipe) {
                      .encoding = recipe.encoding,
                      .unknown = recipe.unknown,
                      .ignored = recipe.ignore,
-                     .drop_missing = recipe.drop_missing};
+                     .drop_missing = recipe.drop_missing,
+                     .empty_label = std::ranges::find(recipe.classes, "") != recipe.classes.end()};
   if (recipe.task == Task::classification)
     options.label = recipe.target.at(0);
   else
@@ -105,7 +109,11 @@ Datasets load_files(const DataRecipe& recipe, const fs::path& folder, const Loss
   Split split = split_validation(all.train, recipe.test_part, recipe.seed ^ 0x74657374u,
                                  {.stratified = true, .name = "test"});
   ADJOINT_CHECK(split.validation.count > 0, all.train.name, ": a test part of ", recipe.test_part,
-                " of ", all.train.count, " samples has none");
+                " of ", all.train.count, " samples has none",
+                all.train.classes > 0 ? ", for one of each class stays in the training part" : "");
+  split.train.notices = std::move(all.train.notices);
+  if (auto notice = rare_classes_notice(split.train, split.validation))
+    split.validation.notices.push_back(*std::move(notice));
   return {std::move(split.train), std::move(split.validation)};
 }
 
@@ -129,6 +137,9 @@ Datasets draw(const DataRecipe& recipe) {
 
 Datasets load_all(const DataRecipe& recipe, const fs::path& folder,
                   const LossTargets& wanted = {}) {
+  ADJOINT_CHECK(folder.empty() || recipe.files() || recipe.name == "mnist", "[data] name = \"",
+                recipe.name, "\" is drawn and reads no files; leave --data ", folder.string(),
+                " out, or set name = \"mnist\", \"csv\" or \"npy\"");
   if (recipe.name == "digits" || recipe.name == "tabular") return draw(recipe);
   if (recipe.name == "regression") {
     Datasets all = draw(recipe);
@@ -159,6 +170,7 @@ void drop_targets(Dataset& data) {
   data.class_names = {};
   data.outputs = 0;
   data.targets = {};
+  data.target_remainders = {};
 }
 
 // Means over no samples are no numbers.
@@ -173,18 +185,6 @@ void check_labelled(const Dataset& data) {
 bool has_unknown(const Dataset& data) {
   return std::ranges::any_of(
       data.labels, [&](std::int32_t label) { return label < 0 || label >= data.classes; });
-}
-
-void normalise_table(Dataset& data, const DataStatistics& statistics) {
-  const auto apply = [&](std::vector<float>& values, const Normalisation& by,
-                         std::int64_t columns) {
-    if (by.mean.empty() || columns == 0) return;
-    ADJOINT_CHECK(std::ssize(by.mean) == columns, data.name, ": ", columns,
-                  " columns, but the model was trained on ", by.mean.size());
-    normalise(values, by);
-  };
-  if (data.type == DType::float32) apply(data.features, statistics.input, data.sample_size());
-  apply(data.targets, statistics.target, data.outputs);
 }
 
 // What has bounds means something as it is.
@@ -217,15 +217,35 @@ void check_inputs(const Dataset& data, const DataStatistics& statistics,
                 });
 }
 
-DataStatistics measure(const DataRecipe& recipe, const Dataset& train) {
-  DataStatistics statistics;
-  if (train.type == DType::uint8)
-    statistics.input = {{recipe.mean.value_or(0.0)}, {recipe.deviation.value_or(1.0)}};
+// Moves what is told of `from` to `to`.
+void take_notices(Dataset& from, std::vector<std::string>& to) {
+  std::ranges::move(from.notices, std::back_inserter(to));
+  from.notices = {};
+}
+
+// What is learned of the training part, and what is told of the parts together; before they are
+// normalised.
+void measure(const DataRecipe& recipe, RecipeData& data) {
+  const Dataset& train = data.train;
+  DataStatistics& statistics = data.statistics;
+  std::vector<ConstantColumn> features, targets;
+  if (recipe.mean)
+    statistics.input = {{*recipe.mean}, {recipe.deviation.value_or(1.0)}};
+  else if (train.type == DType::uint8)
+    statistics.input = {{0.0}, {1.0}};
   else if (recipe.normalise)
-    statistics.input = column_statistics(train.features, train.sample_size());
+    statistics.input =
+        column_statistics(train.features, train.sample_size(), train.feature_remainders, &features);
   if (train.outputs > 0 && recipe.normalise_target)
-    statistics.target = column_statistics(train.targets, train.outputs);
-  return statistics;
+    statistics.target =
+        column_statistics(train.targets, train.outputs, train.target_remainders, &targets);
+  const auto tell = [&](const std::optional<std::string>& notice) {
+    if (notice) data.notices.push_back(*notice);
+  };
+  tell(constant_notice(train, data.test, false, statistics.input, features));
+  tell(constant_notice(train, data.test, true, statistics.target, targets));
+  if (statistics.input.mean.empty()) tell(lost_digits_notice(train, false));
+  if (statistics.target.mean.empty()) tell(lost_digits_notice(train, true));
 }
 
 void resolve(DataRecipe& recipe, const Datasets& all, const fs::path& folder) {
@@ -258,6 +278,8 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder, const Lo
     drop_targets(all.test);
   }
   RecipeData data;
+  take_notices(all.train, data.notices);
+  take_notices(all.test, data.notices);
   data.test = std::move(all.test);
   if (recipe.validation > 0) {
     Split split = split_validation(
@@ -269,16 +291,20 @@ RecipeData load_recipe_data(DataRecipe& recipe, const fs::path& folder, const Lo
   } else {
     data.train = std::move(all.train);
   }
-  if (!recipe.mean && data.train.type == DType::uint8) {
+  if (!recipe.mean && recipe.normalise && data.train.type == DType::uint8) {
     const PixelStatistics pixels = pixel_statistics(data.train);
     recipe.mean = pixels.mean;
     // Images of one colour have none; they are left as they are.
     recipe.deviation = pixels.deviation > 0 ? pixels.deviation : 1.0;
   }
-  data.statistics = measure(recipe, data.train);
+  if (recipe.validation > 0 && data.validation.count == 0)
+    data.notices.push_back(str(data.train.name, ": [data] validation = ", recipe.validation, " of ",
+                               data.train.count,
+                               " samples sets none aside; the last model counts as the best"));
+  measure(recipe, data);
   for (Dataset* part : {&data.train, &data.validation, &data.test}) {
     check_labelled(*part);
-    normalise_table(*part, data.statistics);
+    normalise(*part, data.statistics);
     if (recipe.task == Task::reconstruction) check_inputs(*part, data.statistics, wanted);
   }
   return data;
@@ -292,7 +318,7 @@ Dataset load_test_data(const DataRecipe& recipe, const fs::path& folder,
   Dataset test = load_all(fewer, folder, wanted).test;
   if (recipe.task == Task::reconstruction) drop_targets(test);
   check_labelled(test);
-  normalise_table(test, statistics);
+  normalise(test, statistics);
   return test;
 }
 
@@ -321,8 +347,10 @@ Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   outline.count = 0;
   outline.images = {};
   outline.features = {};
+  outline.feature_remainders = {};
   outline.labels = {};
   outline.targets = {};
+  outline.target_remainders = {};
   return outline;
 }
 

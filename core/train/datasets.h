@@ -17,14 +17,17 @@ struct RecipeData {
   Dataset test;
   /// Of the training part; the tables of all three are normalised by it, images will be by loaders.
   DataStatistics statistics;
+  /// What people should know of the data, a line each (core/data/table_notices.h).
+  std::vector<std::string> notices;
 };
 
 /// Loads the data; `folder`, unless empty, comes before the recipe's. Fills in what the recipe left
 /// open: counts, folder, classes, mean and deviation of the training pixels. Throws Error for files
 /// that are missing or broken, for more samples than there are, for a part of which no label is
-/// known, for a folder whose name a recipe cannot hold, for a class without training samples where
-/// classes are to be balanced, and for targets that the loss is not defined for (see loss_targets()
-/// in core/train/model.h), with file, line and value.
+/// known, for a folder whose name a recipe cannot hold or where nothing is read, for a class
+/// without training samples where classes are to be balanced, for numbers so far from the training
+/// part's that they would be infinite once normalised, and for targets that the loss is not defined
+/// for (see loss_targets() in core/train/model.h), with file, line and value.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {},
                             const LossTargets& wanted = {});
 

@@ -26,22 +26,24 @@ Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
 
 // What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
 // exponential, cross-entropies the softmax.
-void to_probabilities(std::vector<float>& values, std::size_t width, const std::string& loss) {
+std::vector<double> to_probabilities(const std::vector<float>& logits, std::size_t width,
+                                     const std::string& loss) {
+  std::vector<double> values(logits.begin(), logits.end());
   if (loss == "bce_with_logits" || loss == "kl_divergence") {
     const double one = loss == "bce_with_logits" ? 1.0 : 0.0;
-    for (float& value : values)
-      value = static_cast<float>(1 / (one + std::exp(-static_cast<double>(value))));
-    return;
+    for (double& value : values) value = 1 / (one + std::exp(-value));
+    return values;
   }
   for (std::size_t begin = 0; begin < values.size(); begin += width)
-    std::ranges::copy(probabilities(std::span(values).subspan(begin, width)),
+    std::ranges::copy(probabilities(std::span(logits).subspan(begin, width)),
                       values.begin() + static_cast<std::ptrdiff_t>(begin));
+  return values;
 }
 
-void to_units(std::vector<float>& values, const Normalisation& target) {
+void to_units(std::vector<double>& values, const Normalisation& target) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t j = i % target.mean.size();
-    values[i] = static_cast<float>(values[i] * target.deviation[j] + target.mean[j]);
+    values[i] = values[i] * target.deviation[j] + target.mean[j];
   }
 }
 
@@ -61,12 +63,27 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
 }
 
 std::vector<float> Predictor::run(const Dataset& samples) {
+  const std::vector<double> found = numbers(samples);
+  return {found.begin(), found.end()};
+}
+
+std::vector<double> Predictor::numbers(const Dataset& samples) {
+  const std::vector<float> made = outputs(samples);
+  if (model_.predicts_logits)
+    return to_probabilities(made, static_cast<std::size_t>(width_), recipe_.loss.type);
+  std::vector<double> values(made.begin(), made.end());
+  if (outline_.outputs > 0 && !statistics_.target.mean.empty())
+    to_units(values, statistics_.target);
+  return values;
+}
+
+// As the model makes them.
+std::vector<float> Predictor::outputs(const Dataset& samples) {
   ADJOINT_CHECK(samples.type == outline_.type && samples.sample == outline_.sample, samples.name,
                 ": samples of ", name(samples.type), " ", samples.sample, ", but the model takes ",
                 name(outline_.type), " ", outline_.sample);
   auto data = std::make_shared<Dataset>(samples);
-  if (data->type == DType::float32 && !statistics_.input.mean.empty())
-    normalise(data->features, statistics_.input);
+  normalise(*data, {.input = statistics_.input, .target = {}});
   Loader loader(
       context_, data,
       {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
@@ -88,13 +105,7 @@ std::vector<float> Predictor::run(const Dataset& samples) {
     to += bytes;
     loader.batch_queued();
   }
-  std::vector<float> values =
-      download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
-  if (model_.predicts_logits)
-    to_probabilities(values, static_cast<std::size_t>(width_), recipe_.loss.type);
-  else if (outline_.outputs > 0 && !statistics_.target.mean.empty())
-    to_units(values, statistics_.target);
-  return values;
+  return download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
 }
 
 std::vector<double> probabilities(std::span<const float> scores) {
@@ -130,7 +141,10 @@ std::vector<float> model_input(const Dataset& samples, std::int64_t index,
   }
   const std::span<const float> row = samples.row(index);
   std::vector<float> values(row.begin(), row.end());
-  if (!statistics.input.mean.empty()) normalise(values, statistics.input);
+  std::span<const double> rest = samples.feature_remainders;
+  if (!rest.empty())
+    rest = rest.subspan(static_cast<std::size_t>(index) * values.size(), values.size());
+  if (!statistics.input.mean.empty()) normalise(values, statistics.input, rest);
   return values;
 }
 

@@ -93,6 +93,8 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   if (data.test.empty()) {
     data.test_part = number(options, "test_part", data.test_part, in_unit_interval, kUnitInterval);
     options.require(data.test_part > 0, "test_part", "a number above 0 without a test file");
+  } else {
+    options.refuse("test_part", "beside test: nothing is set aside");
   }
   data.drop_missing = options.choice("missing", "refuse", {"refuse", "drop"}) == "drop";
   data.name == "csv" ? read_csv_keys(options, data) : read_npy_keys(options, data);
@@ -100,6 +102,8 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
     options.require(data.unknown.empty(), "unknown", "none where the input is the target");
     data.task = Task::reconstruction;
     data.target = {};
+    options.refuse("task", "beside target = \"input\"");
+    options.refuse("classes", "beside target = \"input\"");
     return;
   }
   const bool of_classes = loss.ends_with("cross_entropy") || loss == "nll";
@@ -111,6 +115,7 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   options.require(data.task == Task::classification || data.unknown.empty(), "unknown",
                   "none without classes; rows with missing numbers are left out by missing = "
                   "\"drop\"");
+  if (data.task == Task::regression) options.refuse("classes", "on numbers to predict");
 }
 
 DataRecipe read_data(Options& options, const std::string& loss) {
@@ -133,6 +138,10 @@ DataRecipe read_data(Options& options, const std::string& loss) {
   if (!images) data.normalise = options.flag("normalise", data.normalise);
   if (!images && data.task == Task::regression)
     data.normalise_target = options.flag("normalise_target", !is_of_probabilities(loss));
+  else if (!images)
+    options.refuse("normalise_target", "without numbers to predict");
+  if (!data.normalise)
+    for (const char* key : {"mean", "deviation"}) options.refuse(key, "with normalise = false");
   data.balanced_sampling =
       options.choice("sampling", "shuffled", {"shuffled", "balanced"}) == "balanced";
   options.require(!data.balanced_sampling || data.task == Task::classification, "sampling",
@@ -155,6 +164,18 @@ TrainRecipe read_train(Options& options) {
       dtype_from_name(options.choice("precision", "float32", {"float32", "bfloat16", "float16"}));
   options.finish();
   return train;
+}
+
+// Keys of one table that another deprives of any effect.
+void refuse_idle_keys(Recipe& recipe, RecipeTables& tables) {
+  if (recipe.data.task != Task::classification)
+    recipe.loss.options.refuse("ignored_label", "on targets that are no labels");
+  Options& optim = tables.sections.at("optim");
+  if (recipe.train.precision != DType::float16 || recipe.optim.loss_scale)
+    optim.refuse_unless(
+        "growth_interval", OptimizerRecipe().growth_interval,
+        "where the loss scale does not follow the gradients, as in float16 without loss_scale");
+  if (recipe.optim.ema == 0) optim.refuse_unless("ema_warmup", true, "without ema");
 }
 
 LayerRecipe read_layer(const Options& table) {
@@ -299,6 +320,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
   recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
   recipe.train = read_train(tables.sections.at("train"));
+  refuse_idle_keys(recipe, tables);
   return recipe;
 }
 

@@ -1,7 +1,7 @@
 // A recipe: everything a training run is made of, in TOML (tools/recipes/). Reading is strict: a
-// key nobody knows is an error that names the nearest one that is known, with file and line. What a
-// run really used is written back as a resolved recipe, every default filled in, which reads to the
-// same.
+// key nobody knows is an error that names the nearest one that is known, with file and line, and so
+// is a key that, beside the others, could have no effect, with the reason. What a run really used
+// is written back as a resolved recipe, every default filled in, which reads to the same.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,9 @@ struct DataRecipe {
   std::uint64_t seed = 1;
   /// Part of the training samples set aside, in [0, 1).
   double validation = 0.1;
-  /// Pixels in [0, 1] become (pixel - mean) / deviation. Measured on the training samples unless
-  /// given; a resolved recipe gives them, so that evaluation sees what training saw.
+  /// Pixels in [0, 1], and numbers of npy files as they are, become (value - mean) / deviation. Of
+  /// pixels measured on the training samples unless given; a resolved recipe gives them, so that
+  /// evaluation sees what training saw.
   std::optional<double> mean = {};
   std::optional<double> deviation = {};
 
@@ -54,7 +55,8 @@ struct DataRecipe {
   // Tables: csv, npy and generated ones.
 
   /// Features and targets are given to the model with mean 0 and deviation 1, as measured on the
-  /// training part. A model file holds by what (core/train/model_file.h).
+  /// training part, column by column unless `mean` is given. A model file holds by what
+  /// (core/train/model_file.h). Without, pixels of npy files are left in [0, 1].
   bool normalise = true;
   /// Off by default for losses of probabilities: 0 and 1 mean something as they are.
   bool normalise_target = true;
@@ -67,7 +69,7 @@ struct DataRecipe {
   double test_part = 0.2;
   /// npy only.
   std::string train_target = {}, test_target = {};
-  /// Rows with missing numbers are left out rather than refused.
+  /// Rows with missing numbers, or without a label, are left out rather than refused.
   bool drop_missing = false;
 
   // csv only.
@@ -81,7 +83,8 @@ struct DataRecipe {
   std::string encoding = "utf-8";
   /// Labels of samples whose class is not known; they become ignored_label, or -100.
   std::vector<std::string> unknown = {};
-  /// Texts of the classes; a resolved recipe gives them.
+  /// Texts of the classes; a resolved recipe gives them. Where "" is among them, an empty label is
+  /// a class and not missing.
   std::vector<std::string> classes = {};
 
   /// Whether the samples come from csv or npy files.

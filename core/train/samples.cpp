@@ -92,7 +92,7 @@ Dataset samples_of(const NpyArray& array, const std::string& file, const Dataset
   ADJOINT_CHECK(data.count > 0, file, ": holds ", array.describe(), "; expected samples of ",
                 outline.sample, ", with or without an axis before that counts them");
   if (!of_images(outline)) {
-    data.features = to_floats(array, file);
+    data.features = to_floats(array, file, false, &data.feature_remainders);
     return data;
   }
   ADJOINT_CHECK(array.kind == NpyKind::unsigned_integer && array.size == 1, file, ": holds ",
@@ -161,7 +161,8 @@ Dataset read_table(std::span<const std::byte> bytes, const std::string& file,
                .count = table.rows,
                .type = DType::float32,
                .sample = outline.sample,
-               .features = table.features};
+               .features = table.features,
+               .feature_remainders = table.feature_remainders};
   if (!options.header || outline.feature_names.empty()) return data;
   // In the order of the training file.
   const auto width = static_cast<std::size_t>(outline.sample_size());
@@ -169,8 +170,11 @@ Dataset read_table(std::span<const std::byte> bytes, const std::string& file,
     const auto from =
         static_cast<std::size_t>(std::ranges::find(table.feature_names, outline.feature_names[j]) -
                                  table.feature_names.begin());
-    for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row)
+    for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row) {
       data.features[row * width + j] = table.features[row * width + from];
+      if (!table.feature_remainders.empty())
+        data.feature_remainders[row * width + j] = table.feature_remainders[row * width + from];
+    }
   }
   return data;
 }
@@ -230,6 +234,8 @@ Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& fil
 
 Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
                      const SampleOptions& options) {
+  ADJOINT_CHECK(!options.invert || of_images(outline), file,
+                ": nothing to invert: the model takes ", wanted(outline), ", not pictures");
   Dataset data;
   if (names_npz(file)) {
     data = samples_of(read_array({}, file), file, outline);

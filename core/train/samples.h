@@ -39,7 +39,7 @@ struct SampleOptions {
 ///               features alone, or all columns of the training file
 ///
 /// told apart by the name's ending, else by content. Throws Error naming the file for what cannot
-/// be read and for samples that are not the model's.
+/// be read, for samples that are not the model's and where there are no pictures to invert.
 Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
                      const SampleOptions& options = {});
 

@@ -158,6 +158,11 @@ TEST(RecipeData, AFolderThatNoRecipeCanNameIsRefused) {
   EXPECT_EQ(load_recipe_data(recipe, folder / "link").train.count, 4);
 }
 
+TEST(RecipeData, WhatIsDrawnTakesNoFolder) {
+  DataRecipe recipe = small_digits();
+  expect_error([&] { load_recipe_data(recipe, "/tmp"); }, {"\"digits\" is drawn", "--data /tmp"});
+}
+
 // ---- tables
 
 // y = 3 a - b, kind = the sign of a; the rows run through a grid.

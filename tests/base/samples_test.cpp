@@ -107,6 +107,13 @@ TEST(Samples, PicturesAreFittedAndInverted) {
   expect_error([&] { read_samples(file, images(), {}); }, {"a.png"});  // it is gone
 }
 
+TEST(Samples, TablesCannotBeInverted) {
+  const ScratchFolder scratch;
+  const std::string file = text_file(scratch, "t.csv", "width,height\n1,2\n");
+  expect_error([&] { read_samples(file, table(), csv(), {.invert = true}); },
+               {"t.csv: nothing to invert", "2 features"});
+}
+
 TEST(Samples, ArraysHaveTheModelsShape) {
   const ScratchFolder scratch;
   const std::string two("\0\0\x08\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl", 28);

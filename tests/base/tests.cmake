@@ -15,6 +15,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/log_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/npy_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/options_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/recipe_keys_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/recipe_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/order_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/png_test.cpp
@@ -22,6 +23,7 @@ target_sources(test_base PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/safetensors_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/samples_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/statistics_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/table_notices_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/target_check_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/text_test.cpp)

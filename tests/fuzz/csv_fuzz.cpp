@@ -55,6 +55,10 @@ void check_sizes(const CsvTable& table, const CsvOptions& options) {
   demand(rows > 0, "a table without rows");
   demand(table.features.size() == rows * table.feature_names.size(), "features");
   demand(table.targets.size() == rows * options.targets.size(), "targets");
+  for (const auto& [remainders, values] : {std::pair(&table.feature_remainders, &table.features),
+                                           std::pair(&table.target_remainders, &table.targets)})
+    demand(remainders->empty() || remainders->size() == values->size(), "remainders");
+  for (const std::string& notice : table.notices) demand(!notice.empty(), "a notice");
   demand(table.labels.size() == (options.label.empty() ? 0 : rows), "labels");
   demand(table.label_texts.size() == table.label_lines.size(), "lines of labels");
   for (const auto* names : {&table.feature_names, &table.label_texts})

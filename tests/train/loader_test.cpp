@@ -223,6 +223,11 @@ TEST_F(LoaderTest, RefusesWhatItCannotLoad) {
   expect_error([&] { Loader(context, small_digits(4), {.batch = 0}); }, {"batch"});
   expect_error(
       [&] {
+        Loader(context, small_digits(4), {.pixels = {0, 1e-300}});
+      },
+      {"digits", "beyond float32", "deviation"});
+  expect_error(
+      [&] {
         Loader(context, small_digits(4), {.weights = {1, 2}});
       },
       {"a weight for each of 4 samples"});

@@ -5,6 +5,8 @@ set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/loader_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/metrics_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/offset_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/optimizer_keys_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/predictor_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/resume_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stopping_test.cpp

@@ -215,6 +215,8 @@ class EvalRun {
     statistics_ = load_statistics(folder_.model());
     auto data = std::make_shared<const Dataset>(
         load_test_data(recipe_.data, command_.data, statistics_, loss_targets(recipe_)));
+    for (const std::string& notice : data->notices)
+      std::fprintf(stderr, "note: %s\n", notice.c_str());
     name_ = data->name;
     class_names_ = data->class_names;
     sample_ = data->sample;

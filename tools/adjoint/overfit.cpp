@@ -71,6 +71,7 @@ class OverfitRun {
     least_ = least_loss_of(*few, data.statistics);
     std::printf("data    the first %lld samples of %s, again and again\n",
                 static_cast<long long>(few->count), data.train.name.c_str());
+    for (const std::string& notice : data.notices) std::printf("note    %s\n", notice.c_str());
     std::printf("device  %s\n", device_line().c_str());
     std::fflush(stdout);
   }

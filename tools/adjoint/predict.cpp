@@ -78,10 +78,12 @@ class PredictRun {
   void predict(const std::string& file) {
     const Dataset samples =
         read_samples(file, outline(), predictor_.recipe().data, {.invert = command_.invert});
-    const std::vector<float> values = predictor_.run(samples);
+    const std::vector<double> numbers = predictor_.numbers(samples);
+    const std::vector<float> values(numbers.begin(), numbers.end());
     const auto width = static_cast<std::size_t>(predictor_.width());
     for (std::int64_t row = 0; row < samples.count; ++row) {
-      const auto of = std::span(values).subspan(static_cast<std::size_t>(row) * width, width);
+      const std::size_t first = static_cast<std::size_t>(row) * width;
+      const auto of = std::span(values).subspan(first, width);
       std::vector<std::string> cells{file, std::to_string(row)};
       json result{{"file", file}, {"row", row}};
       if (classifies())
@@ -89,7 +91,7 @@ class PredictRun {
       else if (reconstructs())
         add_error(samples, row, of, cells, result);
       else
-        add_numbers(of, cells, result);
+        add_numbers(std::span(numbers).subspan(first, width), cells, result);
       table_.add(std::move(cells));
       rows_.push_back(std::move(result));
     }
@@ -115,10 +117,20 @@ class PredictRun {
     result["top"] = std::move(top);
   }
 
-  void add_numbers(std::span<const float> values, std::vector<std::string>& cells,
+  // Six digits of what is predicted, and as many more as all targets have in common.
+  int digits(std::size_t j) const {
+    const Normalisation& by = predictor_.statistics().target;
+    if (by.mean.empty()) return 6;
+    const double common = std::log10(std::max(1.0, std::abs(by.mean[j]) / by.deviation[j]));
+    return std::min(6 + static_cast<int>(common), 17);
+  }
+
+  void add_numbers(std::span<const double> values, std::vector<std::string>& cells,
                    json& result) const {
     for (std::size_t j = 0; j < values.size(); ++j) {
-      cells.push_back(formatted("%.6g", values[j]));
+      char text[64];
+      std::snprintf(text, sizeof(text), "%.*g", digits(j), values[j]);
+      cells.emplace_back(text);
       result["values"][output_name(std::int64_t(j))] = values[j];
     }
   }

@@ -138,6 +138,7 @@ class TrainRun {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
     resolve_class_weights(recipe_.loss, data.train);
     statistics_ = data.statistics;
+    notices_ = std::move(data.notices);
     if (command_.fast_dev_run) {
       data.validation = first_samples(data.validation, recipe_.train.batch);
       data.test = first_samples(data.test, recipe_.train.batch);
@@ -185,6 +186,7 @@ class TrainRun {
     for (const Parameter& parameter : model_.graph->parameters()) parameters += parameter.count();
     for (const std::string& notice : model_.graph->notices()) log_info("warning: ", notice);
     say(str("data    ", data_line_));
+    for (const std::string& notice : notices_) say(str("note    ", notice));
     const std::string name = resumes() ? folder_->path().filename().string() : run_name(recipe_);
     say(str("model   ", name, ", ", parameters, " parameters"));
     say(str("device  ", device_line(), ", ", human_bytes(context_.memory().use().current),
@@ -389,6 +391,7 @@ class TrainRun {
   std::optional<TemporaryFolder> nowhere_;  // of a run that keeps nothing
   Context context_;
   std::string data_line_;
+  std::vector<std::string> notices_;  // of the data
   DataStatistics statistics_;
   Dataset outline_;  // of no samples
   std::unique_ptr<Loader> train_, validation_, test_;
