@@ -271,7 +271,7 @@ class TableBuilder {
                   table_.dropped > 0 ? str(": all ", table_.dropped, " miss a cell") : "");
     std::vector<ColumnCount> causes;
     for (std::size_t i = 0; i < missing_.size(); ++i)
-      if (missing_[i] > 0) causes.push_back({shown(columns_.names[i]), missing_[i]});
+      if (missing_[i] > 0) causes.push_back({printable(columns_.names[i]), missing_[i]});
     tell(dropped_notice(file_, table_.dropped, table_.dropped + table_.rows, causes));
     if (columns_.roles[0] == Role::feature)
       tell(row_number_notice(file_, columns_.names[0], options_.header, table_.features,
