@@ -41,7 +41,7 @@ struct GeluTanh {
 struct GeluExact {
   template <class T>
   ADJOINT_HD T operator()(T x) const {
-    return T(0.5f) * x * (T(1.0f) + erf(x * T(0.7071067811865476)));
+    return weighted(T(1.0f) + erf(x * T(0.7071067811865476)), T(0.5f) * x);
   }
   ValueRange range() const { return ValueRange::above(-0.17); }
 };
@@ -52,7 +52,7 @@ struct LeakyRelu {
   double slope;
   template <class T>
   ADJOINT_HD T operator()(T x) const {
-    return select(x > T(0.0f), x, T(slope) * x);
+    return select(x <= T(0.0f), weighted(T(slope), x), x);  // NaN stays
   }
   template <class T>
   ADJOINT_HD T derivative_from_y(T y) const {
@@ -84,7 +84,12 @@ struct Selu {
 struct Silu {
   template <class T>
   ADJOINT_HD T operator()(T x) const {
-    return x * sigmoid(x);
+    return weighted(sigmoid(x), x);
+  }
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    const T s = sigmoid(x);
+    return s + weighted(s * (T(1.0f) - s), x);
   }
   ValueRange range() const { return ValueRange::above(-0.2785); }
 };
@@ -96,7 +101,14 @@ struct MishFunction {
   ADJOINT_HD T operator()(T x) const {
     const T e = exp(minimum(x, T(20.0f)));
     const T n = e * (e + T(2.0f));
-    return x * (n / (n + T(2.0f)));
+    return weighted(n / (n + T(2.0f)), x);
+  }
+  /// n / (n + 2) + x 4 e (e + 1) / (n + 2)^2, e = e^x, whose second term is nothing beyond 20.
+  template <class T>
+  ADJOINT_HD T derivative(T x) const {
+    const T bounded = minimum(x, T(20.0f)), e = exp(bounded);
+    const T n = e * (e + T(2.0f)), over = T(1.0f) / (n + T(2.0f));
+    return n * over + weighted(T(4.0f) * e * (e + T(1.0f)) * over * over, bounded);
   }
   ValueRange range() const { return ValueRange::above(-0.3089); }
 };
@@ -126,14 +138,15 @@ struct SigmoidFunction {
 };
 
 /// log(1 + e^(beta x)) / beta, and x where beta x exceeds the threshold (Dugas et al. 2001; the
-/// threshold is PyTorch's). As max(z, 0) + log1p(e^-|z|) it is finite for any threshold.
+/// threshold is PyTorch's). As max(x, 0) + log1p(e^-|z|) / beta, z = beta x, it is finite for any
+/// threshold.
 struct SoftplusFunction {
   double beta, threshold;
   template <class T>
   ADJOINT_HD T operator()(T x) const {
     const T z = T(beta) * x;
-    const T smooth = maximum(z, T(0.0f)) + log1p_unit(exp(select(z > T(0.0f), -z, z)));
-    return select(z > T(threshold), x, smooth / T(beta));
+    const T bend = log1p_unit(exp(select(z > T(0.0f), -z, z))) / T(beta);
+    return select(z > T(threshold), x, maximum(x, T(0.0f)) + bend);
   }
   template <class T>
   ADJOINT_HD T derivative(T x) const {
@@ -189,11 +202,12 @@ struct HardSigmoidFunction {
   ValueRange range() const { return ValueRange::between(0, 1); }
 };
 
-/// x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
+/// x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019); at both kinks the derivative is that outside.
 struct HardSwishFunction {
   template <class T>
   ADJOINT_HD T operator()(T x) const {
-    return x * HardSigmoidFunction{}(x);
+    const T inside = x * ((x + T(3.0f)) * T(1.0 / 6.0));
+    return select(x <= T(-3.0f), T(0.0f), select(x >= T(3.0f), x, inside));
   }
   ValueRange range() const { return ValueRange::above(-0.375); }
 };

@@ -5,6 +5,8 @@
 //   running_mean     += momentum (mean - running_mean)
 //   running_variance += momentum (sum (x - mean)^2 / (n - 1) - running_variance)
 //
+// (a biased running variance divides by n),
+//
 // and its gradients:
 //
 //   weight_grad_c (+)= sum dy xhat          bias_grad_c (+)= sum dy
@@ -15,18 +17,48 @@
 // Three kernels each way: blocks make sums of ranges of samples, one thread a channel combines the
 // ranges in their order, and a last kernel goes over the elements. The ranges' moments, mean and
 // sum of squared differences from it, are combined as Chan et al. 1979 do: sums of squares would
-// cancel.
+// cancel. Those whose squares overflow are taken again of numbers times kReduction.
 #include "kernels/batch_norm.h"
 
 #include "core/device/kernel.h"
 #include "kernels/channels.cuh"
 #include "kernels/kernel_body.h"
 #include "kernels/math.h"
+#include "kernels/norm.cuh"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-/// partials[range, 0, c] = mean, partials[range, 1, c] = sum of squared differences from it.
+/// Writes the moments of channels whose squares overflowed.
+template <class T, bool kInner>
+ADJOINT_DEVICE void moments_of_large(Block& block, const ChannelShape& shape, std::int64_t begin,
+                                     std::int64_t end, Accumulate<T>* means, Accumulate<T>* squares,
+                                     const T* x) {
+  using A = Accumulate<T>;
+  constexpr A kUnit = kReduction<A>;
+  const A n = A((end - begin) * shape.inner);
+  sum_channels<kInner, A>(
+      block, shape, begin, end,
+      [x](int, std::int64_t i) {
+        return Values<A, 2>{A(x[i]) * kUnit, A(0)};
+      },
+      [=](int channel, const Values<A, 2>& sum) {
+        if (overflowed(squares[channel])) means[channel] = sum[0] / n;
+      });
+  sum_channels<kInner, A>(
+      block, shape, begin, end,
+      [x, means](int channel, std::int64_t i) {
+        const A difference = A(x[i]) * kUnit - means[channel];
+        return Values<A, 2>{difference * difference, A(0)};
+      },
+      [=](int channel, const Values<A, 2>& sum) {
+        if (overflowed(squares[channel]))
+          squares[channel] = -sum[0] - std::numeric_limits<A>::min();
+      });
+}
+
+/// partials[range, 0, c] = mean, partials[range, 1, c] = sum of squared differences from it; of
+/// reduced numbers where that would overflow, which a negative sum tells.
 template <class T, bool kInner>
 ADJOINT_KERNEL_BODY void moments_body(const ChannelShape& shape, std::int64_t of_range,
                                       Accumulate<T>* partials, const T* x) {
@@ -36,6 +68,7 @@ ADJOINT_KERNEL_BODY void moments_body(const ChannelShape& shape, std::int64_t of
   const A n = A((end - begin) * shape.inner);
   A* const means = partials + std::int64_t(blockIdx.y) * 2 * shape.channels;
   A* const squares = means + shape.channels;
+  bool large = false;
   sum_channels<kInner, A>(
       block, shape, begin, end,
       [x](int, std::int64_t i) {
@@ -48,7 +81,12 @@ ADJOINT_KERNEL_BODY void moments_body(const ChannelShape& shape, std::int64_t of
         const A difference = A(x[i]) - means[channel];
         return Values<A, 2>{difference * difference, A(0)};
       },
-      [&](int channel, const Values<A, 2>& sum) { squares[channel] = sum[0]; });
+      [&](int channel, const Values<A, 2>& sum) {
+        squares[channel] = sum[0];
+        large = large || overflowed(sum[0]);
+      });
+  if constexpr (kSquaresMayOverflow<T>)
+    if (block.any(large)) moments_of_large<T, kInner>(block, shape, begin, end, means, squares, x);
 }
 
 template <class T, bool kInner>
@@ -57,6 +95,12 @@ __global__ void __launch_bounds__(kColumnSumThreads)
                               const T* x) {
   moments_body<T, kInner>(shape, of_range, partials, x);
 }
+
+/// Moments of samples, their numbers times `unit`.
+template <class A>
+struct Moments {
+  A mean, squares, count;
+};
 
 template <class A>
 struct Statistics {
@@ -68,33 +112,56 @@ struct Statistics {
   std::int64_t of_range;  // samples
   std::int64_t ranges;
   A momentum, epsilon;
+  A correction;  // of n in the running variance: 1, or 0 for the biased one
 };
+
+/// Combines the ranges of a channel.
+template <class A>
+ADJOINT_DEVICE Moments<A> combined_moments(const ChannelShape& shape, const Statistics<A>& in,
+                                           std::int64_t c, A unit) {
+  const std::int64_t channels = shape.channels;
+  Moments<A> total{};
+  for (std::int64_t range = 0; range < in.ranges; ++range) {
+    const std::int64_t left = shape.samples - range * in.of_range;
+    const A n = A((left < in.of_range ? left : in.of_range) * shape.inner);
+    const A mean = in.partials[2 * range * channels + c];
+    const A squares = in.partials[(2 * range + 1) * channels + c];
+    const A factor = squares < A(0) ? unit / kReduction<A> : unit;
+    const A difference = mean * factor - total.mean;
+    const A share = n / (total.count + n);
+    total.squares += (squares < A(0) ? -squares : squares) * factor * factor +
+                     difference * difference * total.count * share;
+    total.mean += difference * share;
+    total.count += n;
+  }
+  return total;
+}
 
 template <class A>
 __global__ void __launch_bounds__(kChannelThreads)
     batch_norm_statistics_kernel(ChannelShape shape, Statistics<A> in, bool training) {
   const std::int64_t channels = shape.channels;
   ADJOINT_GRID_FOR(c, channels) {
-    A mean = in.running_mean[c], variance = in.running_variance[c];
+    A mean = in.running_mean[c], variance = in.running_variance[c], unit = 1;
     if (training) {
-      A count = 0, squares = 0;
-      mean = 0;
-      for (std::int64_t range = 0; range < in.ranges; ++range) {
-        const std::int64_t left = shape.samples - range * in.of_range;
-        const A n = A((left < in.of_range ? left : in.of_range) * shape.inner);
-        const A difference = in.partials[2 * range * channels + c] - mean;
-        const A share = n / (count + n);
-        squares +=
-            in.partials[(2 * range + 1) * channels + c] + difference * difference * count * share;
-        mean += difference * share;
-        count += n;
+      Moments<A> batch = combined_moments(shape, in, c, unit);
+      if (overflowed(batch.squares)) {
+        unit = kReduction<A>;
+        batch = combined_moments(shape, in, c, unit);
       }
+      mean = batch.mean / unit;
       in.running_mean[c] += in.momentum * (mean - in.running_mean[c]);
-      in.running_variance[c] += in.momentum * (squares / (count - A(1)) - variance);
-      variance = squares / count;
+      // No more than the largest number, from which later batches come back: infinity would stay,
+      // and turn into NaN.
+      const A followed = batch.squares / (batch.count - in.correction) / unit / unit;
+      constexpr A kMost = std::numeric_limits<A>::max();
+      in.running_variance[c] += in.momentum * ((followed > kMost ? kMost : followed) - variance);
+      variance = batch.squares / batch.count;
     }
     in.mean[c] = mean;
-    in.rstd[c] = A(1) / sqrt(variance + in.epsilon);
+    // To a variance that large epsilon is nothing, but 0 must not be divided by.
+    const A least = unit == A(1) ? in.epsilon : std::numeric_limits<A>::min();
+    in.rstd[c] = unit / sqrt(variance + least);
   }
 }
 
@@ -261,7 +328,8 @@ void launch_statistics(Stream& stream, const BatchNormForward& call, const Chann
                     .of_range = shape.samples_per_range(),
                     .ranges = shape.ranges(),
                     .momentum = A(call.momentum),
-                    .epsilon = A(call.epsilon)},
+                    .epsilon = positive_epsilon<A>(call.epsilon),
+                    .correction = A(call.unbiased ? 1 : 0)},
       call.training);
 }
 

@@ -11,7 +11,8 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 /// Operands of one forward call. x, y: [batch, channels, ...], of one floating type T; A is
 /// float32, or float64 for float64. Training takes the statistics of the batch, of at least two
-/// elements a channel, and moves the running ones towards them; else the running ones are taken.
+/// elements a channel, and moves the running ones towards them; else the running ones are taken. A
+/// running variance ends at the largest A; numbers may be up to half of that.
 struct BatchNormForward {
   Tensor y;  ///< may be x outside training
   Tensor x;
@@ -25,6 +26,7 @@ struct BatchNormForward {
   bool training = true;
   double momentum = 0.1;  ///< weight of the batch in the running statistics
   double epsilon = 1e-5;
+  bool unbiased = true;  ///< the running variance follows sums over n - 1, else over n
 };
 
 /// Throws Error naming the operand whose type or shape does not fit, or if a channel has fewer than

@@ -4,7 +4,7 @@
 //   loss = 1 - c for y = 1, max(0, c - margin) for y = -1
 //   da = g (b / sqrt(A B) - c a / A)      db = g (a / sqrt(A B) - c b / B)
 //
-// with g = dloss / dc: -1, or 1 where c >= margin and else 0 (as PyTorch defines
+// with g = dloss / dc: -1, or 1 where c > margin and else 0 (as PyTorch defines
 // cosine_embedding_loss), times what LossOutput says. A block takes a range of rows, one after the
 // other, both vectors held in registers.
 #include "kernels/cosine_embedding.h"
@@ -47,7 +47,7 @@ ADJOINT_DEVICE Accumulate<T> embedding_row(Block& block, const Operands<T>& in, 
   // Two roots: the product of two squares could overflow.
   const A scale = A(1) / (sqrt(aa) * sqrt(bb)), cosine = sums[0] * scale;
   const A above = cosine - in.margin;
-  const A slope = alike ? A(-1) : above >= A(0) ? A(1) : A(0);
+  const A slope = alike ? A(-1) : above <= A(0) ? A(0) : A(1);  // NaN stays in the gradient
   const A seed = slope * in.out.factor(in.out.factor(), row);
   const A cross = seed * scale, own_a = seed * cosine / aa, own_b = seed * cosine / bb;
   const Optional none{static_cast<const T*>(nullptr)};

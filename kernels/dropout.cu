@@ -12,16 +12,17 @@ namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
 /// A function of packs for map_packs(): multiplies by 0 or `scale`, adds what lies there if asked.
+template <class A>
 struct Dropout {
   std::uint64_t seed, place, step;
   std::uint64_t threshold;  // keep words >= this; 2^32 keeps none
-  float scale;
+  A scale;                  // 1 / (1 - p)
 
   ADJOINT_DEVICE PhiloxWords words(std::int64_t group) const {
     return philox(seed, philox_counter(std::uint64_t(group), place, step));
   }
 
-  template <class A, int N>
+  template <int N>
   ADJOINT_DEVICE Pack<A, N> operator()(std::int64_t i, const Pack<A, N>& in) const {
     Pack<A, N> out;
     if constexpr (N % 4 == 0) {
@@ -35,7 +36,7 @@ struct Dropout {
         random[4 * group + 3] = drawn.w;
       }
       ADJOINT_UNROLL
-      for (int k = 0; k < N; ++k) out[k] = random[k] >= threshold ? in[k] * A(scale) : A(0);
+      for (int k = 0; k < N; ++k) out[k] = random[k] >= threshold ? in[k] * scale : A(0);
     } else {
       ADJOINT_UNROLL
       for (int k = 0; k < N; ++k) {
@@ -45,13 +46,13 @@ struct Dropout {
                                      : lane == 1 ? drawn.y
                                      : lane == 2 ? drawn.z
                                                  : drawn.w;
-        out[k] = random >= threshold ? in[k] * A(scale) : A(0);
+        out[k] = random >= threshold ? in[k] * scale : A(0);
       }
     }
     return out;
   }
 
-  template <class A, int N>
+  template <int N>
   ADJOINT_DEVICE Pack<A, N> operator()(std::int64_t i, const Pack<A, N>& in,
                                        const Pack<A, N>& old) const {
     Pack<A, N> out = (*this)(i, in);
@@ -63,7 +64,7 @@ struct Dropout {
 
 template <class T, int N, bool kAdd>
 __global__ void __launch_bounds__(kMapThreads, 4)
-    dropout_kernel(MapShape shape, T* out, const T* in, Dropout dropout,
+    dropout_kernel(MapShape shape, T* out, const T* in, Dropout<Accumulate<T>> dropout,
                    const std::uint64_t* step) {
   dropout.step = *step;
   if constexpr (kAdd)
@@ -74,19 +75,21 @@ __global__ void __launch_bounds__(kMapThreads, 4)
 
 }  // namespace
 
-void dropout(Stream& stream, Gradient out, Tensor in, float p, const RandomState& random,
+void dropout(Stream& stream, Gradient out, Tensor in, double p, const RandomState& random,
              std::uint64_t place) {
   if (!out.wanted()) return;
-  ADJOINT_CHECK(p >= 0.0f && p <= 1.0f, "dropout: expected a probability in [0, 1], got ", p);
+  ADJOINT_CHECK(p >= 0.0 && p <= 1.0, "dropout: expected a probability in [0, 1], got ", p);
   ADJOINT_CHECK(random.step != nullptr, "dropout: expected a step counter in device memory");
   check_operand("dropout", "in", in, {out.tensor.dtype(), in.shape()});
   check_operand("dropout", "out", out.tensor, {in.dtype(), in.shape()});
-  const Dropout drop{.seed = random.seed,
-                     .place = place,
-                     .step = 0,
-                     .threshold = std::uint64_t(std::llround(double(p) * 4294967296.0)),
-                     .scale = p < 1.0f ? 1.0f / (1.0f - p) : 0.0f};
+  // Rounded last: of float32's 0.999 it would be 1000.013.
+  const double scale = p < 1.0 ? 1.0 / (1.0 - p) : 0.0;
   dispatch_floating(in.dtype(), "dropout", [&]<class T>() {
+    const Dropout<Accumulate<T>> drop{.seed = random.seed,
+                                      .place = place,
+                                      .step = 0,
+                                      .threshold = std::uint64_t(std::llround(p * 4294967296.0)),
+                                      .scale = Accumulate<T>(scale)};
     const auto run = [&]<int N>(MapShape map, LaunchShape shape) {
       if (out.accumulates())
         launch<dropout_kernel<T, N, true>>(stream, shape, map, out.tensor.data<T>(), in.data<T>(),

@@ -14,7 +14,7 @@ namespace adjoint::inline ADJOINT_BACKEND {
 /// backward pass. 0 <= p <= 1; of place the lowest 24 bits count; out and in of one floating type
 /// and count; out may be in. (The bits kept depend on nothing else: not on type, batch size,
 /// alignment or threads.)
-void dropout(Stream& stream, Gradient out, Tensor in, float p, const RandomState& random,
+void dropout(Stream& stream, Gradient out, Tensor in, double p, const RandomState& random,
              std::uint64_t place);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

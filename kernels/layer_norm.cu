@@ -9,9 +9,10 @@
 //   weight_grad_i = sum over rows of dy_i xhat_i          bias_grad_i = sum over rows of dy_i
 //
 // Rows are held in registers: forward reads x once, backward x and dy. The variance is that of the
-// differences from the mean, not E[x^2] - mean^2, which cancels. A block of backward takes a range
-// of rows and keeps its sums for the parameters in registers; a second kernel adds the blocks' sums
-// [blocks, 2 cols] in order. The ranges depend on the shape alone, so results repeat bit for bit.
+// differences from the mean, not E[x^2] - mean^2, which cancels; where it overflows it is taken
+// again of smaller numbers. A block of backward takes a range of rows and keeps its sums for the
+// parameters in registers; a second kernel adds the blocks' sums [blocks, 2 cols] in order. The
+// ranges depend on the shape alone, so results repeat bit for bit.
 #include "kernels/layer_norm.h"
 
 #include "core/device/kernel.h"
@@ -20,6 +21,23 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
+
+template <class A>
+struct Moments {
+  A mean, rstd;
+};
+
+/// Those of a row whose variance overflowed, to which epsilon is nothing.
+template <class A, class Input>
+ADJOINT_DEVICE Moments<A> moments_of_large(Block& block, int cols, const Input& input) {
+  constexpr A kUnit = kReduction<A>;
+  const A mean = row_sum<A>(
+                     block, cols, [](int, A x) { return x * kUnit; }, input) /
+                 A(cols);
+  const auto squared = [mean](int, A x) { return (x * kUnit - mean) * (x * kUnit - mean); };
+  const A variance = row_sum<A>(block, cols, squared, input) / A(cols);
+  return {mean / kUnit, kUnit / sqrt(variance + std::numeric_limits<A>::min())};
+}
 
 template <class T, int N, int P, bool kAdd>
 __global__ void __launch_bounds__(kRowThreads<P>)
@@ -37,13 +55,17 @@ __global__ void __launch_bounds__(kRowThreads<P>)
   else
     input.load(block, x + base, cols);
 
-  const A mean = row_sum<A>(
-                     block, cols, [](int, A x) { return x; }, input) /
-                 A(cols);
-  const auto squared = [&](int, A x) { return (x - mean) * (x - mean); };
-  const A rstd = A(1) / sqrt(row_sum<A>(block, cols, squared, input) / A(cols) + epsilon);
+  const A sum_mean = row_sum<A>(
+                         block, cols, [](int, A x) { return x; }, input) /
+                     A(cols);
+  const auto squared = [sum_mean](int, A x) { return (x - sum_mean) * (x - sum_mean); };
+  const A variance = row_sum<A>(block, cols, squared, input) / A(cols);
+  const auto [mean, rstd] = kSquaresMayOverflow<T> && overflowed(variance)
+                                ? moments_of_large<A>(block, cols, input)
+                                : Moments<A>{sum_mean, A(1) / sqrt(variance + epsilon)};
   row_map(
-      block, cols, y + base, [&](int, A x, A w, A b) { return (x - mean) * rstd * w + b; }, input,
+      block, cols, y + base,
+      [mean = mean, rstd = rstd](int, A x, A w, A b) { return (x - mean) * rstd * w + b; }, input,
       Memory{weight}, Memory{bias});
   if (block.thread == 0) {
     means[row] = mean;
@@ -186,7 +208,7 @@ void launch_forward(Stream& stream, const LaunchShape& shape, const LayerNormFor
   launch<layer_norm_forward_kernel<T, N, P, kAdd>, kRowBlocks<N, P>>(
       stream, shape, call.y.data<T>(), call.mean.data<A>(), call.rstd.data<A>(),
       kAdd ? call.sum.data<T>() : nullptr, call.x.data<T>(), kAdd ? call.addend.data<T>() : nullptr,
-      call.weight.data<T>(), call.bias.data<T>(), int(cols), A(call.epsilon));
+      call.weight.data<T>(), call.bias.data<T>(), int(cols), positive_epsilon<A>(call.epsilon));
 }
 
 template <class Out, class A>

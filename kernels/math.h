@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "core/device/kernel.h"
 #include "core/tensor/hd.h"
@@ -14,6 +15,8 @@ namespace adjoint::inline ADJOINT_BACKEND {
 
 #if !defined(__CUDACC__)
 namespace polynomial {
+
+inline constexpr float kLargest = std::numeric_limits<float>::max();
 
 /// c0 + c1 x + ..., by Horner's rule. The build does not contract products and sums by itself. A
 /// recursion, not a loop over an array, which would keep its callers from vectorising.
@@ -106,8 +109,8 @@ inline float log1p(float x) {
   const float small = __builtin_fmaf(square, __builtin_fmaf(f, tail, -0.5f),
                                      __builtin_fmaf(k, 1.42860677e-6f, lost));
   const float result = __builtin_fmaf(k, 0.693145752f, f + small);
-  const float limit = x > 3.4e38f ? x : x == -1.0f ? -__builtin_inff() : __builtin_nanf("");
-  return x > -1.0f && x <= 3.4e38f ? result : limit;
+  const float limit = x > kLargest ? x : x == -1.0f ? -__builtin_inff() : __builtin_nanf("");
+  return x > -1.0f && x <= kLargest ? result : limit;
 }
 
 /// log((1 + s) / (1 - s)) = 2 s + s^3 P(s^2), s = z / (2 + z): P by Chebyshev approximation for
@@ -134,7 +137,7 @@ inline float log(float x) {
   const float small = __builtin_fmaf(s, tail, k * 1.42860677e-6f);
   const float result = __builtin_fmaf(k, 0.693145752f, s + s + small);
   const float limit = x == 0.0f ? -__builtin_inff() : x > 0.0f ? x : __builtin_nanf("");
-  return x > 0.0f && x <= 3.4e38f ? result : limit;
+  return x > 0.0f && x <= kLargest ? result : limit;
 }
 
 }  // namespace polynomial
@@ -168,6 +171,25 @@ ADJOINT_HD double log1p_unit(double z) { return ::log1p(z); }
 ADJOINT_HD double log(double x) { return ::log(x); }
 ADJOINT_HD double sqrt(double x) { return ::sqrt(x); }
 ADJOINT_HD double pow(double x, double y) { return ::pow(x, y); }
+
+/// Squares of numbers beyond 10^19 (in float64 10^154) overflow. Sums of squares that did are taken
+/// again of the numbers times this, a power of two, which leaves them finite and rounds nothing.
+template <class A>
+inline constexpr A kReduction = sizeof(A) == 8 ? A(0x1p-768) : A(0x1p-96);
+
+/// True for NaN as well.
+template <class A>
+ADJOINT_HD bool overflowed(A sum_of_squares) {
+  return !(sum_of_squares <= std::numeric_limits<A>::max());
+}
+
+/// What is added to a variance before its root, in A: not 0, which float32 makes of numbers below
+/// 10^-45.
+template <class A>
+A positive_epsilon(double epsilon) {
+  const A least = std::numeric_limits<A>::min();
+  return A(epsilon) > least ? A(epsilon) : least;
+}
 
 /// 1 / (1 + e^-x), for plain and dual numbers; finite for all x.
 template <class T>

@@ -62,7 +62,8 @@ __global__ void __launch_bounds__(kNllThreads) nll_kernel(Operands<T> in) {
     const bool valid = label >= 0 && label < in.classes && !ignored;
     const T* const x = in.x + row * in.classes;
     const A weight = !valid ? A(0) : in.class_weights == nullptr ? A(1) : in.class_weights[label];
-    const A loss = valid ? -weight * A(x[label]) : A(0);
+    // A class of weight 0 has no loss, though its log-probability may be infinite.
+    const A loss = weight == A(0) ? A(0) : -weight * A(x[label]);
     if (valid && in.out.totals != nullptr) mine.correct += right(block, in, x, label);
     if (in.dx != nullptr) {
       T* const dx = in.dx + row * in.classes;

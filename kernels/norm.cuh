@@ -9,6 +9,10 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
+/// Whether sums of squares of T can leave the type they are made in. Those of float16 cannot.
+template <class T>
+inline constexpr bool kSquaresMayOverflow = !std::is_same_v<T, float16>;
+
 struct NormExtents {
   std::int64_t rows, cols;
 };

@@ -7,6 +7,8 @@
 //   dx_i (+)= rrms (g_i - xhat_i sum_j g_j xhat_j / cols)
 //   weight_grad_i (+)= sum over rows of dy_i xhat_i
 //
+// A sum of squares that overflows is taken again of smaller numbers.
+//
 // Rows are held in registers: forward reads x once, backward x and dy. A block of backward takes a
 // range of rows and keeps its sums for the weight in registers; a second kernel adds the blocks'
 // sums [blocks, cols] in order. The ranges depend on the shape alone, so results repeat bit for
@@ -23,6 +25,15 @@ namespace {
 
 constexpr const char* kName = "rms_norm";
 
+/// rrms of a row whose squares overflowed, to which epsilon is nothing.
+template <class A, class Input>
+ADJOINT_DEVICE A rrms_of_large(Block& block, int cols, const Input& input) {
+  constexpr A kUnit = kReduction<A>;
+  const A squares = row_sum<A>(
+      block, cols, [](int, A x) { return (x * kUnit) * (x * kUnit); }, input);
+  return kUnit / sqrt(squares / A(cols));
+}
+
 template <class T, int N, int P>
 ADJOINT_KERNEL_BODY void forward_body(T* y, Accumulate<T>* rrms, const T* x, const T* weight,
                                       int cols, Accumulate<T> epsilon) {
@@ -34,15 +45,22 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, Accumulate<T>* rrms, const T* x, con
   const A mean_square = row_sum<A>(
                             block, cols, [](int, A x) { return x * x; }, input) /
                         A(cols);
-  const A scale = A(1) / sqrt(mean_square + epsilon);
+  const A scale = kSquaresMayOverflow<T> && overflowed(mean_square)
+                      ? rrms_of_large<A>(block, cols, input)
+                      : A(1) / sqrt(mean_square + epsilon);
   row_map(
       block, cols, y + base, [scale](int, A x, A w) { return x * scale * w; }, input,
       Memory{weight});
   if (block.thread == 0) rrms[row] = scale;
 }
 
+/// Blocks that registers are to suffice for where large rows would cost occupancy; 0 leaves it
+/// open.
+template <class T, int P>
+inline constexpr int kForwardBlocks = std::is_same_v<T, float>&& P == 4 ? 4 : 0;
+
 template <class T, int N, int P>
-__global__ void __launch_bounds__(kRowThreads<P>)
+__global__ void __launch_bounds__(kRowThreads<P>, kForwardBlocks<T, P>)
     rms_norm_forward_kernel(T* y, Accumulate<T>* rrms, const T* x, const T* weight, int cols,
                             Accumulate<T> epsilon) {
   forward_body<T, N, P>(y, rrms, x, weight, cols, epsilon);
@@ -136,7 +154,7 @@ void rms_norm_forward(Stream& stream, Tensor y, Tensor rrms, Tensor x, Tensor we
     dispatch_row<T, 4>(cols, rows_aligned(cols, {y, x, weight}), [&]<int N, int P>(int threads) {
       launch<rms_norm_forward_kernel<T, N, P>, kRowBlocks<N, P>>(
           stream, {.grid = rows, .block = preferred_block(threads)}, y.data<T>(), rrms.data<A>(),
-          x.data<T>(), weight.data<T>(), int(cols), A(epsilon));
+          x.data<T>(), weight.data<T>(), int(cols), positive_epsilon<A>(epsilon));
     });
   });
 }

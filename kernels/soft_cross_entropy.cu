@@ -31,7 +31,7 @@ struct Operands {
   LossRows rows;
   LossOperands<T> out;
   int classes;
-  Accumulate<T> smoothing, weight;
+  Accumulate<T> kept, uniform, weight;  // 1 - e, e / classes
   std::int32_t ignored_label;
 };
 
@@ -91,8 +91,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   const std::int64_t base = row * in.classes;
   const Optional targets{in.targets == nullptr ? in.targets : in.targets + base};
   const Optional weights{in.class_weights};
-  const Target<A> target{A(1) - in.smoothing, in.smoothing / A(in.classes),
-                         in.class_weights == nullptr ? A(1) : A(0), label};
+  const Target<A> target{in.kept, in.uniform, in.class_weights == nullptr ? A(1) : A(0), label};
   Row<T, N, P> x;
   x.load(block, in.logits + base, in.classes);
   const A largest = row_max<A>(block, in.classes, x);
@@ -112,7 +111,8 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   };
   write_gradient(block, in.classes, in.gradient, base, gradient, x, targets, weights);
   const auto of_target = [&](int, A x, A, A c) {
-    return kept * target.weight(c) * (log_z - (x - largest));
+    const A factor = kept * target.weight(c);
+    return factor == A(0) ? A(0) : factor * (log_z - (x - largest));
   };
   write_gradient(block, in.classes, in.dtargets, base, of_target, x, targets, weights);
   return {loss, correct ? A(1) : A(0)};
@@ -194,7 +194,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .rows = loss_rows(kName, rows),
         .out = loss_operands<T>(kName, call.out, rows, {rows}),
         .classes = int(classes),
-        .smoothing = A(call.label_smoothing),
+        .kept = A(1 - call.label_smoothing),
+        .uniform = A(call.label_smoothing / double(classes)),
         .weight = A(call.weight),
         .ignored_label = call.ignored_label};
     dispatch_row<T, 2>(classes, aligned, [&]<int N, int P>(int threads) {

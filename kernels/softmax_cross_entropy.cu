@@ -29,7 +29,7 @@ struct Operands {
   LossRows rows;
   LossOperands<T> out;
   int classes;
-  Accumulate<T> smoothing, weight;
+  Accumulate<T> kept, smoothing, weight;  // kept: 1 - smoothing, rounded after the difference
   std::int32_t ignored_label;
   bool accumulate_gradient;
 };
@@ -52,7 +52,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   const Values<A, 2> sums = row_sums<A>(block, in.classes, terms, x);
   const A log_z = log(sums[0]), smoothing = in.smoothing;
   // The difference first: added to a large logit, the log z of a confident row would round away.
-  A loss = (A(1) - smoothing) * (largest - label_logit + log_z);
+  A loss = in.kept == A(0) ? A(0) : in.kept * (largest - label_logit + log_z);
   if (smoothing > A(0)) {
     const A shifted = row_sum<A>(
         block, in.classes, [&](int, A x) { return x - largest; }, x);
@@ -61,7 +61,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   if (in.gradient != nullptr) {
     const A seed = in.out.factor(weight * in.out.factor(), row);
     const A scale = seed / sums[0], uniform = seed * smoothing / A(in.classes);
-    const A target = seed * (A(1) - smoothing);
+    const A target = seed * in.kept;
     const auto gradient = [&](int i, A x) {
       return exp(x - largest) * scale - uniform - (i == label ? target : A(0));
     };
@@ -74,7 +74,8 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
     }
   }
   const bool correct = label_logit == largest && sums[1] == A(0);
-  return {loss * weight, correct ? A(1) : A(0)};
+  // A class of weight 0 has no loss, though its logit may be -infinity.
+  return {weight == A(0) ? A(0) : loss * weight, correct ? A(1) : A(0)};
 }
 
 template <class T>
@@ -150,6 +151,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
         .rows = loss_rows(kName, rows),
         .out = loss_operands<T>(kName, call.out, rows, {rows}),
         .classes = int(classes),
+        .kept = A(1 - call.label_smoothing),
         .smoothing = A(call.label_smoothing),
         .weight = A(call.weight),
         .ignored_label = call.ignored_label,

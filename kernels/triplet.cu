@@ -42,7 +42,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> triplet_row(Block& block, const Operands
   };
   const Values<A, 2> sums = row_sums<A>(block, in.cols, squares, a, p, n);
   const A near = sqrt(sums[0]), far = sqrt(sums[1]), above = near - far + in.margin;
-  const A seed = above < A(0) ? A(0) : in.out.factor(in.out.factor(), row);
+  const A seed = above <= A(0) ? A(0) : in.out.factor(in.out.factor(), row);
   const A of_u = near > A(0) ? seed / near : A(0), of_v = far > A(0) ? seed / far : A(0);
   const auto da = [&](int, A a, A p, A n) {
     return of_u * (a - p + kSmall) - of_v * (a - n + kSmall);

@@ -17,7 +17,10 @@ BatchNorm::BatchNorm(const BatchNormOptions& options) : options_(options) {
 }
 
 std::string BatchNorm::describe() const {
-  return options_.affine ? "batch_norm" : "batch_norm(not affine)";
+  const char* const affine = options_.affine ? "" : "not affine";
+  const char* const biased = options_.unbiased ? "" : "biased running variance";
+  if (options_.affine && options_.unbiased) return "batch_norm";
+  return str("batch_norm(", affine, options_.affine || options_.unbiased ? "" : ", ", biased, ")");
 }
 
 Signature BatchNorm::infer(const Signature& x) const {
@@ -61,7 +64,8 @@ void BatchNorm::forward(Context& context, const ForwardCall& call) {
                                         .scratch = forward_scratch_.view(scratch.shape),
                                         .training = context.training(),
                                         .momentum = options_.momentum,
-                                        .epsilon = options_.epsilon});
+                                        .epsilon = options_.epsilon,
+                                        .unbiased = options_.unbiased});
 }
 
 void BatchNorm::backward(Context& context, const BackwardCall& call) {
@@ -100,7 +104,8 @@ const bool kRegistered = register_layer({
         [](Options& options) {
           const BatchNormOptions made{.epsilon = options.number("epsilon", 1e-5),
                                       .momentum = options.number("momentum", 0.1),
-                                      .affine = options.flag("affine", true)};
+                                      .affine = options.flag("affine", true),
+                                      .unbiased = options.flag("unbiased", true)};
           options.require(made.epsilon > 0, "epsilon", "a positive number");
           options.require(made.momentum >= 0 && made.momentum <= 1, "momentum",
                           "a number of 0 to 1");
@@ -108,7 +113,8 @@ const bool kRegistered = register_layer({
         },
     .cases = {batch_norm_case("batch_norm", {}, {6, 19}, 2),
               batch_norm_case("batch_norm/not affine", {.affine = false}, {5, 3}, 2),
-              batch_norm_case("batch_norm/images", {}, {2, 3, 5, 3}, 1)},
+              batch_norm_case("batch_norm/images", {}, {2, 3, 5, 3}, 1),
+              batch_norm_case("batch_norm/biased", {.unbiased = false}, {4, 7}, 2)},
 });
 
 }  // namespace

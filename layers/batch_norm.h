@@ -11,12 +11,19 @@ struct BatchNormOptions {
   /// Weight of each batch in the running statistics, in [0, 1].
   double momentum = 0.1;
   bool affine = true;  ///< learns weight and bias
+  /// Running variances follow those of the batches over n - 1 (as in PyTorch), else over n (as in
+  /// ONNX, Keras and Flax).
+  bool unbiased = true;
 };
 
 /// Ioffe and Szegedy 2015: x [batch, channels, ...], normalised over the batch and all axes behind
 /// the channels; weight and bias [channels] start at 1 and 0. While training, running means and
-/// unbiased variances follow those of the batches; they are saved with the model and are what
-/// evaluation normalises by. A batch that gives a channel a single element cannot be trained with.
+/// variances follow those of the batches; they are saved with the model and are what evaluation
+/// normalises by. A batch that gives a channel a single element cannot be trained with.
+///
+/// Numbers may be up to half of the largest in which sums are made (float32; float64 for float64).
+/// A running variance ends at that largest number: evaluation is right for standard deviations up
+/// to 10^19 (float64 10^154).
 class BatchNorm : public LayerOf<BatchNorm> {
  public:
   explicit BatchNorm(const BatchNormOptions& options = {});

@@ -12,8 +12,9 @@ struct CosineEmbeddingOptions {
 
 /// Inputs two of [..., features], floating, of one type, and as a third, optionally, labels int32
 /// [...]: 1 for pairs to be alike, -1 for others; without labels all are alike. Losses are [...]:
-/// 1 - cosine, or what the cosine exceeds the margin by. Totals: sum, number of pairs, number of
-/// pairs without loss.
+/// 1 - cosine, or what the cosine exceeds the margin by. Squares must not overflow: NaN from
+/// lengths of 10^19 on (float64 10^154). Totals: sum, number of pairs, number of pairs without
+/// loss.
 class CosineEmbeddingLoss : public LossOf<CosineEmbeddingLoss> {
  public:
   explicit CosineEmbeddingLoss(const CosineEmbeddingOptions& options = {});

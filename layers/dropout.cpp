@@ -7,8 +7,8 @@
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
-Dropout::Dropout(float p) : p_(p) {
-  ADJOINT_CHECK(p >= 0.0f && p < 1.0f,
+Dropout::Dropout(double p) : p_(p) {
+  ADJOINT_CHECK(p >= 0.0 && p < 1.0,
                 "dropout: expected a probability of at least 0 and below 1, got ", p);
 }
 
@@ -33,14 +33,14 @@ void Dropout::backward(Context& context, const BackwardCall& call) {
     contribute(context.stream(), call.dx[0], call.dy[0]);
 }
 
-Value dropout(const Value& x, float p) { return x.graph().apply(Dropout(p), {x}); }
+Value dropout(const Value& x, double p) { return x.graph().apply(Dropout(p), {x}); }
 
 namespace {
 const bool kRegistered = register_layer({
     .kind = "dropout",
     .make = [](Options& options) { return std::make_shared<Dropout>(options.number("p", 0.5)); },
     .cases = {{"dropout",
-               [] { return std::make_shared<Dropout>(0.3f); },
+               [] { return std::make_shared<Dropout>(0.3); },
                {{{DType::float32, {5, 13}}}}}},
 });
 }  // namespace

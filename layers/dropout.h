@@ -10,7 +10,7 @@ namespace adjoint::inline ADJOINT_BACKEND {
 class Dropout : public LayerOf<Dropout> {
  public:
   /// p in [0, 1).
-  explicit Dropout(float p);
+  explicit Dropout(double p);
 
   std::string kind() const override { return "dropout"; }
   std::string describe() const override { return str("dropout(", p_, ")"); }
@@ -26,10 +26,10 @@ class Dropout : public LayerOf<Dropout> {
   void backward(Context& context, const BackwardCall& call) override;
 
  private:
-  float p_;
+  double p_;
   std::uint64_t place_ = 0;
 };
 
-Value dropout(const Value& x, float p);
+Value dropout(const Value& x, double p);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -6,7 +6,8 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 
 /// Ba et al. 2016: y = (x - mean) / sqrt(variance + epsilon) weight + bias over the last axis;
-/// weight and bias [features] start at 1 and 0.
+/// weight and bias [features] start at 1 and 0. Numbers may be up to half of the largest in which
+/// sums are made (float32; float64 for float64).
 class LayerNorm : public LayerOf<LayerNorm> {
  public:
   /// `features` 0 takes what comes.

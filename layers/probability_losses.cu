@@ -22,7 +22,7 @@ struct BinaryCrossEntropy {
   ADJOINT_HD T operator()(T x, T t) const {
     const bool positive = x > T(0.0f);
     const T rest = log1p_unit(exp(select(positive, -x, x)));
-    return select(positive, T(1.0f) - t, T(-pos_weight) * t) * x +
+    return weighted(select(positive, T(1.0f) - t, T(-pos_weight) * t), x) +
            (T(1.0f) + T(pos_weight - 1.0) * t) * rest;
   }
   template <class T>
@@ -51,7 +51,8 @@ struct KlDivergenceOfLogs {
   static constexpr ValueRange kTarget = ValueRange::log_probabilities();
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
-    return exp(t) * (t - x);
+    const T probability = exp(t);
+    return select(probability == T(0.0f), T(0.0f), probability * (t - x));
   }
 };
 

@@ -1,6 +1,7 @@
 #include "layers/regression_losses.h"
 
 #include <cmath>
+#include <limits>
 
 #include "layers/pointwise_loss.cuh"
 
@@ -27,14 +28,16 @@ struct AbsoluteError {
   }
 };
 
-/// A parabola up to `bend`, a line beyond, both times a factor.
+/// A parabola up to `bend`, d^2 curvature / 2, and beyond it a line of its `slope` there. Products
+/// in an order that overflows only where the loss does.
 struct BentError {
-  double bend, factor;
+  double bend, curvature, slope;
 
   template <class T>
   ADJOINT_HD T operator()(T x, T t) const {
-    const T d = magnitude(x - t), b = T(bend), half = T(0.5f);
-    return T(factor) * select(d <= b, half * d * d, b * (d - half * b));
+    const T difference = x - t, half = T(0.5f);
+    const T d = select(difference < T(0.0f), -difference, difference);
+    return select(d > T(bend), T(slope) * (d - T(0.5 * bend)), half * d * (T(curvature) * d));
   }
 };
 
@@ -42,14 +45,15 @@ using Operations = PointwiseLoss::Operations;
 
 Operations huber_operations(double delta) {
   ADJOINT_CHECK(delta > 0 && std::isfinite(delta), "huber: expected a delta above 0, got ", delta);
-  return pointwise_loss("huber", BentError{delta, 1.0});
+  return pointwise_loss("huber", BentError{delta, 1.0, delta});
 }
 
 Operations smooth_l1_operations(double beta) {
   ADJOINT_CHECK(beta >= 0 && std::isfinite(beta), "smooth_l1: expected a beta of 0 or more, got ",
                 beta);
-  if (beta == 0) return pointwise_loss("smooth_l1", AbsoluteError{});
-  return pointwise_loss("smooth_l1", BentError{beta, 1.0 / beta});
+  // 1 / beta would be infinite in float32.
+  if (beta < std::numeric_limits<float>::min()) return pointwise_loss("smooth_l1", AbsoluteError{});
+  return pointwise_loss("smooth_l1", BentError{beta, 1.0 / beta, 1.0});
 }
 
 Value apply(const Operations& operations, Reduction reduction, const Value& x,

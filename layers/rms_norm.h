@@ -6,7 +6,7 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 
 /// Zhang and Sennrich 2019: y = x / sqrt(mean of x^2 + epsilon) weight over the last axis; weight
-/// [features] starts at 1.
+/// [features] starts at 1. All finite numbers may be normalised.
 class RMSNorm : public LayerOf<RMSNorm> {
  public:
   /// `features` 0 takes what comes.

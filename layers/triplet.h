@@ -11,8 +11,9 @@ struct TripletOptions {
 };
 
 /// Inputs anchor, positive and negative, [..., features] each, floating, of one type. Losses are
-/// [...]: max(0, |a - p| - |a - n| + margin), with Euclidean norms. Totals: sum, number of
-/// triplets, number of those whose positive is nearer.
+/// [...]: max(0, |a - p| - |a - n| + margin), with Euclidean norms. Squares must not overflow:
+/// infinite or NaN from distances of 10^19 on (float64 10^154). Totals: sum, number of triplets,
+/// number of those whose positive is nearer.
 class TripletLoss : public LossOf<TripletLoss> {
  public:
   explicit TripletLoss(const TripletOptions& options = {});

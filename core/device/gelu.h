@@ -4,7 +4,8 @@
 //   gelu(x) = x/2 (1 + tanh(u)),  u = sqrt(2/pi) (x + 0.044715 x^3)
 //
 // computed as x s with s = 1 / (1 + exp(-2u)), the same function without the cancellation of 1 +
-// tanh at negative x; then gelu'(x) = s + x s (1 - s) 2u'.
+// tanh at negative x; then gelu'(x) = s + x s (1 - s) 2u'. Products with an s, or an s (1 - s), of
+// 0 are 0, their limit, also where the other factor is infinite.
 #pragma once
 
 #include <cmath>
@@ -32,14 +33,15 @@ ADJOINT_HD T sigmoid_of_twice_u(T x) {
 
 template <class T>
 ADJOINT_HD T gelu_tanh(T x) {
-  return x * gelu_detail::sigmoid_of_twice_u(x);
+  const T s = gelu_detail::sigmoid_of_twice_u(x);
+  return s == T(0) ? T(0) : x * s;
 }
 
 template <class T>
 ADJOINT_HD T gelu_tanh_derivative(T x) {
-  const T s = gelu_detail::sigmoid_of_twice_u(x);
-  return s +
-         x * s * (T(1) - s) * T(gelu_detail::kScale) * (T(1) + T(3 * gelu_detail::kCubic) * x * x);
+  const T s = gelu_detail::sigmoid_of_twice_u(x), slope = s * (T(1) - s);
+  const T bend = x * slope * T(gelu_detail::kScale) * (T(1) + T(3 * gelu_detail::kCubic) * x * x);
+  return s + (slope == T(0) ? T(0) : bend);
 }
 
 }  // namespace adjoint

@@ -151,6 +151,85 @@ TYPED_TEST(BatchNormTest, MatchesReference) {
   }
 }
 
+// Channels whose squares overflow beside one of small numbers: y as of the channel divided by its
+// unit; a running variance that its type cannot hold ends at the largest number.
+template <class T>
+void expect_large_channels(Context& context, const Shape& x_shape) {
+  using A = Accumulate<T>;
+  const double unit = sizeof(T) == 8 ? 0x1p900 : kDTypeOf<T> == DType::float16 ? 0x1p13 : 0x1p120;
+  const double allowed = 8 * tolerance(kDTypeOf<T>);
+  const ChannelShape shape = channel_shape("batch_norm", x_shape);
+  const auto n = std::size_t(x_shape.count()), m = std::size_t(shape.channels);
+  const auto channel = [&](std::size_t i) {
+    return std::int64_t(i) / shape.inner % shape.channels;
+  };
+  const auto unit_of = [&](std::int64_t c) { return c % 3 == 1 ? 1.0 : unit; };
+  for_each_variant([&](const Variant& variant) {
+    SCOPED_TRACE(str(x_shape));
+    std::vector<double> small = to_double(random_values<T>(n, 1)), large(n);
+    for (double& value : small) value = std::clamp(value, -3.0, 3.0);
+    for (std::size_t i = 0; i < n; ++i) large[i] = small[i] * unit_of(channel(i));
+    const auto dy_values = random_values<T>(n, 2);
+    Reference want{shape,
+                   true,
+                   small,
+                   to_double(dy_values),
+                   std::vector<double>(m, 1),
+                   std::vector<double>(m, 0),
+                   std::vector<double>(m, 0),
+                   std::vector<double>(m, 1)};
+    want.run(0.5, 1e-30);
+    const DeviceVector<T> x(context, from_double<T>(large), variant.offset);
+    const DeviceVector<T> dy(context, dy_values, variant.offset);
+    const DeviceVector<T> y(context, n, variant.offset), dx(context, n, variant.offset);
+    const DeviceVector<A> running_mean(context, std::vector<A>(m, A(0)));
+    const DeviceVector<A> running_variance(context, std::vector<A>(m, A(1)));
+    const DeviceVector<A> mean(context, m), rstd(context, m);
+    const TensorType scratch_type = batch_norm_scratch(shape, kDTypeOf<T>);
+    const DeviceVector<A> scratch(context, std::size_t(scratch_type.shape.count()));
+    const Shape channels{shape.channels};
+    batch_norm_forward(context.stream(), {.y = y.tensor(x_shape),
+                                          .x = x.tensor(x_shape),
+                                          .weight = {},
+                                          .bias = {},
+                                          .running_mean = running_mean.tensor(channels),
+                                          .running_variance = running_variance.tensor(channels),
+                                          .mean = mean.tensor(channels),
+                                          .rstd = rstd.tensor(channels),
+                                          .scratch = scratch.tensor(scratch_type.shape),
+                                          .momentum = 0.5,
+                                          .epsilon = 1e-30});
+    batch_norm_backward(context.stream(), {.dx = {dx.tensor(x_shape), GradientMode::overwrite},
+                                           .weight_grad = {},
+                                           .bias_grad = {},
+                                           .x = x.tensor(x_shape),
+                                           .dy = dy.tensor(x_shape),
+                                           .weight = {},
+                                           .mean = mean.tensor(channels),
+                                           .rstd = rstd.tensor(channels),
+                                           .scratch = scratch.tensor(scratch_type.shape)});
+    ADJOINT_EXPECT_CLOSE(y.download(), want.y, allowed);
+    std::vector<double> scaled = to_double(dx.download());
+    for (std::size_t i = 0; i < n; ++i) scaled[i] *= unit_of(channel(i));
+    if (kDTypeOf<T> != DType::float16) {  // whose small gradients round
+      EXPECT_LE(relative_error(scaled, want.dx), allowed);
+    }
+    const std::vector<double> variances = to_double(running_variance.download());
+    for (std::size_t c = 0; c < m; ++c) {
+      EXPECT_TRUE(std::isfinite(variances[c]));
+      if (unit_of(std::int64_t(c)) == 1) {
+        EXPECT_LE(std::abs(variances[c] / want.running_variance[c] - 1), 1e-5);
+      }
+    }
+  });
+}
+
+TYPED_TEST(BatchNormTest, StandsLargeNumbers) {
+  for (const Shape& shape :
+       {Shape{5, 7}, Shape{700, 40}, Shape{3, 600}, Shape{4, 3, 7, 5}, Shape{2, 2, 150, 130}})
+    expect_large_channels<TypeParam>(this->context, shape);
+}
+
 TYPED_TEST(BatchNormTest, WithoutElementsParametersHaveNoGradient) {
   using T = TypeParam;
   using A = Accumulate<T>;

@@ -26,7 +26,7 @@ struct Reference : RowLossReference {
       }
       const double norm = std::sqrt(aa * bb), cosine = ab / norm;
       const bool alike = labels[r] == 1;
-      const double slope = alike ? -1 : cosine >= kMargin ? 1 : 0;
+      const double slope = alike ? -1 : cosine > kMargin ? 1 : 0;
       losses.push_back(alike ? 1 - cosine : std::max(0.0, cosine - kMargin));
       count += 1;
       right += losses.back() <= 0;
@@ -86,6 +86,28 @@ TYPED_TEST(CosineEmbeddingKernel, StandsVectorsOfNothingAndNamesBadLabels) {
     EXPECT_EQ(to_double(results.losses.download()), (std::vector<double>{1, 0, 0}));
     EXPECT_EQ(to_double(a.gradient.download()), std::vector<double>(12, 0.0));
     EXPECT_EQ(results.status.download(), (std::vector<std::int32_t>{3, 0}));
+  });
+}
+
+TYPED_TEST(CosineEmbeddingKernel, UnlikeVectorsAtTheMarginAreLeftAlone) {
+  using T = TypeParam;
+  // Orthogonal, one of nothing, both of nothing: cosines of 0, the margin.
+  const std::vector<double> of_a = {1, 0, 0, 0, 0, 0}, of_b = {0, 1, 0.6, 0.8, 0, 0};
+  for_each_variant([&](const Variant& variant) {
+    const Operand<T> a(this->context, from_double<T>(of_a), {3, 2}, variant.offset);
+    const Operand<T> b(this->context, from_double<T>(of_b), {3, 2}, variant.offset);
+    const RowLossResults<T> results(this->context, 3);
+    const DeviceVector<std::int32_t> labels(this->context, std::vector<std::int32_t>{-1, -1, -1});
+    cosine_embedding(this->context.stream(), {.a = a.tensor(),
+                                              .b = b.tensor(),
+                                              .labels = labels.tensor({3}),
+                                              .da = a.into(GradientMode::overwrite),
+                                              .db = b.into(GradientMode::overwrite),
+                                              .out = results.out(),
+                                              .status = results.status.tensor({2})});
+    EXPECT_EQ(to_double(results.losses.download()), (std::vector<double>{0, 0, 0}));
+    EXPECT_EQ(to_double(a.gradient.download()), std::vector<double>(6, 0.0));
+    EXPECT_EQ(to_double(b.gradient.download()), std::vector<double>(6, 0.0));
   });
 }
 

@@ -70,7 +70,7 @@ TYPED_TEST(DropoutTest, KeepsTheRateAndDrawsAnewEachStep) {
   const DeviceVector<T> x(this->context, ones), y(this->context, n);
   DeviceVector<std::uint64_t> step(this->context, std::vector<std::uint64_t>{0});
   const RandomState random{.seed = 7, .step = step.data()};
-  const auto kept = [&](float p) {
+  const auto kept = [&](double p) {
     dropout(this->context.stream(), {y.tensor({n}), GradientMode::overwrite}, x.tensor({n}), p,
             random, 0);
     std::vector<bool> mask;
@@ -84,6 +84,27 @@ TYPED_TEST(DropoutTest, KeepsTheRateAndDrawsAnewEachStep) {
   EXPECT_NE(first, kept(0.1f));
   EXPECT_EQ(kept(0.0f), std::vector<bool>(n, true));
   EXPECT_EQ(kept(1.0f), std::vector<bool>(n, false));
+}
+
+TYPED_TEST(DropoutTest, ScalesByTheProbabilityAsWritten) {
+  using T = TypeParam;
+  const DeviceVector<std::uint64_t> step(this->context, std::vector<std::uint64_t>{3});
+  const RandomState random{.seed = 5, .step = step.data()};
+  // Exact in every type; the difference of 1 and 0.999 in float32 makes 1000.013 of the first.
+  const std::vector<std::pair<double, double>> scales = {{0.999, 1000}, {0.9375, 16}, {0.9, 10}};
+  for_each_variant([&, scales = scales](const Variant& variant) {
+    constexpr std::int64_t n = 20000;
+    const DeviceVector<T> x(this->context, from_double<T>(std::vector<double>(n, 1.0)),
+                            variant.offset);
+    const DeviceVector<T> y(this->context, n);
+    for (const auto& [p, scale] : scales) {
+      dropout(this->context.stream(), {y.tensor({n}), GradientMode::overwrite}, x.tensor({n}), p,
+              random, 0);
+      const std::vector<double> out = to_double(y.download());
+      const double largest = *std::max_element(out.begin(), out.end());
+      EXPECT_LE(std::abs(largest - scale), kDTypeOf<T> == DType::float64 ? 1e-9 : 0.0) << p;
+    }
+  });
 }
 
 }  // namespace

@@ -207,6 +207,66 @@ TYPED_TEST(LayerNormTest, RepeatsBitForBit) {
   });
 }
 
+// Numbers whose squares overflow, and in between one row of small ones: y as of the row divided by
+// its unit, dx divided by that.
+TYPED_TEST(LayerNormTest, StandsLargeNumbers) {
+  using T = TypeParam;
+  const double unit = sizeof(T) == 8 ? 0x1p900 : kDTypeOf<T> == DType::float16 ? 0x1p14 : 0x1p120;
+  for (std::int64_t cols : {4, 24, 800, 20000})
+    for_each_variant([&, cols = cols](const Variant& variant) {
+      SCOPED_TRACE(str(cols, " columns"));
+      Case<T> c{.context = this->context, .rows = 3, .cols = cols, .offset = variant.offset};
+      std::vector<double> values = to_double(c.x_values), x = values;
+      const auto row_unit = [&](std::size_t i) { return std::int64_t(i) / cols == 1 ? 1.0 : unit; };
+      for (std::size_t i = 0; i < c.n; ++i)
+        values[i] = std::copysign(std::min(std::abs(values[i]), 3.0) + 0.125, values[i]);
+      values = to_double(from_double<T>(values));
+      for (std::size_t i = 0; i < c.n; ++i) x[i] = values[i] * row_unit(i);
+      c.x_values = from_double<T>(values);
+      Reference want = c.reference();
+      want.epsilon = 1e-12;
+      want.run();
+      c.x.upload(from_double<T>(x));
+      LayerNormForward call = c.forward();
+      call.epsilon = 1e-12;
+      layer_norm_forward(this->context.stream(), call);
+      layer_norm_backward(this->context.stream(), c.backward(GradientMode::overwrite));
+      const double allowed = 4 * tolerance(kDTypeOf<T>);
+      ADJOINT_EXPECT_CLOSE(c.y.download(), want.y, allowed);
+      ADJOINT_EXPECT_CLOSE(c.weight_grad.download(), want.weight_grad, 2 * allowed);
+      std::vector<double> dx = to_double(c.dx.download());
+      for (std::size_t i = 0; i < c.n; ++i) dx[i] *= row_unit(i);
+      if (kDTypeOf<T> != DType::float16) {  // whose small gradients round
+        EXPECT_LE(relative_error(dx, want.dx), 4 * allowed);
+      }
+    });
+}
+
+TEST(LayerNorm, ValuesOfLargeNumbers) {
+  ADJOINT_REQUIRE_DEVICE();
+  Context context;
+  Case<float> c{.context = context, .rows = 4, .cols = 4, .offset = 0};
+  c.weight.upload({1, 1, 1, 1});
+  c.bias.upload({0, 0, 0, 0});
+  const float largest = std::numeric_limits<float>::max();
+  c.x.upload({1e30f, 1e30f, 1e30f, -1e30f, largest, largest, largest, largest,  //
+              1e-30f, 1e-30f, 1e-30f, -1e-30f, 0, 0, 0, 0});
+  layer_norm_forward(context.stream(), c.forward());
+  const std::vector<float> y = c.y.download();
+  const std::vector<double> want = {0.577350269, 0.577350269, 0.577350269, -1.732050808};
+  for (std::size_t i = 0; i < 16; ++i)
+    EXPECT_LE(std::abs(double(y[i]) - (i < 4 ? want[i] : 0)), 1e-6) << i;
+  // float32 has no such epsilon: 0 would make 0 times infinity of a row of equal numbers.
+  LayerNormForward call = c.forward();
+  call.epsilon = 1e-60;
+  layer_norm_forward(context.stream(), call);
+  for (std::size_t i = 12; i < 16; ++i) EXPECT_EQ(c.y.download()[i], 0);
+  // An infinite number has no place among others.
+  c.x.upload({1, 2, INFINITY, 3, 1, 2, NAN, 3, 0, 0, 0, 0, 0, 0, 0, 0});
+  layer_norm_forward(context.stream(), c.forward());
+  for (std::size_t i : {2, 6}) EXPECT_TRUE(std::isnan(c.y.download()[i])) << i;
+}
+
 TEST(LayerNorm, SaysWhatDoesNotFit) {
   ADJOINT_REQUIRE_DEVICE();
   Context context;

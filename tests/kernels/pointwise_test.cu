@@ -157,6 +157,9 @@ TEST(KernelMath, IsAccurateOnTheHost) {
   const float infinity = INFINITY;
   EXPECT_EQ(log(infinity), infinity);
   EXPECT_EQ(log(0.0f), -infinity);
+  const float largest = std::numeric_limits<float>::max();
+  EXPECT_LE(std::abs(double(log(largest)) - 88.7228391), 1e-5);
+  EXPECT_LE(std::abs(double(log1p(largest)) - 88.7228391), 1e-5);
   EXPECT_EQ(log(1.0f), 0.0f);
   EXPECT_TRUE(std::isnan(log(NAN)) && std::isnan(log(-1.0f)) && std::isnan(log1p_unit(NAN)));
   EXPECT_EQ(log1p_unit(0.0f), 0.0f);
@@ -238,6 +241,25 @@ TEST(Dual, DifferentiatesEachFunction) {
   }
   const double nan = std::nan("");
   EXPECT_TRUE(std::isnan(Relu{}(nan)));
+}
+
+TEST(Dual, WhatDoesNotMoveContributesNothing) {
+  using D = Dual<double>;
+  const double infinity = std::numeric_limits<double>::infinity();
+  const D x(infinity, 1.0), zero(0.0);
+  EXPECT_EQ((D(2.0) * x).derivative, 2);
+  EXPECT_EQ((x / D(2.0)).derivative, 0.5);
+  EXPECT_EQ((D(3.0) / x).derivative, 0);
+  EXPECT_EQ((x * sigmoid(x)).derivative, 1);
+  EXPECT_EQ((x + log(zero) * D(0.0)).derivative, 1);
+  EXPECT_EQ((x + sqrt(zero)).derivative, 1);
+  EXPECT_EQ((x + pow(zero, 0.5)).derivative, 1);
+  EXPECT_EQ((x + log1p(D(-1.0))).derivative, 1);
+  EXPECT_EQ(erf(x).derivative, 0);
+  EXPECT_EQ(tanh(x).derivative, 0);
+  EXPECT_EQ(weighted(zero, x).value, 0);
+  EXPECT_EQ(weighted(D(0.0, 1.0), x).derivative, infinity);
+  EXPECT_TRUE(std::isnan((x * D(0.0)).value)) << "values stay those of IEEE 754";
 }
 
 }  // namespace

@@ -74,6 +74,27 @@ TYPED_TEST(TripletKernel, MatchesReference) {
     });
 }
 
+TYPED_TEST(TripletKernel, TripletsAtTheMarginAreLeftAlone) {
+  using T = TypeParam;
+  for_each_variant([&](const Variant& variant) {
+    // Positive and negative are equally far, and no farther is asked for.
+    const Operand<T> a(this->context, from_double<T>({1, 2, 3, 4}), {2, 2}, variant.offset);
+    const Operand<T> p(this->context, from_double<T>({2, 2, 3, 6}), {2, 2}, variant.offset);
+    const RowLossResults<T> results(this->context, 2);
+    triplet(this->context.stream(), {.anchor = a.tensor(),
+                                     .positive = p.tensor(),
+                                     .negative = p.tensor(),
+                                     .danchor = a.into(GradientMode::overwrite),
+                                     .dpositive = p.into(GradientMode::overwrite),
+                                     .dnegative = {},
+                                     .out = results.out(),
+                                     .margin = 0});
+    EXPECT_EQ(to_double(results.losses.download()), (std::vector<double>{0, 0}));
+    EXPECT_EQ(to_double(p.gradient.download()), std::vector<double>(4, 0.0));
+    EXPECT_EQ(to_double(a.gradient.download()), std::vector<double>(4, 0.0));
+  });
+}
+
 TYPED_TEST(TripletKernel, RefusesWhatDoesNotFit) {
   const Operand<TypeParam> a(this->context, random_values<TypeParam>(12, 1), {3, 4}, 0);
   const RowLossResults<TypeParam> results(this->context, 3);

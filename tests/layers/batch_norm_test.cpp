@@ -34,6 +34,55 @@ TEST(BatchNormTest, EvaluationUsesWhatTrainingLeft) {
               1e-6);
 }
 
+TEST(BatchNormTest, ARunningVarianceMayBeTheBiasedOneOfONNX) {
+  ADJOINT_REQUIRE_DEVICE();
+  // BatchNormalization-15 of ONNX, training_mode 1, momentum 0.75: running = running momentum +
+  // current (1 - momentum), current_var over n. Variances of 1, 2, 3, 6 are 3.5 and, over 3, 14/3.
+  for (const bool unbiased : {true, false}) {
+    TestModel model;
+    const Value x = model.input({4, 1});
+    const Value y = batch_norm(x, {.momentum = 0.25, .affine = false, .unbiased = unbiased});
+    model.compile({.outputs = {y}});
+    upload(model.context, model.graph.tensor(x), std::vector<float>{1, 2, 3, 6});
+    model.graph.forward();
+    const auto& states = model.graph.states();
+    expect_near(download<float>(model.context, states[0].tensor()), {0.75f}, 1e-6);
+    const float variance = unbiased ? 14.0f / 3 : 3.5f;
+    expect_near(download<float>(model.context, states[1].tensor()), {0.75f + 0.25f * variance},
+                1e-6);
+    // What is normalised by is biased in both.
+    const float rstd = 1 / std::sqrt(3.5f + 1e-5f);
+    expect_near(model.read(y), {-2 * rstd, -rstd, 0, 3 * rstd}, 1e-6);
+  }
+}
+
+TEST(BatchNormTest, ARecipeNamesTheBiasedVariance) {
+  Options options("layer 1");
+  options.set("unbiased", false);
+  const std::shared_ptr<Layer> layer = registered_layer("batch_norm").make(options);
+  options.finish();
+  EXPECT_EQ(layer->describe(), "batch_norm(biased running variance)");
+  EXPECT_EQ(BatchNorm({.affine = false, .unbiased = false}).describe(),
+            "batch_norm(not affine, biased running variance)");
+  EXPECT_EQ(BatchNorm({.affine = false}).describe(), "batch_norm(not affine)");
+  EXPECT_EQ(BatchNorm().describe(), "batch_norm");
+}
+
+TEST(BatchNormTest, AVarianceBeyondFloat32IsForgottenAgain) {
+  ADJOINT_REQUIRE_DEVICE();
+  TestModel model;
+  const Value x = model.input({4, 1});
+  const Value y = batch_norm(x, {.momentum = 0.5, .affine = false});
+  model.compile({.outputs = {y}});
+  upload(model.context, model.graph.tensor(x), std::vector<float>{1e30f, 1e30f, 1e30f, -1e30f});
+  model.graph.forward();
+  expect_near(model.read(y), {0.577350269f, 0.577350269f, 0.577350269f, -1.732050808f}, 1e-6);
+  upload(model.context, model.graph.tensor(x), std::vector<float>{1, 2, 3, 6});
+  for (int i = 0; i < 200; ++i) model.graph.forward();
+  const auto& states = model.graph.states();
+  expect_near(download<float>(model.context, states[1].tensor()), {14.0f / 3}, 1e-5);
+}
+
 TEST(BatchNormTest, ABatchOfOneCanBeEvaluatedButNotTrainedWith) {
   ADJOINT_REQUIRE_DEVICE();
   TestModel model;

@@ -22,6 +22,18 @@ TEST_F(NllTest, CountsWhatItsLabelsWeigh) {
   EXPECT_EQ(model.gradient(x), (Numbers{-2, 0, 0, -0.5f, 0, 0}));
 }
 
+TEST_F(NllTest, AClassOfWeightNothingHasNoLossThoughItCannotBe) {
+  TestModel model;
+  const Value x = model.input({1, 3}, true), label = model.labels({1}, 1);
+  const Value loss = nll(x, label, {.class_weights = {0, 1, 1}});
+  model.compile({.losses = {loss}});
+  upload(model.context, model.graph.tensor(x), Numbers{-INFINITY, -1, -2});
+  upload(model.context, model.graph.tensor(label), std::vector<std::int32_t>{0});
+  model.step();
+  EXPECT_EQ(model.read(loss), (Numbers{0, 0, 0}));
+  EXPECT_EQ(model.gradient(x), (Numbers{0, 0, 0}));
+}
+
 TEST_F(NllTest, NothingThatCountsIsNoLoss) {
   TestModel model;
   const Value x = model.input({2, 2}, true), label = model.labels({2}, 2);

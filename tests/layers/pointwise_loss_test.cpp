@@ -116,6 +116,22 @@ TEST_F(PointwiseLossTest, DivergenceOfNothingIsNothing) {
   EXPECT_EQ(slope, (Numbers{-0.5f, 0, 0}));
 }
 
+TEST_F(PointwiseLossTest, DivergenceFromWhatCannotBeIsFinite) {
+  TestModel model;
+  const Value x = model.input({1, 3}, true), target = model.input({1, 3}, true);
+  const Value loss = kl_divergence(x, target, {.log_target = true, .reduction = Reduction::sum});
+  model.compile({.losses = {loss}});
+  const double z = std::log(std::exp(0.1) + std::exp(0.2) + std::exp(0.3));
+  upload(model.context, model.graph.tensor(x),
+         Numbers{float(0.1 - z), float(0.2 - z), float(0.3 - z)});
+  upload(model.context, model.graph.tensor(target),
+         Numbers{std::log(0.25f), std::log(0.75f), -INFINITY});
+  model.step();
+  expect_near({model.read(loss)[0]}, {0.564608f}, 1e-6);
+  expect_near(model.gradient(x), {-0.25f, -0.75f, 0}, 1e-6);
+  EXPECT_EQ(model.gradient(target)[2], 0);
+}
+
 TEST_F(PointwiseLossTest, RecipesNameThemWithOptions) {
   const auto make = [](const std::string& kind, const std::string& key, const OptionValue& value) {
     Options options("[loss]");

@@ -35,6 +35,43 @@ TEST_F(CrossEntropyTest, AgreesWithPyTorchAndIsStableForLargeLogits) {
               1e-6);
 }
 
+// Logits of -infinity, as a mask makes them, where what they are multiplied by is 0.
+TEST_F(CrossEntropyTest, WhatWeighsNothingMayBeImpossible) {
+  const float none = -INFINITY;
+  Loss weightless({.class_weights = {0, 1, 1}}, {none, 0, 1}, {0}, 3);
+  EXPECT_EQ(weightless.model.read(weightless.totals)[0], 0);
+  EXPECT_EQ(weightless.model.gradient(weightless.x), (std::vector<float>{0, 0, 0}));
+  Loss masked({}, {none, 0, 0}, {1}, 3);
+  expect_near({masked.model.read(masked.totals)[0]}, {std::log(2.0f)}, 1e-6);
+  expect_near(masked.model.gradient(masked.x), {0, -0.5f, 0.5f}, 1e-6);
+  // All of it smoothed away: the loss is infinite as PyTorch's is, not NaN.
+  Loss smooth({.label_smoothing = 1}, {none, 0, 0}, {0}, 3);
+  EXPECT_EQ(smooth.model.read(smooth.totals)[0], INFINITY);
+
+  TestModel model;
+  const Value x = model.input({1, 3}, true), target = model.input({1, 3}, true);
+  const Value soft = softmax_cross_entropy(x, target, {.class_weights = {0, 1, 1}});
+  model.compile({.losses = {soft}});
+  upload(model.context, model.graph.tensor(x), std::vector<float>{none, 0, 0});
+  upload(model.context, model.graph.tensor(target), std::vector<float>{0.5f, 0.5f, 0});
+  model.step();
+  expect_near({model.read(soft)[0]}, {0.5f * std::log(2.0f)}, 1e-6);
+  expect_near(model.gradient(x), {0, -0.25f, 0.25f}, 1e-6);
+  expect_near(model.gradient(target), {0, std::log(2.0f), std::log(2.0f)}, 1e-6);
+}
+
+// 1 - 0.999 is 0.00100001287 where 0.999 is rounded to float32 before the difference.
+TEST_F(CrossEntropyTest, AlmostAllSmoothedKeepsItsDigits) {
+  for (const bool weighted : {false, true}) {
+    CrossEntropyOptions options{.label_smoothing = 0.999};
+    if (weighted) options.class_weights = {1, 1};  // takes the other kernel
+    Loss loss(options, {0, 0}, {0}, 2);
+    // softmax - 0.001 [j = t] - 0.4995
+    const double got = double(loss.model.gradient(loss.x)[1]) - double(0.5f - 0.4995f);
+    EXPECT_LE(std::abs(got), 1e-10);
+  }
+}
+
 TEST_F(CrossEntropyTest, IgnoredRowsCountForNothing) {
   Loss loss({.ignored_label = -1}, {1, 2, 3, 4}, {-1, 1}, 2);
   const auto totals = loss.model.read(loss.totals);

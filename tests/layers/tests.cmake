@@ -2,4 +2,5 @@
 set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/contract_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/fixtures_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/limits_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/pointwise_test.cpp)

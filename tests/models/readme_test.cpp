@@ -22,7 +22,7 @@ std::vector<float> run_the_example(std::int64_t batch) {
   Value image = graph.input({batch, 1, 28, 28});
   Value label = graph.input({batch}, DType::int32);
   Value hidden = relu(linear(flatten(image), 512));
-  Value logits = linear(dropout(hidden, 0.1f), 10);
+  Value logits = linear(dropout(hidden, 0.1), 10);
   Value loss = softmax_cross_entropy(logits, label);
   graph.compile({.losses = {loss}});
 
