@@ -16,6 +16,7 @@
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
 #include "core/train/run_state.h"
+#include "core/train/skipped_updates.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -42,8 +43,11 @@ struct EpochReport {
   Evaluation train;          ///< as met during the epoch, while the model changed
   std::optional<Evaluation> validation;
   std::int64_t skipped = 0;
-  bool best = false;      ///< the best so far by validation; without validation, the latest
+  bool best = false;      ///< the best so far by validation; without validation, the latest; never
+                          ///< one whose loss is no number
   bool complete = false;  ///< false if the run was stopped within this epoch
+  /// What the user should know, a line each: updates skipped and why, losses that are no numbers.
+  std::vector<std::string> notes = {};
 };
 
 struct TrainerOptions {
@@ -75,8 +79,14 @@ class Trainer {
 
   /// Trains to the end or until stopped; returns whether it came to the end. The model is then the
   /// last; best() is the best. Throws Error for a label that is no class, and when every update of
-  /// an epoch was skipped.
+  /// an epoch was skipped, unless it was to find the loss scale.
   bool run();
+  /// Throws Error, saying why, if no epoch that has ended had a loss that is a number, so that no
+  /// model is the best.
+  void require_best() const;
+  /// Updates that were skipped since this trainer was made, and why in lines.
+  const SkippedUpdates& skipped() const { return skipped_; }
+  std::vector<std::string> skip_lines() const { return skip_lines(skipped_); }
 
   /// Where the run stands: in on_checkpoint and after run().
   RunState state() const;
@@ -115,10 +125,13 @@ class Trainer {
   void stay_near_the_device();
   void read_metrics();
   void finish_epoch(double seconds, bool complete);
+  void explain_skips(EpochReport& report);
+  std::vector<std::string> skip_lines(const SkippedUpdates& skipped) const;
   void judge(EpochReport& report);
+  bool validate(EpochReport& report);
   void checkpoint_if_due();
   Samples take_queued_samples();
-  bool better(const Evaluation& found) const;
+  bool better(const ModelScore& found, const ModelScore& than) const;
   double run_seconds() const;
 
   Model& model_;
@@ -136,7 +149,10 @@ class Trainer {
   std::int64_t epoch_taken_ = 0;  // batches of it
   EpochSums epoch_sums_;          // over the records read in it
   StepReport latest_;
-  std::deque<Samples> queued_samples_;  // of each update whose record has not been read
+  SkippedUpdates skipped_, epoch_skipped_;
+  std::string why_loss_, why_validation_;  // not finite; looked for once, like
+  std::optional<std::string> unfit_;       // data, once an update was skipped
+  std::deque<Samples> queued_samples_;     // of each update whose record has not been read
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
   double seconds_before_ = 0;    // of the run that is resumed
