@@ -51,7 +51,8 @@ Extremes extremes_of(const Model& model, Loader& loader, std::uint64_t epoch) {
       extreme.look_at(double(values[std::size_t(i)]), loader.sample(batch, i / width), i % width);
   };
   loader.begin_epoch(epoch);
-  for (std::int64_t b = 0; const std::int64_t size = loader.next_size(); ++b) {
+  for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
+    const std::int64_t size = loader.next_size();
     loader.advance();
     graph.set_batch(size);
     gather_batch(loader, model);
@@ -118,7 +119,7 @@ std::string unfit_number(const Model& model, Loader& loader, std::uint64_t epoch
 std::string why_not_finite(const Model& model, Loader& loader, std::uint64_t epoch) {
   const DType type = compute_type(*model.graph);
   const Extremes found = extremes_of(model, loader, epoch);
-  const std::string unfit = unfit_number(found, type, loader);
+  std::string unfit = unfit_number(found, type, loader);
   if (!unfit.empty()) return unfit;
   if (const auto broken = broken_tensor(*model.graph, type))
     return str(*broken, " is not a number that ", name(type),

@@ -287,6 +287,7 @@ std::vector<std::string> Trainer::skip_lines(const SkippedUpdates& skipped) cons
 }
 
 void Trainer::judge(EpochReport& report) {
+  judged_ = true;
   bool by_average = optimizer_.has_average();
   if (validation_ != nullptr) {
     by_average = validate(report);
@@ -340,8 +341,7 @@ bool Trainer::validate(EpochReport& report) {
 }
 
 void Trainer::require_best() const {
-  ADJOINT_CHECK(best_epoch_ > 0 || reports_.empty(),
-                "training: no model is the best, because none had a ",
+  ADJOINT_CHECK(best_epoch_ > 0 || !judged_, "training: no model is the best, because none had a ",
                 validation_ != nullptr ? "validation loss" : "loss", " that is a number",
                 why_validation_.empty() ? "" : ": ", why_validation_);
 }

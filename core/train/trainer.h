@@ -81,8 +81,8 @@ class Trainer {
   /// last; best() is the best. Throws Error for a label that is no class, and when every update of
   /// an epoch was skipped, unless it was to find the loss scale.
   bool run();
-  /// Throws Error, saying why, if no epoch that has ended had a loss that is a number, so that no
-  /// model is the best.
+  /// Throws Error, saying why, if models were judged and none had a loss that is a number, so that
+  /// none is the best.
   void require_best() const;
   /// Updates that were skipped since this trainer was made, and why in lines.
   const SkippedUpdates& skipped() const { return skipped_; }
@@ -162,6 +162,7 @@ class Trainer {
   std::vector<EpochReport> reports_;
   Snapshot best_;
   std::int64_t best_epoch_ = 0;
+  bool judged_ = false;  // a model was
   std::optional<ModelScore> best_validation_;
 };
 
