@@ -323,11 +323,12 @@ bool Trainer::validate(EpochReport& report) {
     if (by_average)
       found = average;
     else
-      report.notes.push_back(
-          str("the weights are better than their moving average, and count; validation of the "
-              "average: ",
-              model_.classes > 0 ? str("accuracy ", 100 * average.accuracy, " %, ") : "", "loss ",
-              average.loss));
+      report.notes.push_back(str(
+          "the weights are better than their moving average, and count; validation of the "
+          "average: ",
+          model_.classes > 0 ? str("accuracy ", std::round(1e4 * average.accuracy) / 100, " %, ")
+                             : "",
+          "loss ", average.loss));
   }
   if (!is_ranked(score(found))) {
     if (found.count == 0)
