@@ -23,6 +23,7 @@ struct StepArguments {
   bool undivided;
   double clip_norm, loss_scale, beta1, beta2, momentum_fade, largest_norm;
   LossScaling scaling;
+  MovingAverage averaging;
   float* device_scale;
   UpdateState* state;
   StepWorkspace* workspace;
@@ -76,6 +77,7 @@ ADJOINT_DEVICE void count_update(const StepArguments& call, UpdateState& state) 
   }
   state.bias_correction1 = beta1 * state.bias_correction1 + (1 - beta1);
   state.bias_correction2 = call.beta2 * state.bias_correction2 + (1 - call.beta2);
+  state.average_kept = average_kept(call.averaging, state.step);
 }
 
 ADJOINT_DEVICE double scheduled_rate(const Schedule& schedule, const UpdateState& state) {
@@ -116,7 +118,9 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   }
   state.first_factor = 1 / state.bias_correction1;
   state.second_factor = 1 / std::sqrt(state.bias_correction2);
-  if (call.scaling.dynamic && count > 0)
+  // A loss that is not finite was none before it was scaled.
+  const bool judged = count > 0 && (!overflowed || totals[0] - totals[0] == 0);
+  if (call.scaling.dynamic && judged)
     *call.device_scale = next_scale(call.scaling, scale, overflowed, state.good_steps);
   ++*call.random_step;
   write_record(call, state, totals, float(call.loss_scale * double(scale)));
@@ -207,6 +211,7 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
                                 .momentum_fade = call.momentum_fade,
                                 .largest_norm = call.largest_norm,
                                 .scaling = call.scaling,
+                                .averaging = call.averaging,
                                 .device_scale = call.device_scale,
                                 .state = call.state,
                                 .workspace = call.workspace,

@@ -42,6 +42,7 @@ struct GradientNorm {
   double beta2 = 0;
   /// Where above 0, beta1 of update t is beta1 (1 - momentum_fade^t / 2): NAdam's.
   double momentum_fade = 0;
+  MovingAverage averaging = {};
   /// The step is skipped if the norm of the gradient as applied (after clipping) passes this: where
   /// its square would overflow in the optimizer's state and stay infinite for ever.
   double largest_norm = std::numeric_limits<double>::infinity();
@@ -62,11 +63,12 @@ struct GradientNorm {
 ///   gradient_scale = clip / (n L),  learning_rate = learning_rate(schedule, step)
 ///
 /// then, if finite, step + 1 and the bias corrections, else skipped + 1; and it writes one record
-/// of the step. The loss scale shrinks where n > 0 and the norm is not finite. Squares are taken
-/// and added in double: that of a float is exact there and cannot overflow or vanish, so that no
-/// second pass or scaling is needed (cost: optim/README.md). For a float64 gradient a norm above
-/// 1e154 counts as infinite. Partial sums are added in an order fixed by count and block size.
-/// Throws Error if a tensor has the wrong type, shape or alignment.
+/// of the step. The loss scale shrinks where n > 0 and the norm is not finite, though the loss is:
+/// where it is not, no scale is to blame. Squares are taken and added in double: that of a float is
+/// exact there and cannot overflow or vanish, so that no second pass or scaling is needed (cost:
+/// optim/README.md). For a float64 gradient a norm above 1e154 counts as infinite. Partial sums are
+/// added in an order fixed by count and block size. Throws Error if a tensor has the wrong type,
+/// shape or alignment.
 void gradient_norm(Stream& stream, const GradientNorm& call);
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -8,8 +8,11 @@ namespace {
 
 __global__ void observe_loss_kernel(UpdateState* __restrict__ state, double loss, double threshold,
                                     double gamma, std::uint32_t patience, std::uint32_t cooldown) {
-  const bool first = state->losses_observed == 0 && loss == loss;
-  if (first || loss < state->best_loss * (1 - threshold)) {
+  const double best = state->best_loss;
+  const bool finite = loss - loss == 0;
+  const bool better =
+      state->losses_observed == 0 || loss < best * (best > 0 ? 1 - threshold : 1 + threshold);
+  if (finite && better) {
     state->best_loss = loss;
     state->losses_not_better = 0;
     ++state->losses_observed;

@@ -37,7 +37,7 @@ struct SlabStep {
 /// The arrays beside master as the kernel sees them.
 struct SlabArrays {
   DType gradient_type, compute_type;
-  double clip_value, average_decay;
+  double clip_value;
   const SlabPiece* pieces;
   const UpdateState* state;
 };
@@ -112,7 +112,7 @@ ADJOINT_KERNEL_BODY void slab_update_body(T* __restrict__ master, const void* __
                                     piece.weight_decay, piece.parameter});
   const T scale = T(state.gradient_scale);
   const T limit = call.clip_value > 0 ? T(call.clip_value) : std::numeric_limits<T>::infinity();
-  const T kept = T(state.step == 1 ? 0 : call.average_decay), taken = 1 - kept;
+  const T kept = T(state.average_kept), taken = 1 - kept;
 
   for_slab<kUpdateWidth<T, kMixed>>(block, piece.length, [&](int i, auto n) {
     const std::int64_t at = piece.begin + i;
@@ -188,7 +188,6 @@ inline SlabArrays slab_arrays(const SlabUpdate& call) {
   return {.gradient_type = call.gradient.dtype(),
           .compute_type = call.compute.defined() ? call.compute.dtype() : DType::float32,
           .clip_value = call.clip_value,
-          .average_decay = call.average_decay,
           .pieces = call.pieces,
           .state = call.state};
 }

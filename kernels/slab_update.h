@@ -50,12 +50,11 @@ struct SlabUpdate {
   /// Of master's type, updated. Those a method keeps only with some options may be undefined: they
   /// read as zero and are not written.
   std::array<Tensor, kMaxMoments> moments;
-  Tensor compute;  ///< 16-bit copy of master to refresh, or undefined
-  Tensor average;  ///< moving average of master to update, of its type, or undefined
-  /// decay average + (1 - decay) p after each update; the first one sets average = p.
-  double average_decay = 0;
-  double clip_value = 0;              ///< largest element of the mean gradient after clipping by
-                                      ///< norm; 0: none
+  Tensor compute;         ///< 16-bit copy of master to refresh, or undefined
+  Tensor average;         ///< moving average of master to update, of its type, or undefined:
+                          ///< average = k average + (1 - k) p with k = state->average_kept
+  double clip_value = 0;  ///< largest element of the mean gradient after clipping by
+                          ///< norm; 0: none
   const SlabPiece* pieces = nullptr;  ///< device memory
   std::int64_t piece_count = 0;
   ParameterNorms norms = {};

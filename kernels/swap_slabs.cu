@@ -9,7 +9,9 @@ namespace {
 
 template <class T>
 __global__ void __launch_bounds__(kSlabThreads)
-    swap_slabs_kernel(T* __restrict__ a, T* __restrict__ b, std::int64_t count) {
+    swap_slabs_kernel(T* __restrict__ a, T* __restrict__ b, std::int64_t count,
+                      const UpdateState* __restrict__ state) {
+  if (state != nullptr && state->step == 0) return;
   const Block block;
   const std::int64_t begin = std::int64_t(blockIdx.x) * kSlabPiece;
   const int length = int(count - begin < kSlabPiece ? count - begin : kSlabPiece);
@@ -23,14 +25,14 @@ __global__ void __launch_bounds__(kSlabThreads)
 
 }  // namespace
 
-void swap_slabs(Stream& stream, const Tensor& a, const Tensor& b) {
+void swap_slabs(Stream& stream, const Tensor& a, const Tensor& b, const UpdateState* state) {
   check_slab("swap_slabs", "a", a);
   check_slab("swap_slabs", "b", b, a.type());
   const auto run = [&]<class T>() {
     launch<swap_slabs_kernel<T>>(
         stream,
         {.grid = (a.count() + kSlabPiece - 1) / kSlabPiece, .block = preferred_block(kSlabThreads)},
-        a.data<T>(), b.data<T>(), a.count());
+        a.data<T>(), b.data<T>(), a.count(), state);
   };
   if (a.dtype() == DType::float32) return run.template operator()<float>();
   if (a.dtype() == DType::float64) return run.template operator()<double>();

@@ -4,6 +4,7 @@
 // first step.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/learning_rate.h"
@@ -23,8 +24,24 @@ struct LossScaling {
   double largest = 16777216;
 };
 
-/// Written by kernels/gradient_norm.h once a step, read by the update that follows. Saved with
-/// checkpoints as it is, so its layout is part of their format.
+/// A moving average of what updates change.
+struct MovingAverage {
+  double decay = 0;  ///< what of the average stays at an update, in [0, 1)
+  /// The decay grows with the updates made, so that the average of a short run does not hang on its
+  /// beginning: at update t it is min(decay, (1 + t) / (10 + t)), that of TensorFlow's
+  /// ExponentialMovingAverage with num_updates.
+  bool warmup = false;
+};
+
+/// What of the average stays at update `step`, from 1; the first one sets it.
+ADJOINT_HD double average_kept(const MovingAverage& average, std::uint64_t step) {
+  if (step <= 1) return 0;
+  const double grown = (1.0 + double(step)) / (10.0 + double(step));
+  return average.warmup && grown < average.decay ? grown : average.decay;
+}
+
+/// Written by kernels/gradient_norm.h once a step, read by the update that follows. Its first
+/// kSavedUpdateState bytes are saved with checkpoints as they are: part of their format.
 struct UpdateState {
   std::uint64_t step;     ///< updates made
   std::uint64_t skipped;  ///< updates not made because the gradient was not finite
@@ -53,8 +70,10 @@ struct UpdateState {
   double second_factor;  ///< 1 / sqrt(bias_correction2)
   std::uint32_t finite;  ///< 1: update. 0: leave everything as it is
   std::uint32_t reserved;
+  double average_kept;  ///< average_kept(), what of the moving average stays
 };
-static_assert(sizeof(UpdateState) == 120);
+inline constexpr std::size_t kSavedUpdateState = offsetof(UpdateState, average_kept);
+static_assert(kSavedUpdateState == 120 && sizeof(UpdateState) == 128);
 
 /// What one step leaves for the host to read, later and without waiting.
 struct StepRecord {

@@ -12,6 +12,7 @@
 #include "kernels/cast.h"
 #include "kernels/initialize.h"
 #include "kernels/observe_loss.h"
+#include "kernels/settle_running_state.h"
 #include "kernels/swap_slabs.h"
 #include "optim/parameter_groups.h"
 
@@ -93,11 +94,11 @@ void Optimizer::allocate_state() {
   workspace_ = reinterpret_cast<StepWorkspace*>(update_state_ + 1);
   ring_buffer_ = PinnedBuffer(kRingSize * sizeof(StepRecord));
   states_.push_back(
-      {"update_state", Tensor(update_state_, DType::uint8, {std::int64_t(sizeof(UpdateState))})});
+      {"update_state", Tensor(update_state_, DType::uint8, {std::int64_t(kSavedUpdateState)})});
 }
 
-Tensor Optimizer::add_state(const std::string& name, const std::string& owner) {
-  const TensorType type = slab_.master.type();
+Tensor Optimizer::add_state(const std::string& name, const std::string& owner,
+                            const TensorType& type) {
   buffers_.push_back(context_.memory().allocate(type.bytes(), owner));
   states_.push_back({name, Tensor(buffers_.back().data(), type.dtype, type.shape)});
   return states_.back().tensor;
@@ -115,14 +116,18 @@ void Optimizer::allocate_moments() {
   for (std::size_t i = 0; i < rule_.moments.size(); ++i) {
     const Moment& moment = rule_.moments[i];
     if (!moment.kept) continue;
-    update_.moments[i] = add_state(moment.name, rule_.name + " moments");
+    update_.moments[i] = add_state(moment.name, rule_.name + " moments", slab_.master.type());
     initialize(stream, update_.moments[i], Initializer::constant(moment.initial), 0, 0);
   }
   if (options_.ema > 0) {
-    average_ = add_state("ema", rule_.name + " moving average");
-    copy_on_device(stream, average_.data(), slab_.master.data(), average_.bytes());
-    update_.average = average_;
-    update_.average_decay = options_.ema;
+    const auto average_of = [&](const std::string& name, const Tensor& values) {
+      const Tensor average = add_state(name, rule_.name + " moving average", values.type());
+      copy_on_device(stream, average.data(), values.data(), average.bytes());
+      return average;
+    };
+    update_.average = average_ = average_of("ema", slab_.master);
+    if (slab_.running.averaged.defined())
+      running_average_ = average_of("ema_running", slab_.running.averaged);
   }
   const auto scale = static_cast<float>(options_.loss_scale);
   copy_to_device(stream, context_.loss_scale(), &scale, sizeof scale);
@@ -170,12 +175,19 @@ void Optimizer::step(const Tensor& totals) {
   norm.beta2 = rule_.beta2;
   norm.momentum_fade = rule_.momentum_fade;
   if (rule_.squares_gradient && slab_.master.dtype() == DType::float32) norm.largest_norm = 1.8e19;
+  norm.averaging = {.decay = options_.ema, .warmup = options_.ema_warmup};
   norm.state = update_state_;
   norm.workspace = workspace_;
   norm.random_step = context_.step();
   norm.ring = {static_cast<StepRecord*>(ring_buffer_.data()), kRingSize};
   gradient_norm(context_.stream(), norm);
   rule_.update(context_.stream(), update_);
+  if (slab_.running.live.defined())
+    settle_running_state(context_.stream(), {.live = slab_.running.live,
+                                             .before = slab_.running.before,
+                                             .averaged = slab_.running.averaged,
+                                             .average = running_average_,
+                                             .state = update_state_});
 }
 
 void Optimizer::observe(double validation_loss) {
@@ -186,7 +198,9 @@ void Optimizer::observe(double validation_loss) {
 void Optimizer::swap_average() {
   ADJOINT_CHECK(has_average(), rule_.name,
                 ": no moving average is kept; set OptimizerOptions::ema");
-  swap_slabs(context_.stream(), slab_.master, average_);
+  swap_slabs(context_.stream(), slab_.master, average_, update_state_);
+  if (running_average_.defined())
+    swap_slabs(context_.stream(), slab_.running.averaged, running_average_, update_state_);
   if (slab_.compute.defined()) cast(context_.stream(), slab_.compute, slab_.master);
 }
 

@@ -5,8 +5,9 @@
 //   update          every parameter, its moments, its 16-bit copy and its moving average
 //
 // All that changes from step to step lies on the device, so a step can be captured once and
-// replayed, and none waits for the host. A gradient that is not finite changes no parameter and no
-// moment; it is counted.
+// replayed, and none waits for the host. A gradient that is not finite changes no parameter, no
+// moment and no running state of layers; it is counted. Where layers have running state, a third
+// kernel brings it back then, and else averages it.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +49,8 @@ class Optimizer {
   const std::string& name() const { return rule_.name; }
 
   /// Updates the parameters from the gradient in the slab, with the valid counts of `totals` and of
-  /// all micro-steps since the last step. Puts two kernels on the context's stream, LAMB three.
+  /// all micro-steps since the last step. Puts two kernels on the context's stream, LAMB three, and
+  /// one more where layers have running state.
   void step(const Tensor& totals);
 
   /// With gradient accumulation: after every micro-step of an update but the last, which step()
@@ -60,8 +62,9 @@ class Optimizer {
   /// on the stream, outside of captured steps.
   void observe(double validation_loss);
 
-  /// Exchanges the parameters and their moving average (OptimizerOptions::ema); again, and all is
-  /// as before. No step may come between. Puts one kernel on the stream, two with 16-bit copies.
+  /// Exchanges parameters and running state with their moving average (OptimizerOptions::ema);
+  /// again, and all is as before. No step may come between. Before the first update nothing is
+  /// exchanged. Puts one kernel on the stream, one more with 16-bit copies, and with running state.
   void swap_average();
   bool has_average() const { return average_.defined(); }
 
@@ -73,8 +76,9 @@ class Optimizer {
   static constexpr std::size_t kRingSize = 1024;
 
   /// Everything that must be saved to go on as if never interrupted, beside the parameters and the
-  /// context's step: "update_state", uint8 [sizeof(UpdateState)]; the moments the method keeps;
-  /// "loss_scale", float32 [1], where it is dynamic; "ema", where an average is kept.
+  /// context's step: "update_state", uint8 [kSavedUpdateState]; the moments the method keeps;
+  /// "loss_scale", float32 [1], where it is dynamic; "ema", where an average is kept, and
+  /// "ema_running", that of the layers' running state, where there is any.
   const std::vector<OptimizerState>& state() const { return states_; }
 
   const OptimizerOptions& options() const { return options_; }
@@ -83,7 +87,7 @@ class Optimizer {
   const UpdateState* update_state() const { return update_state_; }
 
  private:
-  Tensor add_state(const std::string& name, const std::string& owner);
+  Tensor add_state(const std::string& name, const std::string& owner, const TensorType& type);
   void check_slab_tensors() const;
   void allocate_state();
   void allocate_moments();
@@ -97,7 +101,7 @@ class Optimizer {
   std::vector<Buffer> buffers_;
   PinnedBuffer ring_buffer_;
   std::vector<OptimizerState> states_;
-  Tensor average_;
+  Tensor average_, running_average_;
   SlabUpdate update_;  ///< what does not change from step to step
   UpdateState* update_state_ = nullptr;
   StepWorkspace* workspace_ = nullptr;

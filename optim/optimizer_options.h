@@ -39,8 +39,13 @@ struct OptimizerOptions {
   LossScaling scaling = {};
   /// The first group that a parameter belongs to counts.
   std::vector<ParameterGroup> groups = {};
-  /// Decay of a moving average of the parameters, kept beside them, in [0, 1); 0: none.
+  /// Decay of a moving average of parameters and running state, kept beside them, in [0, 1); 0:
+  /// none.
   double ema = 0;
+  /// Whether that decay grows with the updates, min(ema, (1 + t) / (10 + t)) at update t, as in
+  /// TensorFlow's ExponentialMovingAverage (num_updates): 0.25 at the second, 0.92 at the
+  /// hundredth.
+  bool ema_warmup = false;
 };
 
 /// Throws Error, beginning with `name`, if an option is out of range.

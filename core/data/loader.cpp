@@ -26,6 +26,7 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
     : context_(context),
       options_(options),
       name_(data->name),
+      feature_names_(data->feature_names),
       count_(data->count),
       type_(data->type),
       sample_size_(data->sample_size()),

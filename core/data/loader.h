@@ -55,6 +55,8 @@ class Loader {
 
   /// Of the data set.
   const std::string& name() const { return name_; }
+  const std::vector<std::string>& feature_names() const { return feature_names_; }
+  DType type() const { return type_; }
   std::int64_t count() const { return count_; }
   std::int64_t batch() const { return options_.batch; }
   std::uint64_t seed() const { return options_.seed; }
@@ -100,6 +102,7 @@ class Loader {
   Context& context_;
   LoaderOptions options_;
   std::string name_;
+  std::vector<std::string> feature_names_;
   std::int64_t count_ = 0;
   DType type_;
   std::int64_t sample_size_ = 0;

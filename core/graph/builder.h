@@ -91,10 +91,11 @@ class Builder {
   /// a tied one) is only checked: same shape, else Error naming both.
   void parameter(Parameter& handle, const ParameterSpec& spec);
   /// Running state: kept between steps and saved with the model, not differentiated. Starts at
-  /// `initial`.
+  /// `initial`. What training passes write to it an update that is skipped takes back; moving
+  /// averages of the model take in that of the masters' type.
   Slot state(const std::string& name, const TensorType& type, float initial);
-  /// Kept between steps, zero at the start, not saved with the model: error words, counters that
-  /// kernels leave as they found them.
+  /// Kept between steps, zero at the start, not saved with the model, nor taken back: error words,
+  /// counters that kernels leave as they found them.
   Slot persistent(const std::string& name, const TensorType& type);
   /// Saved by forward for backward: lives from the one to the other.
   Slot saved(const std::string& name, const TensorType& type);

@@ -211,7 +211,8 @@ void Graph::set_gradient_modes(NodeId node, const BoundNode& bound) {
 
 void Graph::forward() {
   ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
-  const std::vector<Gradient> unwanted;
+  // Later micro-steps leave it: a skipped update takes all of its passes back.
+  if (context_.training() && !accumulating_) store_->keep_running_state(context_);
   for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
     Layer& layer = *program_.nodes[i].layer;
     const BoundNode& bound = bound_->nodes[i];

@@ -118,7 +118,8 @@ class Graph {
   std::int64_t batch() const { return batch_; }
   std::int64_t max_batch() const { return max_batch_; }
   /// Puts the forward pass on the context's stream; while training, losses also make their
-  /// gradients.
+  /// gradients, and running state moves, which is kept first (one copy) unless gradients
+  /// accumulate: Optimizer::step() brings it back where it skips the update.
   void forward();
   /// Puts the backward pass on the stream. Parameter gradients are overwritten, or added to the
   /// previous ones after set_accumulating(true).
@@ -139,7 +140,8 @@ class Graph {
   const std::vector<Parameter>& parameters() const { return store().parameters(); }
   const std::vector<Slot>& states() const { return store().states(); }
   ParameterSlab slab() const { return store().slab(); }
-  /// Makes the layers see parameters whose master() was written by other than the optimizer.
+  /// After parameters, their master(), or states() were written by other than optimizer and layers:
+  /// makes layers see the former, and no skipped update bring back what the latter were.
   void refresh_parameters() const { store().refresh(context_); }
 
   // ---- looking

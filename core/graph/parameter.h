@@ -79,6 +79,15 @@ struct ParameterRange {
 /// for vector loads and matrix products in every type.
 inline constexpr std::int64_t kParameterAlignment = 64;
 
+/// What layers keep beside parameters and training passes move (Builder::state: running
+/// statistics), flat likewise. All undefined where no layer has any.
+struct RunningState {
+  Tensor live;    ///< uint8 [bytes], of 8-byte words: what layers read and write
+  Tensor before;  ///< likewise: as it was before the first training pass of the update under way
+  /// The numbers in it that a moving average of the model takes in: states of the masters' type.
+  Tensor averaged;
+};
+
 /// All trainable parameters as flat ranges of equal length, gaps between parameters being zero in
 /// each. What optimizers see.
 struct ParameterSlab {
@@ -88,6 +97,8 @@ struct ParameterSlab {
                     ///< layers use
   /// In the order they lie; what none of them covers is padding.
   std::vector<ParameterRange> parameters = {};
+  /// Taken back by an update that is skipped, so that such an update changes nothing at all.
+  RunningState running = {};
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -66,6 +66,7 @@ ParameterStore::ParameterStore(Context& context, const std::vector<Parameter>& p
                           "accumulated gradients");
   place(trainable, learned_, gradient_);
   place(frozen, frozen_, Tensor());
+  place_states(context, accumulation_type(compute_type));
   initialize_values(context);
   refresh(context);
 }
@@ -94,6 +95,13 @@ ParameterStore::Slab ParameterStore::allocate(Context& context,
 void ParameterStore::refresh(Context& context) const {
   for (const Slab* slab : {&learned_, &frozen_})
     if (slab->compute.defined()) cast(context.stream(), slab->compute, slab->master);
+  keep_running_state(context);
+}
+
+void ParameterStore::keep_running_state(Context& context) const {
+  if (running_.live.defined())
+    copy_on_device(context.stream(), running_.before.data(), running_.live.data(),
+                   running_.live.bytes());
 }
 
 void ParameterStore::place(const std::vector<Parameter>& parameters, const Slab& slab,
@@ -121,16 +129,36 @@ void ParameterStore::initialize_values(Context& context) {
   for (const Parameter& parameter : parameters_)
     initialize(context.stream(), parameter.master(), parameter.initializer(), context.seed(),
                place--);
-  std::size_t bytes = 0;
-  for (const Declarations::State& state : states_) bytes += aligned_bytes(state.slot.type());
-  state_buffer_ = context.memory().allocate(bytes, "running state");
+  for (const Declarations::State& state : states_)
+    initialize(context.stream(), state.slot.tensor(), Initializer::constant(state.initial),
+               context.seed(), place--);
+}
+
+// Together lie what an average takes in, the rest of what is saved, and what is not: error words
+// must outlive a skipped update.
+void ParameterStore::place_states(Context& context, DType master_type) {
+  const auto rank = [&](const Declarations::State& state) {
+    return !state.saved ? 2 : state.slot.type().dtype != master_type ? 1 : 0;
+  };
+  std::ranges::stable_sort(states_, {}, rank);
+  std::size_t end_of[3] = {};
+  for (const Declarations::State& state : states_)
+    for (int i = rank(state); i < 3; ++i) end_of[i] += aligned_bytes(state.slot.type());
+  const auto [averaged, saved, all] = end_of;
+  state_buffer_ = context.memory().allocate(all, "running state");
   auto* next = static_cast<std::byte*>(state_buffer_.data());
+  fill_bytes(context.stream(), next, 0, all);  // the gaps as well
+  if (saved > 0) {
+    kept_state_buffer_ = context.memory().allocate(saved, "running state");
+    running_ = {.live = Tensor(next, DType::uint8, {std::int64_t(saved)}),
+                .before = Tensor(kept_state_buffer_.data(), DType::uint8, {std::int64_t(saved)})};
+  }
+  if (averaged > 0)
+    running_.averaged = Tensor(next, master_type, {std::int64_t(averaged / size_of(master_type))});
   for (Declarations::State& state : states_) {
     const TensorType& type = state.slot.type();
     state.slot.place_->tensor = Tensor(next, type.dtype, type.shape);
     next += aligned_bytes(type);
-    initialize(context.stream(), state.slot.tensor(), Initializer::constant(state.initial),
-               context.seed(), place--);
   }
 }
 

@@ -29,14 +29,18 @@ class ParameterStore {
   const std::vector<Slot>& states() const { return saved_states_; }
   ParameterSlab slab() const {
     return {learned_.master, accumulated_.defined() ? accumulated_ : gradient_, learned_.compute,
-            learned_ranges_};
+            learned_ranges_, running_};
   }
   /// What layers write, in the compute type; and the float32 sums over micro-steps, undefined where
   /// the former can hold them.
   const Tensor& computed_gradient() const { return gradient_; }
   const Tensor& accumulated() const { return accumulated_; }
-  /// Copies masters to the values that layers use, where those are not the same memory.
+  /// Copies masters to the values that layers use, where those are not the same memory, and keeps
+  /// the running state.
   void refresh(Context& context) const;
+  /// Copies the running state to where a skipped update finds it; puts nothing on the stream where
+  /// there is none.
+  void keep_running_state(Context& context) const;
   /// Sets how the next call may write the parameter's gradient.
   static void set_mode(Parameter& parameter, GradientMode mode);
 
@@ -50,6 +54,7 @@ class ParameterStore {
                 const std::string& owner, DType compute_type) const;
   void place(const std::vector<Parameter>& parameters, const Slab& slab, const Tensor& gradient);
   void initialize_values(Context& context);
+  void place_states(Context& context, DType master_type);
 
   std::vector<Parameter> parameters_;
   std::vector<Declarations::State> states_;
@@ -57,7 +62,8 @@ class ParameterStore {
   Slab learned_, frozen_;
   std::vector<ParameterRange> learned_ranges_;
   Tensor gradient_, accumulated_;
-  Buffer gradient_buffer_, accumulated_buffer_, state_buffer_;
+  RunningState running_;
+  Buffer gradient_buffer_, accumulated_buffer_, state_buffer_, kept_state_buffer_;
 };
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

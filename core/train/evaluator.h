@@ -55,6 +55,7 @@ class Evaluator {
             ClassificationCounter* counter = nullptr);
   /// Waits. Leaves the context in the mode (training or not) it was in.
   Evaluation run();
+  Loader& loader() const { return loader_; }
 
  private:
   void read_errors(Evaluation& found);

@@ -239,6 +239,7 @@ OptimizerRecipe read_optimizer(Options& options, const std::vector<Options>& gro
   optim.check_gradient = options.flag("check_gradient", optim.check_gradient);
   optim.accumulate = count(options, "accumulate", optim.accumulate, 1);
   number(options, "ema", optim.ema, in_unit_interval, kUnitInterval);
+  optim.ema_warmup = options.flag("ema_warmup", optim.ema_warmup);
   optim.loss_scale = options.optional_number("loss_scale");
   options.require(!optim.loss_scale || positive(*optim.loss_scale), "loss_scale", kPositive);
   optim.growth_interval = count(options, "growth_interval", optim.growth_interval, 1);
@@ -254,7 +255,7 @@ std::string optimizer_text(const OptimizerRecipe& optim) {
   std::visit([&](const auto& method) { method.visit(method, Writer{text}); }, optim.method);
   text += str(line("clip_norm", optim.clip_norm), line("clip_value", optim.clip_value),
               line("check_gradient", optim.check_gradient), line("accumulate", optim.accumulate),
-              line("ema", optim.ema));
+              line("ema", optim.ema), line("ema_warmup", optim.ema_warmup));
   if (optim.loss_scale) text += line("loss_scale", *optim.loss_scale);
   text += line("growth_interval", optim.growth_interval);
   return optim.groups.empty() ? text : text + groups_text(optim.groups);

@@ -27,8 +27,10 @@ struct OptimizerRecipe {
   bool check_gradient = true;
   /// Batches whose gradients are added before one update.
   std::int64_t accumulate = 1;
-  /// Decay of the moving average of the parameters that is evaluated and saved; 0: none.
+  /// Decay of the moving average of the model that is evaluated and saved; 0: none. With warm-up it
+  /// grows with the updates (OptimizerOptions::ema_warmup).
   double ema = 0;
+  bool ema_warmup = true;
   /// What the gradients of a loss are multiplied by. Not given: 1, or in float16 a scale that
   /// follows what the gradients do, doubled after growth_interval steps without an overflow.
   std::optional<double> loss_scale = {};

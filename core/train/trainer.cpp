@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <limits>
 #include <thread>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/train/not_finite.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
@@ -24,6 +26,14 @@ void on_average(Optimizer& optimizer, const Work& work) {
     throw;
   }
   optimizer.swap_average();
+}
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr ModelScore kUnranked{.loss = std::numeric_limits<double>::quiet_NaN()};
+
+// Whether a model can be compared at all.
+bool is_ranked(const ModelScore& score) {
+  return score.loss > -kInfinity && !std::isnan(score.accuracy);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -192,6 +202,8 @@ void Trainer::read_metrics() {
   latest_.steps = options_.steps;
   latest_.seconds = run_seconds();
   for (const StepRecord& record : records) {
+    skipped_.count(record, optimizer_.options().scaling);
+    epoch_skipped_.count(record, optimizer_.options().scaling);
     const EpochSums step = sums_of(record);
     sums += step;
     epoch_sums_ += step;
@@ -238,24 +250,18 @@ Trainer::Samples Trainer::take_queued_samples() {
   return samples;
 }
 
-// Of a classifier accuracy decides, losses among equals; without classes there are losses alone. A
-// loss that is no number is never better.
-bool Trainer::better(const Evaluation& found) const {
-  if (!best_validation_) return true;
-  if (model_.classes > 0 && found.accuracy != best_validation_->accuracy)
-    return found.accuracy > best_validation_->accuracy;
-  return found.loss < best_validation_->loss || std::isnan(best_validation_->loss);
+// Of a classifier accuracy decides, losses among equals; without classes there are losses alone.
+// What is no number, or is infinite where less is better, is never better than anything.
+bool Trainer::better(const ModelScore& found, const ModelScore& than) const {
+  if (!is_ranked(found) || !is_ranked(than)) return is_ranked(found);
+  if (model_.classes > 0 && found.accuracy != than.accuracy) return found.accuracy > than.accuracy;
+  return found.loss < than.loss;
 }
 
 void Trainer::finish_epoch(double seconds, bool complete) {
   training_seconds_ += seconds;
   verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch_));
   const EpochSums& sums = epoch_sums_;
-  // A run that is cut short may have come no further than to find its loss scale.
-  ADJOINT_CHECK(!complete || sums.skipped < sums.updates, "training: all ", sums.updates,
-                " updates of epoch ", epoch_,
-                " were skipped because gradients were not finite; lower [optim] lr, or set "
-                "clip_norm = 1");
   EpochReport report{.epoch = epoch_, .step = latest_.step, .epoch_seconds = seconds};
   report.train = {.loss = sums.loss / sums.valid,
                   .accuracy = accuracy_of(model_, sums.correct, sums.valid, sums.samples),
@@ -263,30 +269,102 @@ void Trainer::finish_epoch(double seconds, bool complete) {
   report.skipped = latest_.skipped;
   report.complete = complete;
   report.judged = complete || updates_queued_ == options_.steps;
-  report.best = true;
-  // What is evaluated and kept as best is the moving average, where there is one.
-  on_average(optimizer_, [&] { judge(report); });
+  explain_skips(report);
+  judge(report);
   report.seconds = run_seconds();
   reports_.push_back(report);
   if (options_.on_epoch) options_.on_epoch(report);
+}
+
+// While a loss scale falls there may be epochs, of few updates, without any that was made.
+// Nor is it to blame for data that no scale makes fit.
+void Trainer::explain_skips(EpochReport& report) {
+  const auto epoch = static_cast<std::uint64_t>(epoch_);
+  if (epoch_skipped_.loss > 0 && why_loss_.empty())
+    why_loss_ = why_not_finite(model_, loader_, epoch);
+  if (epoch_skipped_.total() > epoch_skipped_.no_samples && !unfit_)
+    unfit_ = unfit_number(model_, loader_, epoch);
+  report.notes = skip_lines(epoch_skipped_);
+  // Of those before the run was resumed the causes are not known.
+  const bool all = report.complete && epoch_sums_.skipped == epoch_sums_.updates &&
+                   epoch_sums_.skipped == epoch_skipped_.total();
+  std::string causes;
+  for (const std::string& line : report.notes) causes += "\n  " + line;
+  const bool seeking = epoch_skipped_.loss_scale > 0 && unfit_.value_or("").empty();
+  ADJOINT_CHECK(!all || seeking, "training: all ", epoch_sums_.updates, " updates of epoch ",
+                epoch_, " were skipped:", causes);
+  epoch_skipped_ = {};
+}
+
+std::vector<std::string> Trainer::skip_lines(const SkippedUpdates& skipped) const {
+  std::vector<std::string> lines = adjoint::skip_lines(skipped, why_loss_);
+  if (skipped.loss_scale + skipped.gradient > 0 && !unfit_.value_or("").empty())
+    lines.push_back("no gradient is finite with such a number: " + *unfit_);
+  return lines;
 }
 
 // A run that is stopped within an epoch and resumed is to learn, and to keep, what one that never
 // stopped does: stopping decides nothing. Until the first decision its model is kept all the same,
 // so that there is one.
 void Trainer::judge(EpochReport& report) {
+  judged_ = true;
+  bool by_average = optimizer_.has_average();
   if (validation_ != nullptr) {
-    const Evaluation found = validation_->run();
-    report.validation = found;
+    by_average = validate(report);
+    const ModelScore found{.loss = report.validation->loss,
+                           .accuracy = report.validation->accuracy};
     if (report.complete) optimizer_.observe(found.loss);
-    report.best = report.judged ? better(found) : best_epoch_ == 0;
-    if (report.judged && report.best)
-      best_validation_ = {.loss = found.loss, .accuracy = found.accuracy};
+    report.best =
+        report.judged ? better(found, best_validation_.value_or(kUnranked)) : best_epoch_ == 0;
+    if (report.judged && report.best) best_validation_ = found;
+  } else {
+    // Where no update was made the model is as good as it was.
+    report.best = epoch_sums_.valid == 0 || !std::isnan(report.train.loss);
   }
   if (!report.best) return;
-  best_ = take_snapshot(*model_.graph);
+  const auto keep = [&] { best_ = take_snapshot(*model_.graph); };
+  by_average ? on_average(optimizer_, keep) : keep();
   kept_epoch_ = epoch_;
   if (report.judged) best_epoch_ = epoch_;
+}
+
+// Judges the weights, and their moving average where there is one: whether the average is what
+// counts, unless the weights are better. An average may be far behind.
+bool Trainer::validate(EpochReport& report) {
+  const auto score = [](const Evaluation& found) {
+    return ModelScore{.loss = found.loss, .accuracy = found.accuracy};
+  };
+  Evaluation& found = report.validation.emplace(validation_->run());
+  bool by_average = optimizer_.has_average();
+  if (by_average) {
+    Evaluation average;
+    on_average(optimizer_, [&] { average = validation_->run(); });
+    by_average = !better(score(found), score(average));
+    if (by_average)
+      found = average;
+    else
+      report.notes.push_back(str(
+          "the weights are better than their moving average, and count; validation of the "
+          "average: ",
+          model_.classes > 0 ? str("accuracy ", std::round(1e4 * average.accuracy) / 100, " %, ")
+                             : "",
+          "loss ", average.loss));
+  }
+  if (!is_ranked(score(found))) {
+    if (found.count == 0)
+      why_validation_ = "no sample counts, all have the label that is ignored";
+    else if (why_validation_.empty())
+      why_validation_ = why_not_finite(model_, validation_->loader(), 0);
+    report.notes.push_back(
+        str("the validation loss is ", kind_of_loss(found.loss), ": ", why_validation_));
+  }
+  return by_average;
+}
+
+void Trainer::require_best() const {
+  ADJOINT_CHECK(!best_.empty() || !judged_, "training: no model is the best, because none had a ",
+                validation_ != nullptr ? "validation loss" : "loss", " that is a number",
+                why_validation_.empty() ? "" : ": ", why_validation_);
 }
 
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -16,6 +16,7 @@
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
 #include "core/train/run_state.h"
+#include "core/train/skipped_updates.h"
 
 namespace adjoint::inline ADJOINT_BACKEND {
 
@@ -43,12 +44,14 @@ struct EpochReport {
   std::optional<Evaluation> validation;
   std::int64_t skipped = 0;
   /// best() is this model: the best so far by validation; without validation, the latest. Where the
-  /// run is stopped within its first epoch, for want of another.
+  /// run is stopped within its first epoch, for want of another. Never one whose loss is no number.
   bool best = false;
   bool complete = false;  ///< the epoch came to its end
   /// So did the epoch, or the run. Otherwise, stopped within an epoch, the run has decided nothing
   /// here: resumed, it does what one that never stopped does.
   bool judged = false;
+  /// What the user should know, a line each: updates skipped and why, losses that are no numbers.
+  std::vector<std::string> notes = {};
 };
 
 struct TrainerOptions {
@@ -84,8 +87,14 @@ class Trainer {
 
   /// Trains to the end or until stopped; returns whether it came to the end. The model is then the
   /// last; best() is the best. Throws Error for a label that is no class, and when every update of
-  /// an epoch was skipped.
+  /// an epoch was skipped, unless it was to find the loss scale.
   bool run();
+  /// Throws Error, saying why, if models were judged and none had a loss that is a number, so that
+  /// none is the best.
+  void require_best() const;
+  /// Updates that were skipped since this trainer was made, and why in lines.
+  const SkippedUpdates& skipped() const { return skipped_; }
+  std::vector<std::string> skip_lines() const { return skip_lines(skipped_); }
 
   /// Where the run stands: in on_checkpoint and after run().
   RunState state() const;
@@ -125,12 +134,15 @@ class Trainer {
   void stay_near_the_device();
   void read_metrics();
   void finish_epoch(double seconds, bool complete);
+  void explain_skips(EpochReport& report);
+  std::vector<std::string> skip_lines(const SkippedUpdates& skipped) const;
   void judge(EpochReport& report);
   EpochSums sums_of(const StepRecord& record);
   StepReport report_of(const EpochSums& sums) const;
+  bool validate(EpochReport& report);
   void checkpoint_if_due();
   Samples take_queued_samples();
-  bool better(const Evaluation& found) const;
+  bool better(const ModelScore& found, const ModelScore& than) const;
   double run_seconds() const;
 
   Model& model_;
@@ -149,7 +161,10 @@ class Trainer {
   EpochSums epoch_sums_;          // over the records read in it
   EpochSums row_sums_;            // over those since the last on_row
   StepReport latest_;
-  std::deque<Samples> queued_samples_;  // of each update whose record has not been read
+  SkippedUpdates skipped_, epoch_skipped_;
+  std::string why_loss_, why_validation_;  // not finite; looked for once, like
+  std::optional<std::string> unfit_;       // data, once an update was skipped
+  std::deque<Samples> queued_samples_;     // of each update whose record has not been read
   double samples_trained_ = 0;
   double training_seconds_ = 0;  // of the epochs before this one
   double seconds_before_ = 0;    // of the run that is resumed
@@ -160,6 +175,7 @@ class Trainer {
   Snapshot best_;
   std::int64_t kept_epoch_ = 0;  // that best_ is of
   std::int64_t best_epoch_ = 0;  // the last that was judged to be the best
+  bool judged_ = false;          // a model was
   std::optional<ModelScore> best_validation_;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "support/slab.h"
 
@@ -43,8 +44,25 @@ TEST_F(ObserveLossTest, ASmallGainIsNone) {
   EXPECT_EQ(factors(schedule, {1, 0.95, 0.89}), (std::vector<double>{0, 0, 0}));
 }
 
+// The margin is a part of the best loss's size, and so is one of a loss below 0.
+TEST_F(ObserveLossTest, ALossBelowZeroMustFallByItsMargin) {
+  Schedule schedule = schedule_;
+  schedule.threshold = 0.1;
+  schedule.patience = 0;
+  EXPECT_EQ(factors(schedule, {-1, -0.95, -1.05, -1.2}), (std::vector<double>{0, 0.5, 0.25, 0.25}));
+  EXPECT_EQ(factors(schedule, {-1, -1.09, -1.11}), (std::vector<double>{0, 0.5, 0.5}));
+  EXPECT_EQ(factors(schedule, {1, 0.91, 0.89}), (std::vector<double>{0, 0.5, 0.5}));
+  // Through 0, where the margin is nothing.
+  EXPECT_EQ(factors(schedule, {0.1, 0, -1e-30, -1}), (std::vector<double>{0, 0, 0, 0}));
+  EXPECT_EQ(factors(schedule, {-1e300, -1.05e300, -1.2e300}), (std::vector<double>{0, 0.5, 0.5}));
+}
+
 TEST_F(ObserveLossTest, NoNumberIsNotBetter) {
-  const double nan = std::nan("");
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  // Nor an infinite one, after which nothing could be better by a margin.
+  EXPECT_EQ(factors(schedule_, {infinity, 5, 4, 3}), (std::vector<double>{0, 0, 0, 0}));
+  EXPECT_EQ(factors(schedule_, {5, -infinity, 4, 3}), (std::vector<double>{0, 0, 0, 0}));
+  EXPECT_EQ(factors(schedule_, {-infinity, -infinity}), (std::vector<double>{0, 0.5}));
   EXPECT_EQ(factors(schedule_, {1, nan, nan}), (std::vector<double>{0, 0, 0.5}));
   EXPECT_EQ(factors(schedule_, {nan, 5, 4, 3}), (std::vector<double>{0, 0, 0, 0}));
 }

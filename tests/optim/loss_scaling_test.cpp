@@ -91,6 +91,25 @@ TEST_F(LossScalingTest, ABatchWithoutSamplesIsNotItsFault) {
   EXPECT_EQ(optimizer.read_metrics().at(0).skipped, 1u);
 }
 
+// The loss is what it is before it is scaled: where it is not finite, a smaller scale mends
+// nothing, and a bad sample met again and again would bring the scale to its floor.
+TEST_F(LossScalingTest, ALossThatIsNotFiniteIsNotItsFault) {
+  ScaledTraining training(context());
+  Sgd optimizer(context(), training.slab(), {}, {.loss_scale = 64, .scaling = kScaling});
+  for (const float loss :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
+    training.set_gradient(std::numeric_limits<float>::infinity());
+    training.totals.upload({loss, 8, 6});
+    optimizer.step(flat(training.totals));
+    EXPECT_EQ(scale_of(context()), 64) << loss;
+  }
+  training.totals.upload({4, 8, 6});
+  optimizer.step(flat(training.totals));
+  EXPECT_EQ(scale_of(context()), 32);
+  for (const StepRecord& record : optimizer.read_metrics()) EXPECT_EQ(record.skipped, 1u);
+}
+
 TEST_F(LossScalingTest, AStaticScaleIsDividedOutAndStays) {
   ScaledTraining training(context());
   Sgd optimizer(context(), training.slab(), {.learning_rate = 1}, {.loss_scale = 128});

@@ -241,6 +241,74 @@ TEST_F(OptimizerTest, APlateauFallsAsPyTorchsDoesAlsoInReplays) {
   }
 }
 
+TEST_F(OptimizerTest, APlateauOfLossesBelowZeroKeepsItsMargin) {
+  Training<double> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab(), {},
+                {.schedule = plateau(1.0, {.factor = 0.5, .patience = 0, .threshold = 0.1})});
+  training.set_gradient({0, 0});
+  std::vector<double> rates;
+  for (const double loss : {-1.0, -0.95, -1.05, -1.2}) {
+    optimizer.observe(loss);
+    optimizer.step(training.totals_tensor());
+    context().stream().synchronize();
+    rates.push_back(optimizer.read_metrics().at(0).learning_rate);
+  }
+  EXPECT_EQ(rates, (std::vector<double>{1, 0.5, 0.25, 0.25}));
+}
+
+// TensorFlow's ExponentialMovingAverage with num_updates: min(decay, (1 + t) / (10 + t)), t updates
+// being made; the first sets the average. A skipped step is no update.
+TEST_F(OptimizerTest, TheDecayOfTheAverageGrowsWithTheUpdates) {
+  const double decay = 0.8;
+  Training<double> plain(context(), {1, 2}), captured(context(), {1, 2});
+  const OptimizerOptions options{.ema = decay, .ema_warmup = true};
+  Sgd a(context(), plain.slab(), {.learning_rate = 0.5}, options);
+  Sgd b(context(), captured.slab(), {.learning_rate = 0.5}, options);
+  context().stream().begin_capture();
+  b.step(captured.totals_tensor());
+  const CapturedWork work = context().stream().end_capture();
+  std::vector<double> average;
+  int updates = 0;
+  for (int step = 1; step <= 60; ++step) {
+    const bool bad = step % 7 == 3;
+    const double g = bad ? std::nan("") : std::sin(step);
+    plain.set_gradient({g, 1});
+    captured.set_gradient({g, 1});
+    a.step(plain.totals_tensor());
+    work.replay(context().stream());
+    const std::vector<double> now = plain.master.download();
+    if (!bad) ++updates;
+    const double kept = bad            ? 1
+                        : updates == 1 ? 0
+                                       : std::min(decay, (1.0 + updates) / (10.0 + updates));
+    if (step == 1) average = now;
+    for (std::size_t i = 0; i < 2; ++i) average[i] = kept * average[i] + (1 - kept) * now[i];
+  }
+  EXPECT_EQ((1.0 + 35) / (10 + 35), decay) << "both branches were taken";
+  for (Training<double>* training : {&plain, &captured}) {
+    Optimizer& optimizer = training == &plain ? static_cast<Optimizer&>(a) : b;
+    optimizer.swap_average();
+    const std::vector<double> found = training->master.download();
+    for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(found[i], average[i], 1e-13);
+  }
+}
+
+// Before the first update there is no average, and what was loaded meanwhile is the model.
+TEST_F(OptimizerTest, BeforeTheFirstUpdateNothingIsSwapped) {
+  Training<float> training(context(), {1, 2});
+  Sgd optimizer(context(), training.slab(), {.learning_rate = 1}, {.ema = 0.5});
+  training.master.upload({5, 6});  // a model loaded after the optimizer was made
+  training.set_gradient({INFINITY, 0});
+  optimizer.step(training.totals_tensor());
+  optimizer.swap_average();
+  EXPECT_EQ(training.master.download(), (std::vector<float>{5, 6}));
+  optimizer.swap_average();
+  training.set_gradient({1, 0});
+  optimizer.step(training.totals_tensor());
+  optimizer.swap_average();
+  EXPECT_EQ(training.master.download(), (std::vector<float>{4, 6}));
+}
+
 TEST_F(OptimizerTest, ObservingChangesNothingInOtherSchedules) {
   Training<float> training(context(), {1, 2});
   Sgd optimizer(context(), training.slab());

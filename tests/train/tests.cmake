@@ -9,6 +9,7 @@ set(floor_sources
   ${CMAKE_CURRENT_LIST_DIR}/optimizer_keys_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/predictor_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/resume_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/skipped_updates_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/stopping_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/tables_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/trainer_test.cpp)

@@ -9,6 +9,7 @@
 #include "core/train/engine_choices.h"
 #include "core/train/evaluator.h"
 #include "core/train/model_file.h"
+#include "core/train/not_finite.h"
 #include "core/train/predictor.h"
 #include "core/train/reconstructions.h"
 #include "core/train/run_folder.h"
@@ -248,6 +249,7 @@ class EvalRun {
                                                .ignored_label = model_.ignored_label});
     found_ = Evaluator(model_, loader, statistics_.target, counter ? &*counter : nullptr).run();
     if (counter) classes_ = counter->read();
+    if (!std::isfinite(found_.loss) && found_.count > 0) why_ = why_not_finite(model_, loader, 0);
   }
 
   void print() const {
@@ -255,6 +257,7 @@ class EvalRun {
                 static_cast<long long>(found_.count));
     if (model_.classes > 0 || !found_.r_squared.empty()) std::printf(", loss %.4f", found_.loss);
     std::printf("\n");
+    if (!why_.empty()) std::printf("the loss is %s: %s\n", kind_of_loss(found_.loss), why_.c_str());
     if (model_.classes > 0) print_measures(classes_);
     if (!binary_.empty())
       print_binary(binary_, recipe_);
@@ -297,6 +300,7 @@ class EvalRun {
   Shape sample_;
   Model model_;
   Evaluation found_;
+  std::string why_;  // its loss is not finite
   ClassificationReport classes_;
   std::vector<BinaryReport> binary_;
 };

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/train/datasets.h"
 #include "core/train/least_loss.h"
+#include "core/train/not_finite.h"
 #include "core/train/predictor.h"
 #include "core/train/trainer.h"
 #include "tools/adjoint/commands.h"
@@ -81,6 +82,8 @@ class OverfitRun {
     for (std::int64_t i = 0; i < updates; ++i) {
       if (epoch_ == 0 || loader_->next_size() == 0) loader_->begin_epoch(++epoch_);
       trainer_->batch(true, true);
+      for (const StepRecord& record : optimizer_->read_metrics())
+        skipped_.count(record, optimizer_->options().scaling);
     }
     return updates;
   }
@@ -119,7 +122,7 @@ class OverfitRun {
     return itself ? std::string() : formatted(", loss %.4g", found.loss);
   }
 
-  int report(const Evaluation& found, const Evaluation& before, std::int64_t updates) const {
+  int report(const Evaluation& found, const Evaluation& before, std::int64_t updates) {
     const bool done = learned(found, before);
     const std::string least =
         std::abs(least_) > 1e-6 ? formatted(", %.4g at the least", least_) : std::string();
@@ -140,6 +143,8 @@ class OverfitRun {
                   recipe_.loss.type.c_str());
       return 1;
     }
+    const std::string why = skipped_.loss > 0 ? why_not_finite(model_, *evaluated_, 0) : "";
+    for (const std::string& line : skip_lines(skipped_, why)) std::printf("%s\n", line.c_str());
     std::printf(
         "it should: try another [optim] lr, more updates (--steps), a wider model, no dropout or "
         "weight_decay; look whether labels are right and inputs differ\n");
@@ -154,6 +159,7 @@ class OverfitRun {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Evaluator> evaluator_;
+  SkippedUpdates skipped_;
   std::int64_t steps_ = 0;
   double least_ = 0;  // the loss can be
   std::uint64_t epoch_ = 0;

@@ -1,5 +1,6 @@
 // adjoint train: a recipe, a run folder, a progress bar, and what to do next.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "core/base/error.h"
@@ -8,6 +9,7 @@
 #include "core/base/text.h"
 #include "core/train/datasets.h"
 #include "core/train/engine_choices.h"
+#include "core/train/not_finite.h"
 #include "core/train/reconstructions.h"
 #include "core/train/run_folder.h"
 #include "core/train/samples.h"
@@ -21,17 +23,15 @@ namespace {
 
 constexpr std::int64_t kStepsBetweenRows = 50;
 
-std::string percent(double fraction) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.2f %%", 100 * fraction);
-  return text;
-}
-
+// Nothing where no update was made, or what was met is no number.
 std::string fixed(double value, int digits) {
+  if (std::isnan(value)) return "-";
   char text[32];
   std::snprintf(text, sizeof(text), "%.*f", digits, value);
   return text;
 }
+
+std::string percent(double fraction) { return fixed(100 * fraction, 2) + " %"; }
 
 std::string run_name(const Recipe& recipe) {
   return std::filesystem::path(recipe.name).stem().string();
@@ -228,6 +228,7 @@ class TrainRun {
     completed_ = trainer_->run();
     progress_.finish();
     save_last();
+    trainer_->require_best();
   }
 
   void on_step(const StepReport& step) {
@@ -286,6 +287,7 @@ class TrainRun {
     if (epoch.judged && epoch.best && epoch.validation) line += "  best";
     if (!epoch.judged) line += "  stopped within the epoch";
     say(line);
+    for (const std::string& note : epoch.notes) say("  " + note);
     if (epoch.judged) metrics_->add(row);
     metrics_->write();
     if (epoch.best)
@@ -313,11 +315,10 @@ class TrainRun {
     restore_snapshot(*model_.graph, trainer_->best());
     const Evaluation test = Evaluator(model_, *test_, statistics_.target).run();
     const double seconds = trainer_->epochs().back().seconds;
-    std::vector<std::string> lines;
-    if (2 * latest_.skipped > latest_.step)
-      lines.push_back(str("diverged: ", latest_.skipped, " of ", latest_.step,
-                          " updates were skipped because gradients were not finite; lower [optim] "
-                          "lr, or set optim.clip_norm=1"));
+    std::vector<std::string> lines = skip_lines();
+    if (!std::isfinite(test.loss))
+      lines.push_back(str("the test loss is ", kind_of_loss(test.loss), ": ",
+                          why_not_finite(model_, *test_, 0)));
     if (!completed_)
       lines.push_back(str("stopped after ", latest_.step, " of ", steps_,
                           " updates; what was learned is saved"));
@@ -342,6 +343,21 @@ class TrainRun {
     stop_logging();
   }
 
+  // More of it does not help where most updates were lost; a loss scale is found in time.
+  std::vector<std::string> skip_lines() const {
+    const SkippedUpdates& skipped = trainer_->skipped();
+    std::vector<std::string> lines;
+    if (2 * skipped.lost() > latest_.step)
+      lines.push_back(
+          str("diverged: ", skipped.lost(), " of ", latest_.step, " updates were lost"));
+    else if (latest_.skipped == latest_.step)
+      lines.push_back("nothing was learned: no update was made");
+    else
+      return lines;
+    for (const std::string& line : trainer_->skip_lines()) lines.push_back("  " + line);
+    return lines;
+  }
+
   bool draws() const { return recipe_.data.task == Task::reconstruction && can_be_drawn(outline_); }
 
   // What a run leaves is of use only if it can be read.
@@ -351,7 +367,7 @@ class TrainRun {
     load_model(written.model(), *model_.graph);
     ADJOINT_CHECK(load_statistics(written.model()) == statistics_, written.model().string(),
                   ": normalises data by other numbers than it was written with");
-    progress_.print(str("all parts ran: one update, ",
+    progress_.print(str("all parts ran: one update, ", latest_.skipped > 0 ? "skipped, " : "",
                         validation_ ? "validation, " : "no validation (none is set aside), ",
                         "test, files written and read back; nothing is kept"));
   }
