@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kSlabThreads)
     });
     return;
   }
-  const T kept = T(state->average_kept), taken = 1 - kept;
+  const T kept = T(state->average_kept), taken = T(1 - state->average_kept);
   for_slab<kSlabWidth<T>>(block, piece_length(count, begin), [&](int i, auto n) {
     const auto now = load_slab<T, n>(averaged + begin + i);
     auto mean = load_slab<T, n>(average + begin + i);

@@ -250,7 +250,7 @@ groups = [
   EXPECT_EQ(recipe.optim.groups[1].rank, 1);
   EXPECT_EQ(recipe.optim.ema, 0.999);
   EXPECT_TRUE(recipe.optim.ema_warmup) << "of a short run the average hangs on its beginning else";
-  EXPECT_FALSE(parse("[optim]\nema_warmup = false").optim.ema_warmup);
+  EXPECT_FALSE(parse("[optim]\nema = 0.9\nema_warmup = false").optim.ema_warmup);
   EXPECT_EQ(recipe.optim.clip_value, 0.5);
   EXPECT_FALSE(recipe.optim.check_gradient);
   EXPECT_EQ(recipe.optim.loss_scale, 128.0);
