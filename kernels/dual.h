@@ -115,7 +115,8 @@ ADJOINT_HD Dual<T> pow(Dual<T> x, T power) {
 template <class T>
 ADJOINT_HD Dual<T> pow(Dual<T> x, Dual<T> y) {
   const T value = pow(x.value, y.value);
-  return {value, value * (chain(y.derivative, log(x.value)) + y.value * x.derivative / x.value)};
+  return {value, value * (chain(y.derivative, log(x.value)) +
+                          y.value * chain_over(x.derivative, x.value))};
 }
 
 /// sigmoid' = s (1 - s): one exponential where the quotient rule would divide twice.

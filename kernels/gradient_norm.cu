@@ -101,7 +101,7 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
     workspace.totals[i] = 0;
   }
   const float scale = call.device_scale == nullptr ? 1.0f : *call.device_scale;
-  const double count = call.undivided ? 1 : totals[1];
+  const double count = call.undivided && totals[1] > 0 ? 1 : totals[1];
   const double divisor = count * (call.loss_scale * double(scale));
   const double norm = std::sqrt(sum_of_squares) / divisor;
   const double clip = call.clip_norm > 0 && norm > call.clip_norm ? call.clip_norm / norm : 1.0;

@@ -1,5 +1,6 @@
-// finite:  average[i] = k average[i] + (1 - k) averaged[i]       averaged [count]
-// skipped: live[i] = before[i]                                   live [words]
+// finite:  average[i] += (1 - k) (averaged[i] - average[i])      averaged [count]
+//          before[i] = live[i]                                   live [words]
+// skipped: live[i] = before[i]
 // The device decides, so that a captured step may be skipped. A block takes one piece of either.
 #include "kernels/settle_running_state.h"
 
@@ -20,24 +21,26 @@ ADJOINT_DEVICE int piece_length(std::int64_t count, std::int64_t begin) {
 
 template <class T>
 __global__ void __launch_bounds__(kSlabThreads)
-    settle_running_state_kernel(Word* __restrict__ live, const Word* __restrict__ before,
+    settle_running_state_kernel(Word* __restrict__ live, Word* __restrict__ before,
                                 std::int64_t words, const T* __restrict__ averaged,
                                 T* __restrict__ average, std::int64_t count,
                                 const UpdateState* __restrict__ state) {
   const Block block;
   const std::int64_t begin = std::int64_t(blockIdx.x) * kSlabPiece;
-  if (state->finite == 0) {
-    for_slab<kSlabWidth<Word>>(block, piece_length(words, begin), [&](int i, auto n) {
-      store_slab(live + begin + i, load_slab<Word, n>(before + begin + i));
-    });
-    return;
-  }
-  const T kept = T(state->average_kept), taken = T(1 - state->average_kept);
+  const bool skipped = state->finite == 0;
+  // An update that was made is what one without a training pass of its own goes back to.
+  const Word* const from = skipped ? before : live;
+  Word* const to = skipped ? live : before;
+  for_slab<kSlabWidth<Word>>(block, piece_length(words, begin), [&](int i, auto n) {
+    store_slab(to + begin + i, load_slab<Word, n>(from + begin + i));
+  });
+  if (skipped) return;
+  const T taken = T(1 - state->average_kept);
   for_slab<kSlabWidth<T>>(block, piece_length(count, begin), [&](int i, auto n) {
     const auto now = load_slab<T, n>(averaged + begin + i);
     auto mean = load_slab<T, n>(average + begin + i);
     ADJOINT_SIMD
-    for (int j = 0; j < n; ++j) mean[j] = kept * mean[j] + taken * now[j];
+    for (int j = 0; j < n; ++j) mean[j] = averaged_with(mean[j], now[j], taken);
     store_slab(average + begin + i, mean);
   });
 }
@@ -58,7 +61,7 @@ void settle_running_state(Stream& stream, const SettleRunningState& call) {
         stream,
         {.grid = (std::max(words, count) + kSlabPiece - 1) / kSlabPiece,
          .block = preferred_block(kSlabThreads)},
-        static_cast<Word*>(call.live.data()), static_cast<const Word*>(call.before.data()), words,
+        static_cast<Word*>(call.live.data()), static_cast<Word*>(call.before.data()), words,
         static_cast<const T*>(call.averaged.data()), static_cast<T*>(call.average.data()), count,
         call.state);
   };

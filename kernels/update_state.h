@@ -40,6 +40,13 @@ ADJOINT_HD double average_kept(const MovingAverage& average, std::uint64_t step)
   return average.warmup && grown < average.decay ? grown : average.decay;
 }
 
+/// A moving average that takes the part `taken` of `now`. As a step towards it, which ends there:
+/// rounded to T, the two parts would not be 1 together.
+template <class T>
+ADJOINT_HD T averaged_with(T mean, T now, T taken) {
+  return taken == T(1) ? now : mean + taken * (now - mean);
+}
+
 /// Written by kernels/gradient_norm.h once a step, read by the update that follows. Its first
 /// kSavedUpdateState bytes are saved with checkpoints as they are: part of their format.
 struct UpdateState {

@@ -21,6 +21,10 @@ enum class Reduction : std::uint8_t {
 /// `reduction` in recipes: "mean", "sum" or "none".
 Reduction reduction_option(Options& options);
 
+/// Stands for infinity where a best prediction is a logarithm or a logit of a probability of 0 or
+/// 1: what is left of the loss vanishes.
+inline constexpr double kFarLogit = 100;
+
 /// Base of losses. With reductions `mean` and `sum`, forward makes the gradient of the sum, times
 /// the context's loss scale, while it makes the loss. Where a layer reads the totals (see
 /// Layer::defer_gradient), and with `none`, backward makes it from dy: then x is read twice.

@@ -8,9 +8,6 @@
 namespace adjoint::inline ADJOINT_BACKEND {
 namespace {
 
-// Stands for infinity where a probability is 0 or 1: what is left of the loss vanishes.
-constexpr double kFar = 100;
-
 struct BinaryCrossEntropy {
   static constexpr ValueRange kPrediction = ValueRange::real();
   static constexpr ValueRange kTarget = ValueRange::between(0, 1);
@@ -31,8 +28,9 @@ struct BinaryCrossEntropy {
   }
   // Where sigmoid(x) = w t / (w t + 1 - t).
   double best(double t) const {
-    if (pos_weight * t <= 0) return -kFar;
-    return t < 1 ? std::clamp(std::log(pos_weight * t / (1 - t)), -kFar, kFar) : kFar;
+    if (pos_weight * t <= 0) return -kFarLogit;
+    return t < 1 ? std::clamp(std::log(pos_weight * t / (1 - t)), -kFarLogit, kFarLogit)
+                 : kFarLogit;
   }
 };
 
@@ -43,7 +41,7 @@ struct KlDivergence {
   ADJOINT_HD T operator()(T x, T t) const {
     return select(t == T(0.0f), T(0.0f), t * (log(t) - x));
   }
-  double best(double t) const { return t > 0 ? std::log(t) : -kFar; }
+  double best(double t) const { return t > 0 ? std::log(t) : -kFarLogit; }
 };
 
 struct KlDivergenceOfLogs {

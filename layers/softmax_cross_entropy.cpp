@@ -43,13 +43,13 @@ Signature CrossEntropyLoss::infer(const Signature& x) const {
 
 // Logits whose softmax is the target as it is smoothed and weighted: its logarithm.
 void CrossEntropyLoss::best(std::span<const float> target, std::span<float> prediction) const {
-  constexpr double kFar = -100;
   const double smoothing = options_.label_smoothing;
   for (std::size_t j = 0; j < target.size(); ++j) {
     const double weight = options_.class_weights.empty() ? 1.0 : options_.class_weights[j];
     const double share =
         weight * ((1 - smoothing) * double(target[j]) + smoothing / double(target.size()));
-    prediction[j] = static_cast<float>(share > 0 ? std::max(std::log(share), kFar) : kFar);
+    prediction[j] =
+        static_cast<float>(share > 0 ? std::max(std::log(share), -kFarLogit) : -kFarLogit);
   }
 }
 

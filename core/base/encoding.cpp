@@ -93,6 +93,13 @@ std::string printable(std::string_view text, std::size_t most) {
   return out;
 }
 
+std::int64_t line_ends(std::string_view text) {
+  std::int64_t count = 0;
+  for (std::size_t at = 0; at < text.size(); ++at)
+    count += text[at] == '\r' || (text[at] == '\n' && (at == 0 || text[at - 1] != '\r'));
+  return count;
+}
+
 bool is_encoding(std::string_view name) { return Converter(name).known(); }
 
 std::string to_utf8(std::span<const std::byte> text, std::string_view encoding,
@@ -110,9 +117,9 @@ std::string to_utf8(std::span<const std::byte> text, std::string_view encoding,
     std::size_t room = piece.size();
     const int reason = converter.convert(from, left, to, room);
     out.append(piece.data(), piece.size() - room);
-    ADJOINT_CHECK(reason == 0 || reason == E2BIG, file, ": line ",
-                  1 + std::ranges::count(out, '\n'), ": byte ", text.size() - left + 1,
-                  " of the file ", reason == EINVAL ? "begins half a" : "is no", " character of '",
+    ADJOINT_CHECK(reason == 0 || reason == E2BIG, file, ": line ", 1 + line_ends(out), ": byte ",
+                  text.size() - left + 1, " of the file ",
+                  reason == EINVAL ? "begins half a" : "is no", " character of '",
                   printable(encoding), "'; name another encoding, or save the file as UTF-8");
   }
   if (out.starts_with(kByteOrderMark)) out.erase(0, kByteOrderMark.size());

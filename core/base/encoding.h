@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ inline bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.si
 /// Text of a file for a message: at most `most` bytes and "..." where there are more, ? for
 /// whatever could disturb a terminal, which are control characters and bytes that are no UTF-8.
 std::string printable(std::string_view text, std::size_t most = 60);
+
+/// How many lines end in the text: by \n, \r or \r\n, which is one.
+std::int64_t line_ends(std::string_view text);
 
 /// Whether iconv of this machine reads an encoding of that name: utf-8, cp1252, latin1, utf-16,
 /// shift_jis and some hundred more. Case, '_' and '-' make no difference, and Python's names do.

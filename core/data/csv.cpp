@@ -75,14 +75,6 @@ class CsvRows {
     ++next_line_;
   }
 
-  /// In a quoted cell; \r\n is one.
-  std::int64_t line_ends(std::size_t begin, std::size_t end) const {
-    std::int64_t count = 0;
-    for (std::size_t at = begin; at < end; ++at)
-      count += text_[at] == '\r' || (text_[at] == '\n' && text_[at - 1] != '\r');
-    return count;
-  }
-
   /// Takes a cell and what ends it; true if another follows in the row.
   bool read_cell() {
     cells_.push_back(at_ < text_.size() && text_[at_] == '"' ? quoted_cell() : plain_cell());
@@ -110,7 +102,7 @@ class CsvRows {
       const std::size_t quote = text_.find('"', at_);
       ADJOINT_CHECK(quote != std::string_view::npos, name_, ": line ", line_, ", column ",
                     cells_.size() + 1, ": a quote that is never closed");
-      next_line_ += line_ends(at_, quote);
+      next_line_ += line_ends(text_.substr(at_, quote - at_));
       at_ = quote + 1;
       const std::string_view piece = text_.substr(from, quote - from);
       if (at_ >= text_.size() || text_[at_] != '"') {

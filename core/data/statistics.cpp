@@ -16,8 +16,13 @@ void normalise_columns(const Dataset& dataset, const char* what, std::vector<flo
   if (columns == 0 || by.mean.empty()) return;
   ADJOINT_CHECK(by.mean.size() == 1 || std::ssize(by.mean) == columns, dataset.name, ": ", columns,
                 " columns, but the model was trained on ", by.mean.size());
+  Normalisation wide = by;
+  if (by.mean.size() == 1) {  // one for all columns
+    wide.mean.resize(std::size_t(columns), by.mean[0]);
+    wide.deviation.resize(std::size_t(columns), by.deviation[0]);
+  }
   try {
-    normalise(values, by, remainders);
+    normalise(values, wide, remainders);
   } catch (const Error& error) {
     ADJOINT_FAIL(dataset.name, ": ", what, ": ", error.message());
   }
@@ -86,11 +91,9 @@ void normalise(std::span<float> values, const Normalisation& normalisation,
       const double centred = values[row + j] - normalisation.mean[j] + rest;
       const auto value = static_cast<float>(centred / normalisation.deviation[j]);
       ADJOINT_CHECK(std::isfinite(value), "row ", row / columns, ", column ", j, ": ",
-                    values[row + j], " becomes ", value,
-                    " when it is normalised: in training "
-                    "the mean was ",
+                    values[row + j], " becomes ", value, " when it is normalised by the mean ",
                     normalisation.mean[j], " and the deviation ", normalisation.deviation[j],
-                    "; is it right, and in the same unit?");
+                    " of the training part; is it right, and in the same unit?");
       values[row + j] = value;
     }
   }

@@ -14,12 +14,6 @@ using Meaning = ValueRange::Meaning;
 // Of what rounding to two digits leaves of a sum of 1.
 constexpr double kNearlyOne = 0.01;
 
-std::string bounds(const ValueRange& range) {
-  if (range.high == ValueRange::kInfinity) return str("numbers of at least ", range.low);
-  if (range.low == -ValueRange::kInfinity) return str("numbers of at most ", range.high);
-  return str("numbers from ", range.low, " to ", range.high);
-}
-
 // What is mostly meant by numbers that should lie between 0 and 1 and do not.
 std::string advice(std::span<const float> targets, const ValueRange& range) {
   if (range.meaning == Meaning::log_probabilities)
@@ -46,7 +40,7 @@ void check_targets(std::span<const float> targets, std::int64_t outputs, const L
   if (wrong != targets.end()) {
     const std::int64_t at = wrong - targets.begin();
     ADJOINT_FAIL(place(at / outputs, at % outputs), ": the target is ", *wrong, ", but ",
-                 wanted.loss, " compares with ", bounds(range), advice(targets, range));
+                 wanted.loss, " compares with ", words_of_bounds(range), advice(targets, range));
   }
   const bool logarithms = range.meaning == Meaning::log_probabilities;
   if (!logarithms && range.meaning != Meaning::probabilities) return;

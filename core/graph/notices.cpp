@@ -10,10 +10,7 @@ using Meaning = ValueRange::Meaning;
 std::string describe(const ValueRange& range) {
   if (range.meaning == Meaning::probabilities) return "probabilities";
   if (range.meaning == Meaning::log_probabilities) return "log-probabilities";
-  if (!range.bounded()) return "any real numbers";
-  if (range.high == ValueRange::kInfinity) return str("numbers of at least ", range.low);
-  if (range.low == -ValueRange::kInfinity) return str("numbers of at most ", range.high);
-  return str("numbers from ", range.low, " to ", range.high);
+  return words_of_bounds(range);
 }
 
 }  // namespace

@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <string>
+
+#include "core/base/error.h"
 
 namespace adjoint {
 
+/// Bounds of numbers, both included, and what they are along the last axis.
 struct ValueRange {
   enum class Meaning : std::uint8_t {
     unknown,            ///< nothing is known but the bounds
@@ -68,5 +72,13 @@ struct ValueRange {
 
   bool operator==(const ValueRange&) const = default;
 };
+
+/// "numbers from 0 to 1", "any real numbers".
+inline std::string words_of_bounds(const ValueRange& range) {
+  if (!range.bounded()) return "any real numbers";
+  if (range.high == ValueRange::kInfinity) return str("numbers of at least ", range.low);
+  if (range.low == -ValueRange::kInfinity) return str("numbers of at most ", range.high);
+  return str("numbers from ", range.low, " to ", range.high);
+}
 
 }  // namespace adjoint

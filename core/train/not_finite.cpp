@@ -16,8 +16,7 @@ DType compute_type(const Graph& graph) {
   return slab.compute.defined() ? slab.compute.dtype() : slab.master.dtype();
 }
 
-// The largest finite number of a type; of float16 the largest that is not rounded to infinity lies
-// a little above.
+// The largest finite number of a type.
 double largest_of(DType type) {
   if (type == DType::float16) return 65504;
   if (type == DType::bfloat16) return 0x1.fep127;
@@ -34,7 +33,11 @@ struct Extreme {
     if (std::isnan(value) || std::abs(other) <= std::abs(value)) return;
     *this = {other, at, j};
   }
-  bool held_by(DType type) const { return std::abs(value) <= largest_of(type); }
+  // What lies less than half a step above the largest number is rounded to it.
+  bool held_by(DType type) const {
+    return std::abs(value) <= largest_of(type) ||
+           (type == DType::float16 && std::abs(value) < 65520);
+  }
 };
 
 struct Extremes {
@@ -102,9 +105,8 @@ std::string unfit_number(const Extremes& found, DType type, const Loader& loader
   const bool input = !found.input.held_by(type);
   if (!input && found.target.held_by(type)) return {};
   return str(input ? input_text(found, loader) : name_of(found.target, "target", {}), ", ",
-             bound_of(type),
-             "; normalise the data (normalise, normalise_target), leave it out, or set [train] "
-             "precision = \"bfloat16\"");
+             bound_of(type), "; normalise the data (normalise, normalise_target), or leave it out",
+             type == DType::float16 ? ", or set [train] precision = \"bfloat16\"" : "");
 }
 
 }  // namespace
@@ -124,7 +126,13 @@ std::string why_not_finite(const Model& model, Loader& loader, std::uint64_t epo
   if (const auto broken = broken_tensor(*model.graph, type))
     return str(*broken, " is not a number that ", name(type),
                " holds; start anew with a lower [optim] lr, or clip_norm = 1");
-  const std::string largest = str("of the data the largest, ", input_text(found, loader));
+  const bool target = std::abs(found.target.value) > std::abs(found.input.value);
+  if (target && !(found.target.value * found.target.value <= largest_of(DType::float32)))
+    return str(name_of(found.target, "target", {}),
+               ", whose square is infinite in float32; set [data] normalise_target = true");
+  const std::string largest =
+      str("of the data the largest, ",
+          target ? name_of(found.target, "target", {}) : input_text(found, loader));
   if (type == DType::float16)
     return str("numbers on the way from the input are ", bound_of(type), "; ", largest,
                "; lower [optim] lr, or see to the data, or set [train] precision = \"bfloat16\"");

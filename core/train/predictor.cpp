@@ -18,7 +18,7 @@ namespace {
 Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
   const SafetensorsFile file = SafetensorsFile::read(folder.model());
   if (has_outline(file.metadata())) return read_outline(file.metadata(), folder.model().string());
-  // Older versions knew one size of mnist's files.
+  // Without an outline the model's is MNIST's own, whatever files lie in the folder now.
   DataRecipe data = recipe.data;
   if (data.name == "mnist") data.folder.clear();
   return data_outline(data);

@@ -93,7 +93,7 @@ RunState read_run_state(const SafetensorsMetadata& metadata, const std::string& 
                   name, ": expected a number, got '", text, "'");
   };
   visit_fields(state, read);
-  // Older files have none.
+  // Absent where a run was saved before rows had sums of their own.
   if (metadata.contains(str(kPrefix, kRowSums, "loss"))) visit_sums(kRowSums, state.row_sums, read);
   if (metadata.contains(str(kPrefix, "best.loss"))) visit_score(state.best.emplace(), read);
   check_range(state, file);

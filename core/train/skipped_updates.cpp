@@ -14,6 +14,8 @@ void SkippedUpdates::count(const StepRecord& record, const LossScaling& scaling)
     ++no_samples;
   } else if (!std::isfinite(record.loss_sum)) {
     ++loss;
+  } else if (std::isfinite(record.gradient_norm)) {
+    ++too_long;
   } else if (scaling.dynamic && double(record.loss_scale) > scaling.smallest) {
     if (loss_scale++ == 0) scale_before = record.loss_scale;
     scale_after = float(std::max(double(record.loss_scale) * scaling.backoff, scaling.smallest));
@@ -33,8 +35,12 @@ std::vector<std::string> skip_lines(const SkippedUpdates& skipped, const std::st
   add(skipped.gradient, " skipped because gradients were not finite",
       skipped.scaled ? ", even at the smallest loss scale" : "",
       "; lower [optim] lr, or set clip_norm = 1");
+  add(skipped.too_long,
+      " skipped because gradients were so long that their squares are infinite in float32; set "
+      "[optim] clip_norm = 1, or normalise the data");
   add(skipped.no_samples,
-      " skipped because no sample of theirs counts: all have the label that is ignored");
+      " skipped because no sample of theirs counts: all have the label that is ignored; "
+      "take a larger [train] batch");
   return lines;
 }
 

@@ -9,20 +9,22 @@
 
 namespace adjoint {
 
+/// Updates that were skipped, by cause.
 struct SkippedUpdates {
   std::int64_t no_samples = 0;  ///< no sample counted: all had the label that is to be ignored
   std::int64_t loss = 0;        ///< the loss was not finite, before any scale
   std::int64_t loss_scale = 0;  ///< the loss was, the gradient not: the scale falls until it is
   std::int64_t gradient = 0;    ///< likewise, and no scale is left to fall
+  std::int64_t too_long = 0;    ///< the gradient was finite, but its squares are not (float32)
   float scale_before = 1;       ///< of the first of those that made it fall
   float scale_after = 1;        ///< what it fell to
   bool scaled = false;          ///< there is a scale that follows the gradients
 
   /// Counts an update if it was skipped.
   void count(const StepRecord& record, const LossScaling& scaling);
-  std::int64_t total() const { return no_samples + loss + loss_scale + gradient; }
-  /// Those that more updates do not mend.
-  std::int64_t lost() const { return no_samples + loss + gradient; }
+  std::int64_t total() const { return no_samples + loss + loss_scale + gradient + too_long; }
+  /// Those of numbers that are none or too large, which more updates do not mend.
+  std::int64_t diverged() const { return loss + gradient + too_long; }
 };
 
 /// A line for each cause; `why_loss` says why losses were not finite.

@@ -314,8 +314,8 @@ void Trainer::judge(EpochReport& report) {
     const ModelScore found{.loss = report.validation->loss,
                            .accuracy = report.validation->accuracy};
     if (report.complete) optimizer_.observe(found.loss);
-    report.best =
-        report.judged ? better(found, best_validation_.value_or(kUnranked)) : best_epoch_ == 0;
+    report.best = report.judged ? better(found, best_validation_.value_or(kUnranked))
+                                : best_epoch_ == 0 && is_ranked(found);
     if (report.judged && report.best) best_validation_ = found;
   } else {
     // Where no update was made the model is as good as it was.

@@ -226,6 +226,18 @@ TEST_F(RunningStateTest, IsTakenBackWhereNoSampleCounts) {
   EXPECT_EQ(run.contents(), before);
 }
 
+// Without a training pass of its own an update that is skipped leaves what the last one made.
+TEST_F(RunningStateTest, ASkippedUpdateGoesBackNoFurtherThanToTheLastOneMade) {
+  Normalised run;
+  run.set_batch(1, 0.5f);
+  run.step();
+  const std::vector<float> made = run.running(0);
+  const ScopedTraining evaluation(run.context(), false);
+  run.set_batch(2, std::numeric_limits<float>::infinity());
+  run.step();
+  EXPECT_EQ(run.running(0), made);
+}
+
 TEST_F(RunningStateTest, IsAveragedWithTheParameters) {
   const double decay = 0.6;
   Normalised run(DType::float32, {.ema = decay, .ema_warmup = true});

@@ -98,6 +98,7 @@ TEST(SkippedUpdates, AreTakenApartByTheirCause) {
   const auto count = [&](double loss, double valid, float scale, bool was_skipped = true) {
     skipped.count({.loss_sum = loss,
                    .valid_count = valid,
+                   .gradient_norm = infinity,
                    .skipped = was_skipped ? 1u : 0u,
                    .loss_scale = scale},
                   scaling);
@@ -115,16 +116,20 @@ TEST(SkippedUpdates, AreTakenApartByTheirCause) {
   EXPECT_EQ(skipped.loss, 2);
   EXPECT_EQ(skipped.gradient, 1);
   EXPECT_EQ(skipped.no_samples, 1);
-  EXPECT_EQ(skipped.total(), 6);
-  EXPECT_EQ(skipped.lost(), 4);
+  skipped.count({.loss_sum = 1, .valid_count = 8, .gradient_norm = 4e19, .skipped = 1}, scaling);
+  EXPECT_EQ(skipped.too_long, 1) << "finite, and the scale stays";
+  EXPECT_EQ(skipped.total(), 7);
+  EXPECT_EQ(skipped.diverged(), 4);
   const std::vector<std::string> lines = skip_lines(skipped, "the reason");
-  ASSERT_EQ(lines.size(), 4u);
+  ASSERT_EQ(lines.size(), 5u);
   EXPECT_EQ(lines[0], "2 updates skipped while the loss scale was sought: 64 fell to 16");
   EXPECT_EQ(lines[1], "2 updates skipped because the loss was not finite: the reason");
   EXPECT_NE(lines[2].find("1 update skipped because gradients were not finite, even at the "
                           "smallest loss scale; lower"),
             std::string::npos);
-  EXPECT_NE(lines[3].find("no sample"), std::string::npos);
+  EXPECT_NE(lines[3].find("squares are infinite in float32; set [optim] clip_norm"),
+            std::string::npos);
+  EXPECT_NE(lines[4].find("no sample"), std::string::npos);
   EXPECT_TRUE(skip_lines({}, "").empty());
 }
 
@@ -147,7 +152,7 @@ TEST_F(SkippingTest, EpochsMayPassWhileTheLossScaleIsSought) {
     EXPECT_TRUE(epochs.back().notes.empty());
     EXPECT_LT(epochs.back().skipped, epochs.back().step / 2);
     EXPECT_EQ(run.test_accuracy(two_blobs(100, 30000 / 2, 3)), 1.0);
-    EXPECT_EQ(run.trainer.skipped().lost(), 0);
+    EXPECT_EQ(run.trainer.skipped().diverged(), 0);
   }
 }
 

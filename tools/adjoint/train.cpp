@@ -347,9 +347,11 @@ class TrainRun {
   std::vector<std::string> skip_lines() const {
     const SkippedUpdates& skipped = trainer_->skipped();
     std::vector<std::string> lines;
-    if (2 * skipped.lost() > latest_.step)
+    if (2 * skipped.diverged() > latest_.step)
       lines.push_back(
-          str("diverged: ", skipped.lost(), " of ", latest_.step, " updates were lost"));
+          str("diverged: ", skipped.diverged(), " of ", latest_.step, " updates were lost"));
+    else if (2 * skipped.no_samples > latest_.step)
+      lines.push_back(str(skipped.no_samples, " of ", latest_.step, " updates were lost"));
     else if (latest_.skipped == latest_.step)
       lines.push_back("nothing was learned: no update was made");
     else
