@@ -20,7 +20,7 @@ namespace {
 struct StepArguments {
   LossTotals totals;
   Schedule schedule;
-  bool undivided;
+  bool undivided, checked;
   double clip_norm, loss_scale, beta1, beta2, momentum_fade, largest_norm;
   LossScaling scaling;
   MovingAverage averaging;
@@ -107,7 +107,11 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   const double clip = call.clip_norm > 0 && norm > call.clip_norm ? call.clip_norm / norm : 1.0;
   // Every comparison is false for NaN; without a valid sample there is no mean gradient.
   const bool overflowed = count > 0 && !(norm < std::numeric_limits<double>::infinity());
-  const bool finite = count > 0 && !overflowed && norm * clip <= call.largest_norm;
+  // A loss may overflow whose gradient does not: what its forward pass left is as little to be
+  // kept.
+  const bool loss_is_finite = !call.checked || totals[0] - totals[0] == 0;
+  const bool finite =
+      count > 0 && loss_is_finite && !overflowed && norm * clip <= call.largest_norm;
   state.gradient_norm = norm;
   state.gradient_scale = clip / divisor;
   state.finite = finite;
@@ -119,7 +123,7 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   state.first_factor = 1 / state.bias_correction1;
   state.second_factor = 1 / std::sqrt(state.bias_correction2);
   // A loss that is not finite was none before it was scaled.
-  const bool judged = count > 0 && (!overflowed || totals[0] - totals[0] == 0);
+  const bool judged = count > 0 && (!overflowed || loss_is_finite);
   if (call.scaling.dynamic && judged)
     *call.device_scale = next_scale(call.scaling, scale, overflowed, state.good_steps);
   ++*call.random_step;
@@ -204,6 +208,7 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
   const StepArguments arguments{.totals = loss_totals("gradient_norm", call.totals),
                                 .schedule = call.schedule,
                                 .undivided = is_undivided(call.totals.shape()),
+                                .checked = count > 0,
                                 .clip_norm = call.clip_norm,
                                 .loss_scale = call.loss_scale,
                                 .beta1 = call.beta1,

@@ -26,7 +26,9 @@ struct StepWorkspace {
 };
 
 struct GradientNorm {
-  Tensor gradient;  ///< [count], floating, 16-byte aligned: the sum of the samples' gradients
+  /// [count], floating, 16-byte aligned: the sum of the samples' gradients. Of none nothing is
+  /// checked, the loss neither.
+  Tensor gradient;
   /// float32 or float64, of this (micro-)step: loss sum, valid count, correct count, and a fourth
   /// number where gradients are not to be divided by the count (kernels/totals.h).
   Tensor totals;
@@ -59,7 +61,7 @@ struct GradientNorm {
 ///
 ///   norm   = sqrt(S) / (n L)
 ///   clip   = min(1, clip_norm / norm)
-///   finite = norm is finite and n > 0 and norm clip <= largest_norm
+///   finite = norm and loss sum are finite and n > 0 and norm clip <= largest_norm
 ///   gradient_scale = clip / (n L),  learning_rate = learning_rate(schedule, step)
 ///
 /// then, if finite, step + 1 and the bias corrections, else skipped + 1; and it writes one record

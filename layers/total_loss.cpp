@@ -1,5 +1,6 @@
 #include "layers/total_loss.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/total_loss.h"
@@ -25,6 +26,11 @@ Signature TotalLoss::infer(const Signature& x) const {
                   "; losses with reduction \"none\" have no totals");
     undivided = undivided && is_undivided(type.shape);
   }
+  const bool divided =
+      std::ranges::none_of(x, [](const TensorType& type) { return is_undivided(type.shape); });
+  ADJOINT_CHECK(
+      undivided || divided, "total_loss: expected losses of Reduction::sum alone, or of ",
+      "means alone: a sum beside a mean would weigh otherwise in batches of another size");
   return {{x[0].dtype, totals_shape(undivided)}};
 }
 

@@ -69,7 +69,7 @@ void Graph::compile(const CompileOptions& options) {
   notices_ = find_notices(program_);
   for (const std::string& notice : notices_)
     if (options.log_notices) log_warning(notice);
-  separate_twins(program_, life_);
+  separate_twins(program_);
   defer_gradients(program_, seeds);
   // Now, and not when the layers that run are built: rewrites move layers and put them together,
   // and no parameter may be named, placed or initialised otherwise for it.

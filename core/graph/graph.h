@@ -185,7 +185,6 @@ class Graph {
   Context& context_;
   Program program_;
   std::vector<std::string> notices_;
-  std::shared_ptr<const void> life_ = std::make_shared<char>();  // layers hold on to it weakly
   std::vector<Declarations> declarations_;
   Differentiation differentiation_;
   MemoryPlan plan_;

@@ -1,5 +1,6 @@
-// The passes that make a program flat: containers become their parts, and a layer object applied at
-// several places, of this graph or of others, becomes one object a place, sharing parameters.
+// The passes that make a program flat: containers become their parts, and every place has a layer
+// object of its own, which shares the parameters of the one that was applied there.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -11,11 +12,9 @@ namespace {
 // Records the parts of the container at `position` in its place. The values the container made keep
 // their numbers, because callers hold them: what the parts made is renamed to those.
 void inline_one(Program& program, std::size_t position) {
-  const auto at = program.nodes.begin() + std::ptrdiff_t(position);
-  const Node container = *at;
-  const std::vector<Node> after(at + 1, program.nodes.end());
-  program.nodes.erase(at, program.nodes.end());
-
+  const Node container = program.nodes[position];
+  const std::size_t behind = program.nodes.size();
+  // Behind all others, so that the parts take no name that one of these has.
   const auto& layer = static_cast<const Container&>(*container.layer);
   const std::vector<ValueId> made =
       layer.record(program, container.inputs, container.named ? container.name : "");
@@ -31,11 +30,13 @@ void inline_one(Program& program, std::size_t position) {
     for (ValueId& id : ids)
       if (const auto found = stands_for.find(id); found != stands_for.end()) id = found->second;
   };
-  for (std::size_t k = position; k < program.nodes.size(); ++k) {
+  for (std::size_t k = behind; k < program.nodes.size(); ++k) {
     rename(program.nodes[k].inputs);
     rename(program.nodes[k].outputs);
   }
-  program.nodes.insert(program.nodes.end(), after.begin(), after.end());
+  const auto at = program.nodes.begin() + std::ptrdiff_t(position);
+  std::rotate(at + 1, program.nodes.begin() + std::ptrdiff_t(behind), program.nodes.end());
+  program.nodes.erase(at);
   program.renumber_producers();
 }
 
@@ -50,11 +51,8 @@ void inline_containers(Program& program) {
   }
 }
 
-void separate_twins(Program& program, const std::shared_ptr<const void>& graph) {
-  for (Node& node : program.nodes) {
-    if (!node.layer->graph_.expired()) node.layer = node.layer->twin();
-    node.layer->graph_ = graph;
-  }
+void separate_twins(Program& program) {
+  for (Node& node : program.nodes) node.layer = node.layer->twin();
   for (std::size_t i = 0; i < program.nodes.size(); ++i) program.nodes[i].place = i;
 }
 

@@ -84,8 +84,7 @@ class Layer {
   virtual std::string kind() const = 0;
   /// One line for summaries: "linear(784 -> 512, bias)". Defaults to kind().
   virtual std::string describe() const { return kind(); }
-  /// A copy that shares parameters and has buffers of its own: for a layer applied at a second
-  /// place, or in a second graph.
+  /// A copy that shares parameters and has buffers of its own: each place in each graph has one.
   virtual std::shared_ptr<Layer> twin() const = 0;
 
   /// Output types for input types; throws Error saying what this layer takes. Pure: no device, no
@@ -126,10 +125,6 @@ class Layer {
 
   /// Multiply-adds of one forward call, for summaries and FLOP rates; 0 for memory-bound layers.
   virtual std::int64_t multiply_adds(const Signature&) const { return 0; }
-
- private:
-  friend void separate_twins(Program&, const std::shared_ptr<const void>&);
-  std::weak_ptr<const void> graph_;  // in which it has a place
 };
 
 /// Base of concrete layers: supplies twin() as a copy. `class Linear : public LayerOf<Linear>`.

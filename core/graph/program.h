@@ -76,9 +76,9 @@ class Container : public Layer {
 
 /// Replaces containers by their parts, to the last.
 void inline_containers(Program& program);
-/// Gives every node its place, and a layer of its own: a twin where the layer has a place already,
-/// in this graph or in another one that lives. `graph` lives as long as the program's graph.
-void separate_twins(Program& program, const std::shared_ptr<const void>& graph);
+/// Gives every node its place, and a twin of its layer: what a graph tells a layer (its type, that
+/// its gradient is to be deferred) and gives it (buffers) is the graph's alone.
+void separate_twins(Program& program);
 
 /// Values that a rewrite must leave to the caller.
 struct CallersValues {

@@ -63,10 +63,10 @@ Dataset load_csv(const DataRecipe& recipe, const fs::path& folder, const std::st
   std::vector<std::string> classes = like == nullptr ? recipe.classes : like->class_names;
   if (classes.empty() && recipe.task == Task::classification)
     classes = label_classes(table, path.string(), unknown);
-  return table_dataset(
-      std::move(table), path.string(), classes,
-      like == nullptr || !recipe.header ? std::vector<std::string>() : like->feature_names,
-      unknown);
+  const std::vector<std::string>& names =
+      like == nullptr ? recipe.feature_names : like->feature_names;
+  return table_dataset(std::move(table), path.string(), classes,
+                       recipe.header ? names : std::vector<std::string>(), unknown);
 }
 
 Dataset load_npy(const DataRecipe& recipe, const fs::path& folder, const std::string& input,

@@ -66,12 +66,12 @@ Extremes extremes_of(const Model& model, Loader& loader, std::uint64_t epoch) {
   return found;
 }
 
-std::string name_of(const Extreme& extreme, const char* kind,
-                    const std::vector<std::string>& names) {
+std::string name_of(const Extreme& extreme, const char* kind, const std::vector<std::string>& names,
+                    const Loader& loader) {
   const std::string column = names.empty()
                                  ? str(kind, " ", extreme.column)
                                  : str(kind, " '", names[std::size_t(extreme.column)], "'");
-  return str(column, " of sample ", extreme.sample, " is ", extreme.value);
+  return str(column, " of sample ", extreme.sample, " of ", loader.name(), " is ", extreme.value);
 }
 
 // "parameter linear1.weight", the first that holds what `type` cannot.
@@ -98,13 +98,13 @@ std::string bound_of(DType type) {
 }
 
 std::string input_text(const Extremes& found, const Loader& loader) {
-  return name_of(found.input, "feature", loader.feature_names());
+  return name_of(found.input, "feature", loader.feature_names(), loader);
 }
 
 std::string unfit_number(const Extremes& found, DType type, const Loader& loader) {
   const bool input = !found.input.held_by(type);
   if (!input && found.target.held_by(type)) return {};
-  return str(input ? input_text(found, loader) : name_of(found.target, "target", {}), ", ",
+  return str(input ? input_text(found, loader) : name_of(found.target, "target", {}, loader), ", ",
              bound_of(type), "; normalise the data (normalise, normalise_target), or leave it out",
              type == DType::float16 ? ", or set [train] precision = \"bfloat16\"" : "");
 }
@@ -128,11 +128,11 @@ std::string why_not_finite(const Model& model, Loader& loader, std::uint64_t epo
                " holds; start anew with a lower [optim] lr, or clip_norm = 1");
   const bool target = std::abs(found.target.value) > std::abs(found.input.value);
   if (target && !(found.target.value * found.target.value <= largest_of(DType::float32)))
-    return str(name_of(found.target, "target", {}),
+    return str(name_of(found.target, "target", {}, loader),
                ", whose square is infinite in float32; set [data] normalise_target = true");
   const std::string largest =
       str("of the data the largest, ",
-          target ? name_of(found.target, "target", {}) : input_text(found, loader));
+          target ? name_of(found.target, "target", {}, loader) : input_text(found, loader));
   if (type == DType::float16)
     return str("numbers on the way from the input are ", bound_of(type), "; ", largest,
                "; lower [optim] lr, or see to the data, or set [train] precision = \"bfloat16\"");

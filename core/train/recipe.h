@@ -83,6 +83,9 @@ struct DataRecipe {
   std::string encoding = "utf-8";
   /// Labels of samples whose class is not known; they become ignored_label, or -100.
   std::vector<std::string> unknown = {};
+  /// Of the columns, in order, where a model has been trained on them: no key, but what its file
+  /// says. Empty: those of the training part.
+  std::vector<std::string> feature_names = {};
   /// Texts of the classes; a resolved recipe gives them. Where "" is among them, an empty label is
   /// a class and not missing.
   std::vector<std::string> classes = {};

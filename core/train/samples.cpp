@@ -203,6 +203,11 @@ SafetensorsMetadata outline_metadata(const Dataset& dataset) {
 
 bool has_outline(const SafetensorsMetadata& metadata) { return metadata.contains(kOutline); }
 
+std::vector<std::string> trained_features(const SafetensorsFile& file) {
+  if (!has_outline(file.metadata())) return {};
+  return read_outline(file.metadata(), file.name()).feature_names;
+}
+
 Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& file) {
   ADJOINT_CHECK(has_outline(metadata), file, ": does not say what samples of the model are");
   Dataset data;

@@ -21,6 +21,9 @@ Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& fil
 /// Whether there is an outline among it: older model files have none.
 bool has_outline(const SafetensorsMetadata& metadata);
 
+/// The columns that a model was trained on, in order, as its file says; empty where it does not.
+std::vector<std::string> trained_features(const SafetensorsFile& file);
+
 struct SampleOptions {
   /// Pictures are dark on light; the model learned light on dark.
   bool invert = false;

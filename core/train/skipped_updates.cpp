@@ -21,6 +21,7 @@ void SkippedUpdates::count(const StepRecord& record, const LossScaling& scaling)
     scale_after = float(std::max(double(record.loss_scale) * scaling.backoff, scaling.smallest));
   } else {
     ++gradient;
+    scale = record.loss_scale;
   }
 }
 
@@ -34,7 +35,9 @@ std::vector<std::string> skip_lines(const SkippedUpdates& skipped, const std::st
   add(skipped.loss, " skipped because the loss was not finite: ", why_loss);
   add(skipped.gradient, " skipped because gradients were not finite",
       skipped.scaled ? ", even at the smallest loss scale" : "",
-      "; lower [optim] lr, or set clip_norm = 1");
+      !skipped.scaled && skipped.scale > 1
+          ? str("; lower [optim] loss_scale, now ", skipped.scale, ", or lr")
+          : std::string("; lower [optim] lr, or set clip_norm = 1"));
   add(skipped.too_long,
       " skipped because gradients were so long that their squares are infinite in float32; set "
       "[optim] clip_norm = 1, or normalise the data");

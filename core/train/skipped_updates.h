@@ -18,6 +18,7 @@ struct SkippedUpdates {
   std::int64_t too_long = 0;    ///< the gradient was finite, but its squares are not (float32)
   float scale_before = 1;       ///< of the first of those that made it fall
   float scale_after = 1;        ///< what it fell to
+  float scale = 1;              ///< of the last of the gradients that were not finite
   bool scaled = false;          ///< there is a scale that follows the gradients
 
   /// Counts an update if it was skipped.

@@ -4,12 +4,18 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/expect_error.h"
+#include "core/graph/sequential.h"
 #include "layers/add.h"
 #include "layers/dropout.h"
+#include "layers/embedding.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
 #include "layers/relu.h"
+#include "layers/softmax_cross_entropy.h"
+#include "layers/total_loss.h"
 #include "support/backend.h"
 #include "support/model.h"
 
@@ -141,6 +147,42 @@ TEST_F(GraphTest, RewritesChangeNoNameOrderOrInitialValue) {
                                       "third.bias", "linear3.weight", "linear3.bias"}));
   EXPECT_EQ(full.names, plain.names);
   EXPECT_EQ(full.values, plain.values);
+}
+
+// A container is named by its parts only when it is compiled, when layers behind it have names.
+TEST_F(GraphTest, PartsOfContainersTakeNamesThatNobodyHas) {
+  TestModel model;
+  const Sequential body(Linear(4), ReLU(), Linear(4));
+  Value x = model.graph.apply(body, {model.input({2, 4})});
+  x = relu(linear(x, 4));
+  x = model.graph.apply(body, {x});
+  model.compile({.losses = {linear(x, 3)}, .rewrite = false});
+  std::set<std::string> nodes, parameters;
+  for (const Node& node : model.graph.program().nodes) nodes.insert(node.name);
+  for (const Parameter& parameter : model.graph.parameters()) parameters.insert(parameter.name());
+  EXPECT_EQ(nodes.size(), 9u);
+  EXPECT_EQ(parameters.size(), 8u) << "of the body, applied twice, and two heads";
+}
+
+// What one graph told a layer - its type, that its gradient is to be deferred - is no other's.
+TEST_F(GraphTest, AGraphLeavesTheCallersLayersAsTheyAre) {
+  const auto words = std::make_shared<Embedding>(5, 3);
+  const auto loss = std::make_shared<CrossEntropyLoss>();
+  const auto record = [&](TestModel& model) {
+    const Value index = model.labels({2}, 5), label = model.labels({2}, 3);
+    const Value scores = model.graph.apply(words, {index})[0];
+    return model.graph.apply(loss, {add(scores, model.input({2, 3})), label})[0];
+  };
+  {
+    TestModel narrow;
+    const Value totals = record(narrow);
+    narrow.graph.compile(
+        {.losses = {total_loss({{totals, 1.0f}})}, .compute_type = DType::float16});
+    EXPECT_TRUE(loss->traits().gradient_in_forward);
+  }
+  TestModel model;
+  model.compile({.losses = {record(model)}});
+  model.step();
 }
 
 TEST_F(GraphTest, AParameterIsNamedAfterItsPlaceInThisGraph) {

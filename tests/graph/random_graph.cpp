@@ -371,9 +371,10 @@ class GraphArtist {
   }
 
   bool losses_together() {
-    const Wanted direct = [](const Drawn& d) { return d.totals; };
-    const int a = choose(direct), b = choose(direct);
-    if (a < 0 || a == b) return false;
+    const int a = choose([](const Drawn& d) { return d.totals; });
+    if (a < 0) return false;
+    const int b = choose_like(a);  // sums with sums
+    if (a == b) return false;
     keep(total_loss({{read(a), 1.0f}, {read(b), 0.5f}}),
          str("total_loss(", name(a), ", 0.5 ", name(b), ")"), true, true);
     ++applied_;

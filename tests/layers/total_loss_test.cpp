@@ -2,6 +2,7 @@
 // in backward, where another layer reads its totals, as in forward.
 #include "layers/total_loss.h"
 
+#include "base/expect_error.h"
 #include "core/graph/registry.h"
 #include "layers/linear.h"
 #include "layers/regression_losses.h"
@@ -148,25 +149,30 @@ TEST_F(TotalLossTest, TotalsOfTotals) {
 
 // Of sums alone a sum, which is not divided either; beside a mean, a part of the mean.
 TEST_F(TotalLossTest, SumsStaySums) {
-  for (const Reduction second : {Reduction::sum, Reduction::mean}) {
-    TestModel model;
-    const Value x = model.input({4, 2}, true), y = model.input({4, 2});
-    const Value a = mse(x, y, Reduction::sum), b = l1(x, y, second);
-    const Value loss = total_loss({{a, 1.0f}, {b, 0.5f}});
-    model.compile({.losses = {loss}, .outputs = {a, b}, .reuse_memory = false});
-    model.step();
-    const Numbers one = model.read(a), other = model.read(b);
-    const bool sums = second == Reduction::sum;
-    const float share = sums ? 0.5f : 0.5f / 8;
-    const Numbers want = sums ? Numbers{one[0] + share * other[0], 8, 0, 1}
-                              : Numbers{8 * (one[0] + share * other[0]), 8, 0};
-    expect_near(model.read(loss), want, 1e-6);
-    const Numbers xs = model.read(x), ys = model.read(y), gradient = model.gradient(x);
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-      const float d = xs[i] - ys[i], slope = 2 * d + share * (d > 0 ? 1.0f : -1.0f);
-      EXPECT_NEAR(gradient[i], sums ? slope : 8 * slope, 1e-4) << i;
-    }
+  TestModel model;
+  const Value x = model.input({4, 2}, true), y = model.input({4, 2});
+  const Value a = mse(x, y, Reduction::sum), b = l1(x, y, Reduction::sum);
+  const Value loss = total_loss({{a, 1.0f}, {b, 0.5f}});
+  model.compile({.losses = {loss}, .outputs = {a, b}, .reuse_memory = false});
+  model.step();
+  const Numbers one = model.read(a), other = model.read(b);
+  expect_near(model.read(loss), {one[0] + 0.5f * other[0], 8, 0, 1}, 1e-6);
+  const Numbers xs = model.read(x), ys = model.read(y), gradient = model.gradient(x);
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    const float d = xs[i] - ys[i];
+    EXPECT_NEAR(gradient[i], 2 * d + (d > 0 ? 0.5f : -0.5f), 1e-4) << i;
   }
+}
+
+// Over several micro-steps the sum would be divided by their number, the mean not.
+TEST_F(TotalLossTest, ASumBesideAMeanIsRefused) {
+  TestModel model;
+  const Value x = model.input({4, 2}, true), y = model.input({4, 2});
+  test::expect_error(
+      [&] {
+        total_loss({{mse(x, y, Reduction::sum), 1.0f}, {l1(x, y), 0.5f}});
+      },
+      {"total_loss1 cannot take", "Reduction::sum alone", "a sum beside a mean"});
 }
 
 TEST_F(TotalLossTest, LeavesLargeHeadsUnfused) {

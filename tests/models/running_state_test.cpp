@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "layers/add.h"
 #include "layers/batch_norm.h"
 #include "layers/linear.h"
 #include "layers/regression_losses.h"
@@ -226,6 +227,29 @@ TEST_F(RunningStateTest, IsTakenBackWhereNoSampleCounts) {
   EXPECT_EQ(run.contents(), before);
 }
 
+// The loss overflows, its gradient, of absolute differences, does not.
+TEST_F(RunningStateTest, ALossThatOverflowsSkipsTheUpdate) {
+  TestModel model;
+  const Value x = model.input({4, 1}), target = model.input({4, 1});
+  const Value h = batch_norm(x);
+  const Value loss = l1(add(add(x, x), linear(h, 1)), target);
+  model.compile({.losses = {loss}, .compute_type = DType::float16});
+  Sgd optimizer(model.context, model.graph.slab(), {.learning_rate = 1e-3});
+  const auto step = [&](const std::vector<float>& batch) {
+    upload(model.context, model.graph.tensor(x), batch);
+    model.step();
+    optimizer.step(model.graph.tensor(loss));
+    std::vector<Bytes> all{bytes_of(model.context, model.graph.slab().master)};
+    for (const Slot& state : model.graph.states())
+      all.push_back(bytes_of(model.context, state.tensor()));
+    return all;
+  };
+  const std::vector<Bytes> before = step({1, 2, 3, 4});
+  EXPECT_EQ(step({1, 2, 6e4f, 4}), before);
+  EXPECT_EQ(optimizer.read_metrics().back().skipped, 1u);
+  EXPECT_NE(step({1, 2, 3, 5}), before);
+}
+
 // Without a training pass of its own an update that is skipped leaves what the last one made.
 TEST_F(RunningStateTest, ASkippedUpdateGoesBackNoFurtherThanToTheLastOneMade) {
   Normalised run;
@@ -295,9 +319,9 @@ class Counting : public LayerOf<Counting> {
 TEST_F(RunningStateTest, OfAnyTypeIsTakenBackButErrorsStay) {
   TestModel model;
   const Value x = model.input({4, 3});
-  const auto counting = std::make_shared<Counting>();
-  const Value y = model.graph.apply(counting, {batch_norm(linear(x, 2))})[0];
+  const Value y = model.graph.apply(Counting(), {batch_norm(linear(x, 2))});
   model.compile({.outputs = {y}, .seeds = {y}});
+  const auto& held = dynamic_cast<const Counting&>(*model.graph.program().nodes.back().layer);
   Sgd optimizer(model.context, model.graph.slab(), {}, {.ema = 0.5});
   const Buffer memory = model.context.memory().allocate(3 * sizeof(float), "test");
   const Tensor totals(memory.data(), DType::float32, {3});
@@ -306,14 +330,14 @@ TEST_F(RunningStateTest, OfAnyTypeIsTakenBackButErrorsStay) {
     upload(model.context, model.graph.gradient(y), std::vector<float>(8, dy));
     model.step();
     optimizer.step(totals);
-    return std::pair(download<std::int32_t>(model.context, counting->passes_.tensor())[0],
-                     download<std::int32_t>(model.context, counting->word_.tensor())[0]);
+    return std::pair(download<std::int32_t>(model.context, held.passes_.tensor())[0],
+                     download<std::int32_t>(model.context, held.word_.tensor())[0]);
   };
   EXPECT_EQ(step(1), (std::pair{0x01010101, 0x01010101}));
   EXPECT_EQ(step(kInfinity), (std::pair{0x01010101, 0x02020202}));
   EXPECT_EQ(step(1), (std::pair{0x03030303, 0x03030303}));
   optimizer.swap_average();  // numbers alone are averaged
-  EXPECT_EQ(download<std::int32_t>(model.context, counting->passes_.tensor())[0], 0x03030303);
+  EXPECT_EQ(download<std::int32_t>(model.context, held.passes_.tensor())[0], 0x03030303);
 }
 
 TEST_F(RunningStateTest, CostsOneCopyAndOneKernelAndElsewhereNothing) {

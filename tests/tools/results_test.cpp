@@ -2,6 +2,7 @@
 // learn by heart, pictures.
 #include <nlohmann/json.hpp>
 
+#include "core/base/error.h"
 #include "core/data/digits.h"
 #include "core/data/png.h"
 #include "tools/program.h"
@@ -240,6 +241,37 @@ TEST(Results, ATableOfAnotherEncodingIsToldOrRead) {
 }
 
 // Four IDX files of 16 x 16, a third of whose labels are not known.
+// What a model learned of one column must not be asked of another.
+TEST(Results, ColumnsInAnotherOrderAreRefusedWhereTheirNamesSaySo) {
+  const ScratchFolder folder;
+  const auto write = [&](const std::string& names, bool swapped) {
+    std::string text = names + ",y\n";
+    for (int i = 0; i < 60; ++i) {
+      const int a = i % 7, b = i % 11;
+      text += swapped ? str(b, ",", a) : str(a, ",", b);
+      text += str(",", 3 * a - 2 * b, "\n");
+    }
+    write_file_atomically(folder / "t.csv", std::string_view(text));
+  };
+  write("a,b", false);
+  write_file_atomically(
+      folder / "r.toml",
+      std::string_view("[model]\nlayers = [{type = \"linear\", out = 1}]\n[loss]\ntype = "
+                       "\"mse\"\n[data]\nname = \"csv\"\ntrain = \"t.csv\"\ntarget = \"y\"\n"
+                       "normalise = false\n[train]\nepochs = 2\nbatch = 8\n"));
+  const std::string run = (folder / "run").string();
+  const Outcome trained =
+      adjoint_with("train " + (folder / "r.toml").string() + " --quiet --data " +
+                   folder.path().string() + " --out " + run);
+  ASSERT_EQ(trained.code, 0) << trained.text;
+  EXPECT_EQ(adjoint_with("eval " + run).code, 0);
+  write("b,a", true);
+  expect_fails(1, "eval " + run, {"feature 0 is 'b'", "in the training part 'a'"});
+  expect_fails(
+      1, "train --resume " + run + " --data " + folder.path().string() + " --set train.epochs=3",
+      {"feature 0 is 'b'"});
+}
+
 TEST(Results, OtherSetsInMnistsFilesAreLearned) {
   const ScratchFolder scratch;
   for (const std::string part : {"train", "t10k"}) {

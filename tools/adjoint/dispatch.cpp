@@ -126,8 +126,10 @@ std::string result_text(const Model& model, const Evaluation& found) {
     sum += r_squared;
     ++measured;
   }
-  const std::string text = measured == 0 ? std::string("no R2, for targets do not vary")
-                                         : formatted("R2 %.4f", sum / double(measured));
+  const std::string text = measured > 0 ? formatted("R2 %.4f", sum / double(measured))
+                           : std::isfinite(found.mean_absolute_errors[0])
+                               ? "no R2, for targets do not vary"
+                               : "no R2, for predictions are not finite";
   // Errors of several outputs are in units of their own.
   if (model.outputs > 1) return str(text, " (mean of ", measured, " outputs)");
   return str(text, ", mean absolute error ", formatted("%.4g", found.mean_absolute_errors[0]));

@@ -13,6 +13,7 @@
 #include "core/train/predictor.h"
 #include "core/train/reconstructions.h"
 #include "core/train/run_folder.h"
+#include "core/train/samples.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
@@ -214,6 +215,7 @@ class EvalRun {
     if (std::filesystem::exists(folder_.engines()))
       restore_engine_choices(folder_.engines(), context_);
     statistics_ = load_statistics(folder_.model());
+    recipe_.data.feature_names = trained_features(SafetensorsFile::read(folder_.model()));
     auto data = std::make_shared<const Dataset>(
         load_test_data(recipe_.data, command_.data, statistics_, loss_targets(recipe_)));
     for (const std::string& notice : data->notices)

@@ -103,6 +103,7 @@ class TrainRun {
   void read_earlier_run() {
     earlier_ = SafetensorsFile::read(folder_->last());
     state_before_ = read_run_state(earlier_->metadata(), earlier_->name());
+    recipe_.data.feature_names = trained_features(*earlier_);
     if (std::filesystem::exists(folder_->engines()))
       if (!restore_engine_choices(folder_->engines(), context_))
         log_warning(
