@@ -12,8 +12,8 @@ namespace adjoint::inline ADJOINT_BACKEND {
 /// N, T_0[2]}, N being the first T_i[1] that is not 0: divided by N, as the optimizer does, they
 /// are sum_i w_i mean_i, also where only the device knows the counts (ignored labels). A loss that
 /// counted nothing adds nothing. Of losses with Reduction::sum, [4], the sum takes the place of the
-/// mean; if all are such, so is the output, {sum_i w_i T_i[0], N, T_0[2], 1}. The gradient is made
-/// in forward, of T_i[0] alone: counts have none.
+/// mean, and the output is such too, {sum_i w_i T_i[0], N, T_0[2], 1}; sums beside means are
+/// refused. The gradient is made in forward, of T_i[0] alone: counts have none.
 class TotalLoss : public LayerOf<TotalLoss> {
  public:
   explicit TotalLoss(std::vector<float> weights);

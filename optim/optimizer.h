@@ -5,9 +5,9 @@
 //   update          every parameter, its moments, its 16-bit copy and its moving average
 //
 // All that changes from step to step lies on the device, so a step can be captured once and
-// replayed, and none waits for the host. A gradient that is not finite changes no parameter, no
-// moment and no running state of layers; it is counted. Where layers have running state, a third
-// kernel brings it back then, and else averages it.
+// replayed, and none waits for the host. A gradient or loss that is not finite changes no
+// parameter, no moment and no running state of layers; it is counted. Where layers have running
+// state, a third kernel brings it back then, and else averages it.
 #pragma once
 
 #include <cstdint>

@@ -250,10 +250,20 @@ Trainer::Samples Trainer::take_queued_samples() {
   return samples;
 }
 
+// 2: by its loss. 1: by its accuracy alone; a few samples that the model's type cannot take make
+// the loss of a good classifier no number, and count as wrong. A model that makes no numbers any
+// more is not that far from guessing. 0: by nothing.
+int Trainer::rank_of(const ModelScore& score) const {
+  if (is_ranked(score)) return 2;
+  const double guessing = model_.classes > 0 ? 1.0 / model_.classes : 1.0;
+  return score.accuracy > (1 + guessing) / 2 ? 1 : 0;
+}
+
 // Of a classifier accuracy decides, losses among equals; without classes there are losses alone.
-// What is no number, or is infinite where less is better, is never better than anything.
+// What is no number, or is infinite where less is better, is never better than anything that is.
 bool Trainer::better(const ModelScore& found, const ModelScore& than) const {
-  if (!is_ranked(found) || !is_ranked(than)) return is_ranked(found);
+  const int rank = rank_of(found), other = rank_of(than);
+  if (rank != other || rank == 0) return rank > other;
   if (model_.classes > 0 && found.accuracy != than.accuracy) return found.accuracy > than.accuracy;
   return found.loss < than.loss;
 }
@@ -315,7 +325,7 @@ void Trainer::judge(EpochReport& report) {
                            .accuracy = report.validation->accuracy};
     if (report.complete) optimizer_.observe(found.loss);
     report.best = report.judged ? better(found, best_validation_.value_or(kUnranked))
-                                : best_epoch_ == 0 && is_ranked(found);
+                                : best_epoch_ == 0 && rank_of(found) > 0;
     if (report.judged && report.best) best_validation_ = found;
   } else {
     // Where no update was made the model is as good as it was.

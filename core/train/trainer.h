@@ -142,6 +142,7 @@ class Trainer {
   bool validate(EpochReport& report);
   void checkpoint_if_due();
   Samples take_queued_samples();
+  int rank_of(const ModelScore& score) const;
   bool better(const ModelScore& found, const ModelScore& than) const;
   double run_seconds() const;
 

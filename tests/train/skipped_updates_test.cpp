@@ -195,6 +195,28 @@ TEST_F(SkippingTest, ARowThatOverflowsFloat16HarmsNothing) {
   }
 }
 
+// A validation loss that is no number says nothing of a classifier that is right nearly everywhere.
+TEST_F(SkippingTest, ABadRowAmongTheValidationSamplesLeavesAccuracyToDecide) {
+  const auto validation = two_blobs(100, 1, 2);
+  validation->features[3 * 50 + 1] = 80000;  // whose sum is infinity less infinity
+  validation->features[3 * 50 + 2] = -80000;
+  BlobRun run(blob_recipe("precision = \"float16\"\n[optim]\nlr = 0.02", true), two_blobs(1000),
+              validation);
+  run.set_first_layer(2);
+  EXPECT_TRUE(run.trainer.run());
+  const auto& epochs = run.trainer.epochs();
+  EXPECT_FALSE(std::isfinite(epochs.back().validation->loss));
+  EXPECT_TRUE(has_note(epochs.back(), "the validation loss is "));
+  run.trainer.require_best();
+  double best = 0;
+  for (const EpochReport& epoch : epochs) {
+    EXPECT_EQ(epoch.best, epoch.validation->accuracy > best) << epoch.epoch;
+    best = std::max(best, epoch.validation->accuracy);
+  }
+  EXPECT_GE(best, 0.98);
+  EXPECT_GE(run.test_accuracy(two_blobs(300, 1, 3)), 0.95);
+}
+
 TEST_F(SkippingTest, ReplaysAndResumedRunsEqualPlainOnes) {
   for (const std::string precision : {"float16", "bfloat16", "float32"}) {
     SCOPED_TRACE(precision);
