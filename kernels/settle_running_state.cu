@@ -1,4 +1,4 @@
-// finite:  average[i] += (1 - k) (averaged[i] - average[i])      averaged [count]
+// finite:  average[i] = k average[i] + (1 - k) averaged[i]       averaged [count]
 //          before[i] = live[i]                                   live [words]
 // skipped: live[i] = before[i]
 // The device decides, so that a captured step may be skipped. A block takes one piece of either.
@@ -35,12 +35,12 @@ __global__ void __launch_bounds__(kSlabThreads)
     store_slab(to + begin + i, load_slab<Word, n>(from + begin + i));
   });
   if (skipped) return;
-  const T taken = T(1 - state->average_kept);
+  const T kept = T(state->average_kept);
   for_slab<kSlabWidth<T>>(block, piece_length(count, begin), [&](int i, auto n) {
     const auto now = load_slab<T, n>(averaged + begin + i);
     auto mean = load_slab<T, n>(average + begin + i);
     ADJOINT_SIMD
-    for (int j = 0; j < n; ++j) mean[j] = averaged_with(mean[j], now[j], taken);
+    for (int j = 0; j < n; ++j) mean[j] = averaged_with(mean[j], now[j], kept);
     store_slab(average + begin + i, mean);
   });
 }

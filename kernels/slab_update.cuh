@@ -112,7 +112,7 @@ ADJOINT_KERNEL_BODY void slab_update_body(T* __restrict__ master, const void* __
                                     piece.weight_decay, piece.parameter});
   const T scale = T(state.gradient_scale);
   const T limit = call.clip_value > 0 ? T(call.clip_value) : std::numeric_limits<T>::infinity();
-  const T taken = T(1 - state.average_kept);
+  const T kept = T(state.average_kept);
 
   for_slab<kUpdateWidth<T, kMixed>>(block, piece.length, [&](int i, auto n) {
     const std::int64_t at = piece.begin + i;
@@ -137,7 +137,7 @@ ADJOINT_KERNEL_BODY void slab_update_body(T* __restrict__ master, const void* __
     if (average != nullptr) {
       auto mean = load_slab<T, n>(average + at);
       ADJOINT_SIMD
-      for (int j = 0; j < n; ++j) mean[j] = averaged_with(mean[j], p[j], taken);
+      for (int j = 0; j < n; ++j) mean[j] = averaged_with(mean[j], p[j], kept);
       store_slab(average + at, mean);
     }
   });

@@ -40,11 +40,11 @@ ADJOINT_HD double average_kept(const MovingAverage& average, std::uint64_t step)
   return average.warmup && grown < average.decay ? grown : average.decay;
 }
 
-/// A moving average that takes the part `taken` of `now`. As a step towards it, which ends there:
-/// rounded to T, the two parts would not be 1 together.
+/// The moving average with `now` in it. What is taken is 1 less what is kept as T rounds it, so
+/// that the two are 1 together and the average of equal numbers is that number.
 template <class T>
-ADJOINT_HD T averaged_with(T mean, T now, T taken) {
-  return taken == T(1) ? now : mean + taken * (now - mean);
+ADJOINT_HD T averaged_with(T mean, T now, T kept) {
+  return kept * mean + (1 - kept) * now;
 }
 
 /// Written by kernels/gradient_norm.h once a step, read by the update that follows. Its first
