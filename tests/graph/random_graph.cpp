@@ -80,7 +80,7 @@ class GraphArtist {
 
   // ---- values
 
-  int input(const Shape& shape) {
+  int input(Shape shape) {  // no reference: the graph moves its values when it gets one more
     const bool wants = dice_.chance(60);
     const Value value = made_.graph_.input(shape, type_, {.wants_gradient = wants});
     made_.inputs_.push_back(value);
