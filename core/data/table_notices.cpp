@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -14,11 +15,7 @@ namespace {
 using Notice = std::optional<std::string>;
 
 /// Names come from files and may hold anything; a notice is one line, harmless to a terminal.
-Notice line(std::string text) {
-  for (char& c : text)
-    if (c == 0x7f || static_cast<unsigned char>(c) < 0x20) c = '?';
-  return text;
-}
+Notice line(const std::string& text) { return printable(text, text.size()); }
 
 /// "a, b, c and 4 more".
 std::string few(const std::vector<std::string>& texts) {

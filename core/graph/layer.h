@@ -96,6 +96,10 @@ class Layer {
   virtual ValueRange output_range(std::span<const ValueRange>, const Signature&) const {
     return {};
   }
+  /// The same numbers as in `of`, in other places, as output 0 has them for inputs of types x.
+  ValueRange moved(const ValueRange& of, const Signature& x) const {
+    return of.rearranged(infer(x)[0].shape[-1] == x[0].shape[-1]);
+  }
   /// What numbers the inputs are meant to be, in their order; any, where it ends. A range without
   /// bounds says that they should be free of them: logits. See core/graph/notices.h.
   virtual std::vector<ValueRange> expects() const { return {}; }

@@ -55,6 +55,19 @@ void gather_batch(Loader& loader, const Model& model) {
   loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
 }
 
+void for_each_batch(const Model& model, Loader& loader, std::uint64_t epoch,
+                    const std::function<void(std::int64_t batch, std::int64_t size)>& visit) {
+  loader.begin_epoch(epoch);
+  for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
+    const std::int64_t size = loader.next_size();
+    loader.advance();
+    model.graph->set_batch(size);
+    gather_batch(loader, model);
+    loader.batch_queued();
+    visit(b, size);
+  }
+}
+
 Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target,
                      ClassificationCounter* counter)
     : model_(model), loader_(loader), target_(target), counter_(counter) {
@@ -133,13 +146,7 @@ void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
     return;
   } catch (const Error& error) {
     if (model.classes == 0) throw;
-    loader.begin_epoch(epoch);
-    for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
-      const std::int64_t size = loader.next_size();
-      loader.advance();
-      graph.set_batch(size);
-      gather_batch(loader, model);
-      loader.batch_queued();
+    for_each_batch(model, loader, epoch, [&](std::int64_t batch, std::int64_t size) {
       std::vector<std::int32_t> labels(static_cast<std::size_t>(size));
       Stream& stream = graph.context().stream();
       copy_to_host(stream, labels.data(), graph.tensor(*model.target).data(),
@@ -148,10 +155,10 @@ void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
       for (std::int64_t row = 0; row < size; ++row) {
         const std::int32_t label = labels[std::size_t(row)];
         if ((label >= 0 && label < model.classes) || label == model.ignored_label) continue;
-        ADJOINT_FAIL(loader.name(), ": sample ", loader.sample(b, row), " has label ", label,
+        ADJOINT_FAIL(loader.name(), ": sample ", loader.sample(batch, row), " has label ", label,
                      ", expected 0 to ", model.classes - 1);
       }
-    }
+    });
     throw;
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ std::string unreachable_targets(const Loader& loader, const Model& model);
 
 /// Puts on the stream what fills the model's inputs with the loader's next batch.
 void gather_batch(Loader& loader, const Model& model);
+/// Fills the model's inputs with one batch of the epoch after the other and calls visit(number of
+/// the batch, its size) for each. For a look at samples after something was wrong with them.
+void for_each_batch(const Model& model, Loader& loader, std::uint64_t epoch,
+                    const std::function<void(std::int64_t batch, std::int64_t size)>& visit);
 
 class Evaluator {
  public:

@@ -53,16 +53,10 @@ Extremes extremes_of(const Model& model, Loader& loader, std::uint64_t epoch) {
     for (std::int64_t i = 0; i < std::ssize(values); ++i)
       extreme.look_at(double(values[std::size_t(i)]), loader.sample(batch, i / width), i % width);
   };
-  loader.begin_epoch(epoch);
-  for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
-    const std::int64_t size = loader.next_size();
-    loader.advance();
-    graph.set_batch(size);
-    gather_batch(loader, model);
-    loader.batch_queued();
-    look(found.input, graph.tensor(model.input), b);
-    if (model.outputs > 0 && model.target) look(found.target, graph.tensor(*model.target), b);
-  }
+  for_each_batch(model, loader, epoch, [&](std::int64_t batch, std::int64_t) {
+    look(found.input, graph.tensor(model.input), batch);
+    if (model.outputs > 0 && model.target) look(found.target, graph.tensor(*model.target), batch);
+  });
   return found;
 }
 

@@ -145,31 +145,46 @@ INSTANTIATE_TEST_SUITE_P(Types, SkippedUpdateTest,
                          testing::Values(DType::float32, DType::bfloat16, DType::float16),
                          [](const auto& info) { return std::string(name(info.param)); });
 
-// 3e4 times 4 is beyond float16: the loss overflows, not only a gradient.
-TEST_F(RunningStateTest, SurvivesABatchWhoseLossOverflows) {
-  TestModel model;
-  const Value x = model.input({4, 1}), target = model.input({4, 1});
-  const auto layer = std::make_shared<Linear>(
-      LinearOptions{.out = 1, .weight_initializer = Initializer::constant(4.0f)});
-  const Value y = batch_norm(model.graph.apply(layer, {x})[0]);
-  const Value loss = mse(y, target);
-  model.compile({.losses = {loss}, .compute_type = DType::float16});
-  Sgd optimizer(model.context, model.graph.slab(), {.learning_rate = 1e-3});
-  const auto step = [&](const std::vector<float>& batch) {
+/// A float16 graph with a loss of its own, trained on batches of four numbers.
+struct Float16Training {
+  void compile(const Value& loss_) {
+    loss = loss_;
+    model.compile({.losses = {loss}, .compute_type = DType::float16});
+    optimizer =
+        std::make_unique<Sgd>(model.context, model.graph.slab(), SgdOptions{.learning_rate = 1e-3});
+  }
+  void step(const std::vector<float>& batch) {
     upload(model.context, model.graph.tensor(x), batch);
     model.step();
-    optimizer.step(model.graph.tensor(loss));
+    optimizer->step(model.graph.tensor(loss));
+  }
+
+  TestModel model;
+  const Value x = model.input({4, 1}), target = model.input({4, 1});
+  Value loss;
+  std::unique_ptr<Sgd> optimizer;
+};
+
+// 3e4 times 4 is beyond float16: the loss overflows, not only a gradient.
+TEST_F(RunningStateTest, SurvivesABatchWhoseLossOverflows) {
+  Float16Training run;
+  TestModel& model = run.model;
+  const auto layer = std::make_shared<Linear>(
+      LinearOptions{.out = 1, .weight_initializer = Initializer::constant(4.0f)});
+  run.compile(mse(batch_norm(model.graph.apply(layer, {run.x})[0]), run.target));
+  const auto step = [&](const std::vector<float>& batch) {
+    run.step(batch);
     std::vector<float> values;
     for (const Slot& state : model.graph.states())
       values.push_back(download<float>(model.context, state.tensor())[0]);
     return values;
   };
-  upload(model.context, model.graph.tensor(target), std::vector<float>{1, 0, 1, 0});
+  upload(model.context, model.graph.tensor(run.target), std::vector<float>{1, 0, 1, 0});
   const std::vector<float> first = step({1, 2, 3, 4});
   EXPECT_NEAR(first[0], 0.1f * 10, 0.1f);  // the mean of 4 (1, 2, 3, 4), and a bias below 1
   EXPECT_EQ(step({1, 2, 3e4f, 4}), first);
   EXPECT_NE(step({1, 2, 3, 4}), first);
-  const auto records = optimizer.read_metrics();
+  const auto records = run.optimizer->read_metrics();
   ASSERT_EQ(records.size(), 3u);
   EXPECT_EQ(records[1].skipped, 1u);
   EXPECT_FALSE(std::isfinite(records[1].loss_sum));
@@ -229,16 +244,11 @@ TEST_F(RunningStateTest, IsTakenBackWhereNoSampleCounts) {
 
 // The loss overflows, its gradient, of absolute differences, does not.
 TEST_F(RunningStateTest, ALossThatOverflowsSkipsTheUpdate) {
-  TestModel model;
-  const Value x = model.input({4, 1}), target = model.input({4, 1});
-  const Value h = batch_norm(x);
-  const Value loss = l1(add(add(x, x), linear(h, 1)), target);
-  model.compile({.losses = {loss}, .compute_type = DType::float16});
-  Sgd optimizer(model.context, model.graph.slab(), {.learning_rate = 1e-3});
+  Float16Training run;
+  TestModel& model = run.model;
+  run.compile(l1(add(add(run.x, run.x), linear(batch_norm(run.x), 1)), run.target));
   const auto step = [&](const std::vector<float>& batch) {
-    upload(model.context, model.graph.tensor(x), batch);
-    model.step();
-    optimizer.step(model.graph.tensor(loss));
+    run.step(batch);
     std::vector<Bytes> all{bytes_of(model.context, model.graph.slab().master)};
     for (const Slot& state : model.graph.states())
       all.push_back(bytes_of(model.context, state.tensor()));
@@ -246,7 +256,7 @@ TEST_F(RunningStateTest, ALossThatOverflowsSkipsTheUpdate) {
   };
   const std::vector<Bytes> before = step({1, 2, 3, 4});
   EXPECT_EQ(step({1, 2, 6e4f, 4}), before);
-  EXPECT_EQ(optimizer.read_metrics().back().skipped, 1u);
+  EXPECT_EQ(run.optimizer->read_metrics().back().skipped, 1u);
   EXPECT_NE(step({1, 2, 3, 5}), before);
 }
 

@@ -107,20 +107,8 @@ TEST_F(OffsetTest, EvaluationAndPredictionSeeThemToo) {
 TEST_F(OffsetTest, StreamedDataAreTheSame) {
   const ScratchFolder folder;
   recipes_of(folder);
-  Snapshot models[2];
-  for (const bool stream : {false, true}) {
-    Recipe recipe = recipe_of("name = \"csv\"\ntrain = \"t.csv\"\ntarget = \"y\"\n");
-    Context context({.seed = 1});
-    const RecipeData data = load_recipe_data(recipe.data, folder.path());
-    Model model = build_model(context, recipe, model_options(data.train));
-    LoaderOptions options{.batch = 8, .seed = 1};
-    if (stream) options.resident_bytes = 0;
-    Loader loader(context, std::make_shared<Dataset>(data.train), options);
-    auto optimizer = build_optimizer(context, recipe, *model.graph, 40);
-    Trainer(model, *optimizer, loader, nullptr, {.steps = 40}).run();
-    models[stream] = take_snapshot(*model.graph);
-  }
-  EXPECT_TRUE(same_bits(models[0], models[1]));
+  expect_streams_alike(recipe_of("name = \"csv\"\ntrain = \"t.csv\"\ntarget = \"y\"\n"), 8, 40,
+                       folder.path());
 }
 
 // All zeros but one 1e-42, and 1 in the test part: nothing is divided by a deviation of 7e-44.

@@ -43,25 +43,8 @@ std::shared_ptr<Dataset> two_blobs(std::int64_t count, float unit = 1, unsigned 
   return data;
 }
 
-struct BlobRun {
-  Context context;
-  Model model;
-  std::unique_ptr<Optimizer> optimizer;
-  Loader loader, validation_loader;
-  Evaluator evaluator;
-  Trainer trainer;
-
-  BlobRun(const Recipe& recipe, const std::shared_ptr<Dataset>& train,
-          const std::shared_ptr<Dataset>& validation, TrainerOptions options = {})
-      : context({.seed = recipe.train.seed}),
-        model(build_model(context, recipe, model_options(*train))),
-        optimizer(
-            build_optimizer(context, recipe, *model.graph, total_updates(recipe, train->count))),
-        loader(context, train, {.batch = recipe.train.batch, .seed = recipe.train.seed}),
-        validation_loader(context, validation, {.batch = recipe.train.batch, .shuffle = false}),
-        evaluator(model, validation_loader),
-        trainer(model, *optimizer, loader, &evaluator,
-                SmallRun::with(recipe, train->count, std::move(options))) {}
+struct BlobRun : SmallRun {
+  using SmallRun::SmallRun;
 
   /// Of the weights of the first layer, so that its outputs are about as large as the inputs.
   void set_first_layer(float value) {

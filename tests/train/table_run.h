@@ -51,4 +51,24 @@ struct TableRun {
   std::unique_ptr<Trainer> trainer;
 };
 
+/// Trains a recipe twice, on data that lie on the device and on data that are streamed to it, and
+/// expects the same model bit for bit.
+inline void expect_streams_alike(const Recipe& recipe, std::int64_t batch, std::int64_t steps,
+                                 const std::filesystem::path& folder = {}) {
+  Snapshot models[2];
+  for (const bool stream : {false, true}) {
+    DataRecipe open = recipe.data;  // loading resolves it
+    const RecipeData data = load_recipe_data(open, folder);
+    Context context({.seed = 1});
+    Model model = build_model(context, recipe, model_options(data.train));
+    LoaderOptions options{.batch = batch, .seed = 1};
+    if (stream) options.resident_bytes = 0;
+    Loader loader(context, std::make_shared<Dataset>(data.train), options);
+    auto optimizer = build_optimizer(context, recipe, *model.graph, steps);
+    Trainer(model, *optimizer, loader, nullptr, {.steps = steps}).run();
+    models[stream] = take_snapshot(*model.graph);
+  }
+  EXPECT_TRUE(same_bits(models[0], models[1]));
+}
+
 }  // namespace adjoint::inline ADJOINT_BACKEND

@@ -46,13 +46,21 @@ struct SmallRun {
 
   explicit SmallRun(const Recipe& recipe, std::int64_t count = 200, TrainerOptions options = {},
                     const LoaderOptions& loading = {})
+      : SmallRun(recipe, small_digits(count), small_digits(70, 1000), std::move(options), loading) {
+  }
+  /// Over samples of the caller's own.
+  SmallRun(const Recipe& recipe, const std::shared_ptr<const Dataset>& train,
+           const std::shared_ptr<const Dataset>& validation, TrainerOptions options = {},
+           const LoaderOptions& loading = {})
       : context({.seed = recipe.train.seed}),
-        model(build_model(context, recipe, {})),
-        optimizer(build_optimizer(context, recipe, *model.graph, total_updates(recipe, count))),
-        loader(context, small_digits(count), with(recipe, loading, true)),
-        validation_loader(context, small_digits(70, 1000), with(recipe, loading, false)),
+        model(build_model(context, recipe, model_options(*train))),
+        optimizer(
+            build_optimizer(context, recipe, *model.graph, total_updates(recipe, train->count))),
+        loader(context, train, with(recipe, loading, true)),
+        validation_loader(context, validation, with(recipe, loading, false)),
         evaluator(model, validation_loader),
-        trainer(model, *optimizer, loader, &evaluator, with(recipe, count, std::move(options))) {}
+        trainer(model, *optimizer, loader, &evaluator,
+                with(recipe, train->count, std::move(options))) {}
 
   static LoaderOptions with(const Recipe& recipe, LoaderOptions options, bool shuffle) {
     options.batch = recipe.train.batch;
