@@ -22,7 +22,7 @@ struct State {
         update(context, std::vector<UpdateState>(1)) {
     const std::vector<T> values = draw<T>(count, 4);
     std::vector<std::uint64_t> contents = live.download();
-    std::memcpy(contents.data(), values.data(), values.size() * sizeof(T));
+    if (count > 0) std::memcpy(contents.data(), values.data(), values.size() * sizeof(T));
     live.upload(contents);
   }
   // Any bits: signalling NaN must come back as they are.
