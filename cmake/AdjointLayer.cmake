@@ -1,12 +1,13 @@
 # One line per layer and one per kernel without a layer. Each wires the sources and the tests that
 # mirror them, and fails when a test is missing.
 
-function(adjoint_mirror_test folder name)
-  set(test ${PROJECT_SOURCE_DIR}/tests/${folder}/${name}_test.cpp)
+# adjoint_mirror_test(FLOOR NAME): tests/FLOOR/NAME_test.cpp becomes part of the floor's test program.
+function(adjoint_mirror_test floor name)
+  set(test ${PROJECT_SOURCE_DIR}/tests/${floor}/${name}_test.cpp)
   if(NOT EXISTS ${test})
-    message(FATAL_ERROR "${folder}/${name} has no test: expected tests/${folder}/${name}_test.cpp")
+    message(FATAL_ERROR "${floor}/${name} has no test: expected tests/${floor}/${name}_test.cpp")
   endif()
-  set_property(GLOBAL APPEND PROPERTY ADJOINT_TESTS_${folder} ${test})
+  set_property(GLOBAL APPEND PROPERTY ADJOINT_TESTS_${floor} ${test})
 endfunction()
 
 # add_kernel(NAME): kernels/NAME.{h,cu} and tests/kernels/NAME_test.cpp.
@@ -15,31 +16,33 @@ function(add_kernel name)
   adjoint_mirror_test(kernels ${name})
 endfunction()
 
-# add_layer(NAME [NO_FIXTURE]): layers/NAME.{h,cpp} and tests/layers/NAME_test.cpp, with kernels/NAME.{h,cu} and
-# its test where the layer has kernels of its own. Its cases as PyTorch works them out lie in
-# tests/fixtures/layers/NAME.safetensors, unless nothing can be held against it.
-function(add_layer name)
-  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cpp)
+# add_layer(ROOM/NAME [NO_FIXTURE]): layers/ROOM/NAME.{h,cpp} and tests/layers/ROOM/NAME_test.cpp, with
+# kernels/NAME.{h,cu} and its test where the layer has kernels of its own. Its cases as PyTorch works them out
+# lie in tests/fixtures/layers/NAME.safetensors, unless nothing can be held against it.
+function(add_layer path)
+  cmake_path(GET path FILENAME name)
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${path}.cpp)
   if(EXISTS ${PROJECT_SOURCE_DIR}/kernels/${name}.cu)
     add_kernel(${name})
   endif()
-  adjoint_mirror_test(layers ${name})
+  adjoint_mirror_test(layers ${path})
   if(NOT "NO_FIXTURE" IN_LIST ARGN)
     adjoint_require_fixture(${name})
   endif()
 endfunction()
 
-# add_pointwise_layer(NAME): a functor in layers/NAME.cu is the whole layer, and its fixture its test, beside
-# what is tested of every registered layer.
-function(add_pointwise_layer name)
-  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cu)
+# add_pointwise_layer(ROOM/NAME): a functor in layers/ROOM/NAME.cu is the whole layer, and its fixture its
+# test, beside what is tested of every registered layer.
+function(add_pointwise_layer path)
+  cmake_path(GET path FILENAME name)
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${path}.cu)
   adjoint_require_fixture(${name})
 endfunction()
 
-# add_pointwise_losses(NAME KIND...): functors in layers/NAME.cu that are losses of these kinds, with their
-# fixtures.
-function(add_pointwise_losses name)
-  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${name}.cu)
+# add_pointwise_losses(ROOM/NAME KIND...): functors in layers/ROOM/NAME.cu that are losses of these kinds, with
+# their fixtures.
+function(add_pointwise_losses path)
+  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${path}.cu)
   foreach(kind ${ARGN})
     adjoint_require_fixture(${kind})
   endforeach()

@@ -5,7 +5,8 @@
 #include "core/device/kernel.h"
 #include "kernels/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 __global__ void accumulate_totals_kernel(LossTotals totals, StepWorkspace* __restrict__ workspace,
@@ -24,4 +25,5 @@ void accumulate_totals(Stream& stream, const Tensor& totals, StepWorkspace* work
                                    random_step);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

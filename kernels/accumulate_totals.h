@@ -7,7 +7,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/gradient_norm.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Adds the first three of `totals`, float32 or float64, to workspace->totals, which the next
 /// gradient_norm() adds to its own and clears; and advances *random_step by one, so that the next
@@ -15,4 +16,5 @@ namespace adjoint::inline ADJOINT_BACKEND {
 void accumulate_totals(Stream& stream, const Tensor& totals, StepWorkspace* workspace,
                        std::uint64_t* random_step);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -3,11 +3,12 @@
 // what its values lie, the least of those with a dip being that of the curve, rounded down.
 #pragma once
 
-#include "core/device/gelu.h"
 #include "core/tensor/value_range.h"
 #include "kernels/dual.h"
+#include "kernels/gelu.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// max(x, 0); its derivative is read off the output, so that x need not be kept. NaN stays NaN.
 struct Relu {
@@ -22,7 +23,7 @@ struct Relu {
   ValueRange range() const { return ValueRange::above(0); }
 };
 
-/// The tanh form of core/device/gelu.h, which products apply as they end: the same bits, whether a
+/// The tanh form of kernels/gelu.h, which products apply as they end: the same bits, whether a
 /// graph is rewritten or not.
 struct GeluTanh {
   template <class T>
@@ -212,4 +213,5 @@ struct HardSwishFunction {
   ValueRange range() const { return ValueRange::above(-0.375); }
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

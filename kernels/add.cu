@@ -4,7 +4,8 @@
 
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class Y, class A, class B, int N>
@@ -69,4 +70,5 @@ void contribute_zeros(Stream& stream, const Gradient& dx) {
   fill_bytes(stream, dx.tensor.data(), 0, dx.tensor.bytes());
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

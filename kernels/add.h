@@ -5,7 +5,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// y = a + b, elementwise; all of one floating type and count; y may be a or b.
 void add(Stream& stream, Tensor y, Tensor a, Tensor b);
@@ -18,4 +19,5 @@ void contribute(Stream& stream, Gradient dx, Tensor dy);
 /// is contiguous.
 void contribute_zeros(Stream& stream, const Gradient& dx);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

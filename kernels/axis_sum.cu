@@ -8,7 +8,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "axis_sum";
@@ -87,4 +88,5 @@ void axis_sum(Stream& stream, Tensor y, Tensor x, double scale) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

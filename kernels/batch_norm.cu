@@ -26,7 +26,8 @@
 #include "kernels/math.h"
 #include "kernels/norm.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// Writes the moments of channels whose squares overflowed.
@@ -413,4 +414,5 @@ void batch_norm_backward(Stream& stream, const BatchNormBackward& call) {
       });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

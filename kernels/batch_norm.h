@@ -7,7 +7,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/channels.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one forward call. x, y: [batch, channels, ...], of one floating type T; A is
 /// float32, or float64 for float64. Training takes the statistics of the batch, of at least two
@@ -52,4 +53,5 @@ void batch_norm_backward(Stream& stream, const BatchNormBackward& call);
 /// What the blocks leave for each other between kernels.
 TensorType batch_norm_scratch(const ChannelShape& shape, DType dtype);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

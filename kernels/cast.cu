@@ -4,7 +4,8 @@
 
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class Y, class X, int N>
@@ -29,4 +30,5 @@ void cast(Stream& stream, Tensor y, Tensor x, float scale) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

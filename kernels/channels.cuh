@@ -10,7 +10,8 @@
 #include "kernels/column_sum.cuh"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Sums over samples [begin, end) for the channels of block x of the grid: calls
 /// sink(channel, sums) once for each, from one thread, after sums of term(channel, index), which
@@ -199,4 +200,5 @@ void dispatch_channel_rows(const ChannelShape& shape, std::string_view kernel, c
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

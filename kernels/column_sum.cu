@@ -5,7 +5,8 @@
 
 #include "kernels/column_sum.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class Out, class T, int N>
@@ -80,4 +81,5 @@ void column_sum(Stream& stream, Gradient out, Tensor x, Tensor scratch) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

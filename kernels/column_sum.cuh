@@ -5,7 +5,8 @@
 #include "core/device/kernel.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 inline constexpr int kColumnSumThreads = 256;
 inline constexpr int kColumnSumWarps = kColumnSumThreads / 32;
@@ -62,4 +63,5 @@ ADJOINT_DEVICE void store_gradient(Out* gradient, std::int64_t i, A value, bool 
   gradient[i] = accumulate ? static_cast<Out>(A(gradient[i]) + value) : static_cast<Out>(value);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -12,7 +12,8 @@
 #include "kernels/loss_row.cuh"
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -123,4 +124,5 @@ void cosine_embedding(Stream& stream, const CosineEmbeddingCall& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

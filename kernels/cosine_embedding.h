@@ -4,7 +4,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call.
 struct CosineEmbeddingCall {
@@ -21,4 +22,5 @@ struct CosineEmbeddingCall {
 /// One kernel. Throws Error naming the operand whose type or shape does not fit.
 void cosine_embedding(Stream& stream, const CosineEmbeddingCall& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

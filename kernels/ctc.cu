@@ -21,7 +21,8 @@
 #include "kernels/loss.cuh"
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr int kCtcThreads = 256;
@@ -288,4 +289,5 @@ void ctc(Stream& stream, const CtcCall& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

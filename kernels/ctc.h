@@ -7,7 +7,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 inputs.
 struct CtcCall {
@@ -39,4 +40,5 @@ void ctc(Stream& stream, const CtcCall& call);
 TensorType ctc_workspace(const TensorType& x, const TensorType& targets);
 TensorType ctc_links(const TensorType& targets);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

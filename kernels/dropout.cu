@@ -8,7 +8,8 @@
 #include "core/device/philox.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// A function of packs for map_packs(): multiplies by 0 or `scale`, adds what lies there if asked.
@@ -102,4 +103,5 @@ void dropout(Stream& stream, Gradient out, Tensor in, double p, const RandomStat
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

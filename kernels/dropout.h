@@ -6,7 +6,8 @@
 #include "core/device/context.h"
 #include "core/tensor/gradient.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// out (+)= in keep / (1 - p), keep drawn per element with probability 1 - p from Philox: key =
 /// seed, counter = (element / 4, place, step), step read from device memory when the kernel runs.
@@ -17,4 +18,5 @@ namespace adjoint::inline ADJOINT_BACKEND {
 void dropout(Stream& stream, Gradient out, Tensor in, double p, const RandomState& random,
              std::uint64_t place);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

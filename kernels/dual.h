@@ -9,7 +9,8 @@
 
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A term of the chain rule: derivative times slope, and 0 where the derivative is 0.
 template <class T>
@@ -156,4 +157,5 @@ ADJOINT_HD T minimum(T a, T b) {
   return select(b < a, b, a);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

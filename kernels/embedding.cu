@@ -15,7 +15,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "embedding";
@@ -277,4 +278,5 @@ void embedding_backward(Stream& stream, Gradient table_grad, Tensor indices, Ten
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// y[p, j] = table[indices[p], j]. indices: int32 [positions]; y: [positions, width] and table:
 /// [vocabulary, width], of one floating type. Positions whose index lies outside [0, vocabulary)
@@ -28,4 +29,5 @@ struct BadIndex {
 };
 BadIndex embedding_bad_index(const std::int32_t status[2]);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

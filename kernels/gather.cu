@@ -5,7 +5,8 @@
 
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class Out, class In, int N>
@@ -95,4 +96,5 @@ void gather(Stream& stream, const Gather& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

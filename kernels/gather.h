@@ -6,7 +6,8 @@
 #include "core/device/stream.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// With n = indices.count() and r = indices[(*position + b) % n]:
 ///
@@ -28,4 +29,5 @@ struct Gather {
 /// One launch. Throws Error naming the operand whose type or shape does not fit.
 void gather(Stream& stream, const Gather& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -13,7 +13,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// GradientNorm as the device sees it.
@@ -244,4 +245,5 @@ void gradient_norm(Stream& stream, const GradientNorm& call) {
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

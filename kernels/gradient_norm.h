@@ -11,7 +11,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/update_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Partial sums of one gradient: at most this many blocks, which fill any GPU of today.
 inline constexpr int kGradientNormBlocks = 1024;
@@ -73,4 +74,5 @@ struct GradientNorm {
 /// shape or alignment.
 void gradient_norm(Stream& stream, const GradientNorm& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -17,7 +17,8 @@
 #include "kernels/math.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr std::uint64_t kFirstAttempt = std::uint64_t{1} << 63;
@@ -136,4 +137,5 @@ void fill(Stream& stream, const Tensor& tensor, const float* value) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,8 @@
 #include "core/tensor/initializer.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Fills a tensor of any type (random draws: floating types) as the initializer says. Element i
 /// depends on (seed, place, i) alone, by Philox4x32-10: the same on every backend, up to the
@@ -17,4 +18,5 @@ void initialize(Stream& stream, const Tensor& tensor, const Initializer& initial
 /// Fills a floating tensor with *value, in device memory.
 void fill(Stream& stream, const Tensor& tensor, const float* value);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 
 #include "kernels/slab_update.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 template <class T>
 struct LambDirection {
@@ -22,4 +23,5 @@ struct LambDirection {
   }
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

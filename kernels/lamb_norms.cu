@@ -4,7 +4,8 @@
 
 #include "kernels/lamb_direction.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// {|p|^2, |u|^2} of a piece, with its moments updated.
@@ -100,4 +101,5 @@ void lamb_norms(Stream& stream, const SlabUpdate& call, const LambNorms& options
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -3,7 +3,8 @@
 
 #include "kernels/slab_update.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct LambNorms {
   double beta1 = 0.9;
@@ -22,4 +23,5 @@ struct LambNorms {
 /// state->finite is 0. Throws Error for types, shapes or alignments that do not fit.
 void lamb_norms(Stream& stream, const SlabUpdate& call, const LambNorms& options);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

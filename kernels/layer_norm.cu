@@ -19,7 +19,8 @@
 #include "kernels/math.h"
 #include "kernels/norm.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class A>
@@ -307,4 +308,5 @@ void layer_norm_backward(Stream& stream, const LayerNormBackward& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one forward call. x, y: [rows, cols] in any leading shape, all of one floating type;
 /// weight, bias: [cols] of that type; mean, rstd: [rows], float32 (float64 for float64).
@@ -45,4 +46,5 @@ void layer_norm_backward(Stream& stream, const LayerNormBackward& call);
 /// What backward keeps of the parameters' gradients between its two kernels.
 TensorType layer_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

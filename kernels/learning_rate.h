@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/tensor/hd.h"
+#include "core/device/hd.h"
 
 namespace adjoint {
 

@@ -6,7 +6,8 @@
 #include "kernels/dispatch.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 inline constexpr std::int32_t kNoRow = std::numeric_limits<std::int32_t>::max();
 
@@ -148,4 +149,5 @@ ADJOINT_DEVICE void note_bad_row(const LossPartial& total, std::int32_t* status,
   status[1] = labels[total.bad_row];
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

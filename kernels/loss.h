@@ -8,7 +8,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/totals.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Everything is optional but what says otherwise. A is float32, or float64 for float64 inputs.
 struct LossOutput {
@@ -49,4 +50,5 @@ inline TensorType loss_scratch(std::int64_t pieces) {
                                                                 : kMostLossBlocks)}};
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,8 @@
 #include "kernels/loss.cuh"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Where rows of a gradient go: nowhere, over what is there, or added to it.
 template <class T>
@@ -43,4 +44,5 @@ ADJOINT_DEVICE void write_gradient(const Block& block, int cols, const GradientR
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

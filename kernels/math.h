@@ -8,10 +8,11 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/device/hd.h"
 #include "core/device/kernel.h"
-#include "core/tensor/hd.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 #if !defined(__CUDACC__)
 namespace polynomial {
@@ -197,4 +198,5 @@ ADJOINT_HD T sigmoid(T x) {
   return T(1.0f) / (T(1.0f) + exp(-x));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -19,7 +19,8 @@
 #include "kernels/dispatch.h"
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr std::int32_t kNoClass = std::numeric_limits<std::int32_t>::max();
@@ -180,4 +181,5 @@ void classification_metrics(Stream& stream, const Tensor& scores, const Tensor& 
   launch<count_rows_kernel>(stream, {.grid = 1, .block = 1}, sums.samples, rows);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include "core/device/stream.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Of atomicAdd's type.
 using MetricCount = unsigned long long;
@@ -51,4 +52,5 @@ inline std::int64_t margin_columns(std::int64_t classes) { return classes == 2 ?
 void classification_metrics(Stream& stream, const Tensor& scores, const Tensor& labels,
                             std::int32_t ignored_label, const MetricSums& sums);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

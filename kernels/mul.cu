@@ -4,7 +4,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T, int N, bool kAdd>
@@ -45,4 +46,5 @@ void mul(Stream& stream, Gradient y, Tensor a, Tensor b) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,10 +5,12 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// y (+)= a b, as the mode says; all of one floating type and shape; y may be a or b. Launches
 /// nothing where y is not wanted.
 void mul(Stream& stream, Gradient y, Tensor a, Tensor b);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -10,7 +10,8 @@
 #include "kernels/loss.cuh"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr int kNllThreads = 128;
@@ -116,4 +117,5 @@ void nll(Stream& stream, const NllCall& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

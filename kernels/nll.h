@@ -7,7 +7,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 inputs.
 struct NllCall {
@@ -25,4 +26,5 @@ struct NllCall {
 /// One kernel. Throws Error naming the operand whose type or shape does not fit.
 void nll(Stream& stream, const NllCall& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

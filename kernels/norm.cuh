@@ -7,7 +7,8 @@
 #include "kernels/column_sum.cuh"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Whether sums of squares of T can leave the type they are made in. Those of float16 cannot.
 template <class T>
@@ -110,4 +111,5 @@ class ColumnTerms {
   Pack<A, N> held_[kTerms][P > 0 ? P : 1]{};
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

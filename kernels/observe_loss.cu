@@ -3,7 +3,8 @@
 
 #include "core/device/kernel.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 __global__ void observe_loss_kernel(UpdateState* __restrict__ state, double loss, double threshold,
@@ -36,4 +37,5 @@ void observe_loss(Stream& stream, UpdateState* state, const Schedule& schedule, 
                               schedule.gamma, schedule.patience, schedule.cooldown);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "core/device/stream.h"
 #include "kernels/update_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Puts one kernel on the stream that lowers the rate of a plateau schedule where the loss has
 /// stopped falling; *state, in device memory, keeps what was seen, so that it is saved with it.
@@ -18,4 +19,5 @@ namespace adjoint::inline ADJOINT_BACKEND {
 /// A loss that is not finite is never better, nor the first to be best.
 void observe_loss(Stream& stream, UpdateState* state, const Schedule& schedule, double loss);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -14,7 +14,8 @@
 #include "core/device/kernel.h"
 #include "kernels/dispatch.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Whether the block has one thread, as the host's have unless a test keeps the GPU's size. Never
 /// on the GPU, where the compiler drops what is meant for that.
@@ -235,4 +236,5 @@ void dispatch_map(std::int64_t count, std::initializer_list<Tensor> operands,
       shape, LaunchShape{.grid = map_blocks<N>(shape), .block = preferred_block(kMapThreads)});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -19,7 +19,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 template <class F, class T>
 concept GivesDerivative = requires(F f, T x) {
@@ -118,4 +119,5 @@ void pointwise_backward(Stream& stream, const F& f, Gradient dx, Tensor x_or_y, 
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

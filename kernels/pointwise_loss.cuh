@@ -18,7 +18,8 @@
 #include "kernels/pack.h"
 #include "kernels/pointwise_loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 template <class F, class T>
 concept TellsRight = requires(F f, T x, T t) {
@@ -233,4 +234,5 @@ void pointwise_loss(Stream& stream, const F& f, const PointwiseLossCall& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

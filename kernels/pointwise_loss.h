@@ -5,7 +5,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// x, target, dx, dtarget: floating, any shape, all of one type and shape.
 struct PointwiseLossCall {
@@ -22,4 +23,5 @@ inline std::int64_t pointwise_loss_pieces(std::int64_t elements) {
   return (elements + kPointwiseLossPiece - 1) / kPointwiseLossPiece;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -11,7 +11,8 @@
 #include "kernels/channels.cuh"
 #include "kernels/kernel_body.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "prelu";
@@ -137,4 +138,5 @@ void prelu_backward(Stream& stream, const ChannelShape& shape, const PReLUBackwa
       });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/channels.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// y = x where positive, else slope_c x. x, y: [samples, channels, inner] as `shape` says, in any
 /// shape of that many elements; slope: [channels]; all of one floating type. y may be x.
@@ -24,4 +25,5 @@ void prelu_backward(Stream& stream, const ChannelShape& shape, const PReLUBackwa
 
 TensorType prelu_scratch(const ChannelShape& shape, DType dtype);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

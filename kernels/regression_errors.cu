@@ -14,7 +14,8 @@
 #include "core/device/block.h"
 #include "kernels/dispatch.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -68,4 +69,5 @@ void regression_errors(Stream& stream, const Tensor& prediction, const Tensor& t
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "core/device/stream.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Over samples, of one output. All zero bytes before the first batch.
 struct RegressionSums {
@@ -21,4 +22,5 @@ struct RegressionSums {
 void regression_errors(Stream& stream, const Tensor& prediction, const Tensor& target,
                        RegressionSums* sums);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

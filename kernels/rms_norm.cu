@@ -20,7 +20,8 @@
 #include "kernels/math.h"
 #include "kernels/norm.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "rms_norm";
@@ -206,4 +207,5 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// x, y: [rows, cols] in any leading shape, weight [cols], all of one floating type; rrms [rows],
 /// float32 (float64 for float64), is written for backward. y may be x. Throws Error naming the
@@ -28,4 +29,5 @@ void rms_norm_backward(Stream& stream, const RmsNormBackward& call);
 /// What backward keeps of the weight's gradient between its two kernels.
 TensorType rms_norm_scratch(std::int64_t rows, std::int64_t cols, DType dtype);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

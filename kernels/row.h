@@ -20,7 +20,8 @@
 
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Threads that a row kernel is compiled for.
 template <int P>
@@ -316,4 +317,5 @@ void dispatch_row(std::int64_t cols, bool aligned, const Function& function) {
   function.template operator()<1, 0>(cols < kRowThreads<0> ? threads_for(cols) : kRowThreads<0>);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -9,7 +9,8 @@
 #include "core/device/kernel.h"
 #include "kernels/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using Word = std::uint64_t;
@@ -71,4 +72,5 @@ void settle_running_state(Stream& stream, const SettleRunningState& call) {
   ADJOINT_FAIL(kName, ": expected an average in float32 or float64, got ", name(type));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

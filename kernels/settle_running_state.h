@@ -5,7 +5,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/update_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// All 16-byte aligned.
 struct SettleRunningState {
@@ -21,4 +22,5 @@ struct SettleRunningState {
 /// Error for types, shapes or alignments that do not fit.
 void settle_running_state(Stream& stream, const SettleRunningState& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

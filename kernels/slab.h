@@ -13,7 +13,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/totals.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Elements of one block's piece in an update: whole packs of every type.
 inline constexpr int kSlabPiece = 4096;
@@ -151,4 +152,5 @@ ADJOINT_DEVICE void for_slab(const Block& block, int length, const Body& body) {
   ADJOINT_BLOCK_FOR(block, i, length - rest) body(rest + i, SlabCount<1>{});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

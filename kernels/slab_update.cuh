@@ -24,7 +24,8 @@
 #include "kernels/slab.h"
 #include "kernels/slab_update.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// What of a step is the same for one piece.
 struct SlabStep {
@@ -206,4 +207,5 @@ void launch_slab_update(Stream& stream, const SlabUpdate& call, const Options& o
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -30,7 +30,8 @@ struct PieceRange {
 
 }  // namespace adjoint
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 inline constexpr int kMaxMoments = 3;
 
@@ -61,4 +62,5 @@ struct SlabUpdate {
   const UpdateState* state = nullptr;  ///< device memory, as gradient_norm() left it
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

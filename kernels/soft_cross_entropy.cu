@@ -16,7 +16,8 @@
 #include "kernels/loss_row.cuh"
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -207,4 +208,5 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

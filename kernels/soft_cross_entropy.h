@@ -7,7 +7,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 logits.
 struct SoftCrossEntropy {
@@ -31,4 +32,5 @@ struct SoftCrossEntropy {
 /// naming the operand whose type or shape does not fit.
 void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -11,7 +11,8 @@
 #include "kernels/math.h"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "softmax";
@@ -141,4 +142,5 @@ void softmax_backward(Stream& stream, SoftmaxForm form, Gradient dx, Tensor y, T
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

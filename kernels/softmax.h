@@ -5,7 +5,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 enum class SoftmaxForm : std::uint8_t { plain, logarithm };
 
@@ -15,4 +16,5 @@ void softmax_forward(Stream& stream, SoftmaxForm form, Tensor y, Tensor x);
 /// dx (+)= from y and dy; dx may be dy. Does nothing if dx is not wanted.
 void softmax_backward(Stream& stream, SoftmaxForm form, Gradient dx, Tensor y, Tensor dy);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -16,7 +16,8 @@
 #include "kernels/math.h"
 #include "kernels/row.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -165,4 +166,5 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

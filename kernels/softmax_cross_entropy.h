@@ -7,7 +7,8 @@
 
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 logits.
 struct SoftmaxCrossEntropy {
@@ -34,4 +35,5 @@ struct SoftmaxCrossEntropy {
 /// Throws Error naming the operand whose type or shape does not fit.
 void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

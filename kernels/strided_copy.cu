@@ -16,7 +16,8 @@
 #include "kernels/kernel_body.h"
 #include "kernels/pack.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr const char* kName = "strided_copy";
@@ -346,4 +347,5 @@ Tensor broadcast_along(const Tensor& tensor, int axis, std::int64_t extent) {
   return Tensor(tensor.data(), tensor.dtype(), Shape(all.shape), all.strides);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

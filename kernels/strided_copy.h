@@ -9,7 +9,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// to (+)= scale from, element by element, as the mode says; floating, of one type and shape. No
 /// two elements of `to` may lie in one place; strides of 0 in `from` broadcast. The two may not
@@ -25,4 +26,5 @@ Tensor permuted(const Tensor& tensor, const std::vector<int>& axes);
 /// A tensor without the axis as one that has `extent` equal entries along it.
 Tensor broadcast_along(const Tensor& tensor, int axis, std::int64_t extent);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

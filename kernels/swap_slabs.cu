@@ -4,7 +4,8 @@
 #include "core/device/kernel.h"
 #include "kernels/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -39,4 +40,5 @@ void swap_slabs(Stream& stream, const Tensor& a, const Tensor& b, const UpdateSt
   ADJOINT_FAIL("swap_slabs: expected float32 or float64, got ", name(a.dtype()));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

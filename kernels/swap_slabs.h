@@ -5,7 +5,8 @@
 #include "core/tensor/tensor.h"
 #include "kernels/update_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Puts one kernel on the stream. Both [count], float32 or float64, of one type, 16-byte aligned.
 /// Throws Error otherwise. With `state`, in device memory, it does nothing before the first update:
@@ -13,4 +14,5 @@ namespace adjoint::inline ADJOINT_BACKEND {
 void swap_slabs(Stream& stream, const Tensor& a, const Tensor& b,
                 const UpdateState* state = nullptr);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

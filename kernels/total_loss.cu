@@ -12,7 +12,8 @@
 #include "kernels/dispatch.h"
 #include "kernels/totals.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class A>
@@ -99,4 +100,5 @@ void total_loss(Stream& stream, const TotalLossCall& call) {
   run<float>(stream, call);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

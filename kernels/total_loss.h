@@ -6,7 +6,8 @@
 #include "core/device/stream.h"
 #include "core/tensor/gradient.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 inline constexpr int kMostLosses = 16;
 
@@ -25,4 +26,5 @@ struct TotalLossCall {
 /// One launch of one thread. Throws Error naming the operand whose type or shape does not fit.
 void total_loss(Stream& stream, const TotalLossCall& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

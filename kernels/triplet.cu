@@ -11,7 +11,8 @@
 #include "kernels/loss_row.cuh"
 #include "kernels/math.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -107,4 +108,5 @@ void triplet(Stream& stream, const TripletCall& call) {
   });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "core/tensor/gradient.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call.
 struct TripletCall {
@@ -19,4 +20,5 @@ struct TripletCall {
 /// One kernel. Throws Error naming the operand whose type or shape does not fit.
 void triplet(Stream& stream, const TripletCall& call);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

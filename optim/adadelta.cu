@@ -1,7 +1,8 @@
 // Adadelta: the formulas stand at AdadeltaOptions in optim/methods.h.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -30,4 +31,5 @@ UpdateRule update_rule(const AdadeltaOptions& o) {
   return slab_rule<AdadeltaStep>(o, {.moments = {{"v"}, {"d"}}, .squares_gradient = true});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,7 +1,8 @@
 // Adagrad: the formulas stand at AdagradOptions in optim/methods.h.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -27,4 +28,5 @@ UpdateRule update_rule(const AdagradOptions& o) {
       o, {.moments = {{"v", true, o.initial_accumulator}}, .squares_gradient = true});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,8 +1,9 @@
 // AdamW: the formulas stand at AdamWOptions in optim/methods.h. Bound by memory: of float32
 // parameters it reads 16 bytes each (p, g, m, v) and writes 12.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -32,4 +33,5 @@ UpdateRule update_rule(const AdamWOptions& o) {
       o, {.moments = {{"m"}, {"v"}}, .beta1 = o.beta1, .beta2 = o.beta2, .squares_gradient = true});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,11 +1,12 @@
 // LAMB: the formulas stand at LambOptions in optim/methods.h. Norms must be whole before a
 // parameter changes, so an update is two launches: moments and norms (kernels/lamb_norms.h), then
 // this.
+#include "core/update/slab_rule.cuh"
 #include "kernels/lamb_direction.cuh"
 #include "kernels/lamb_norms.h"
-#include "optim/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// LambOptions and the results of the first launch.
@@ -45,4 +46,5 @@ UpdateRule update_rule(const LambOptions& o) {
   return rule;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

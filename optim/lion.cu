@@ -1,7 +1,8 @@
 // Lion: the formulas stand at LionOptions in optim/methods.h.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -29,4 +30,5 @@ UpdateRule update_rule(const LionOptions& o) {
   return slab_rule<LionStep>(o, {.moments = {{"m"}}});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -236,8 +236,8 @@ struct LambOptions {
 };
 
 /// The table of methods: what recipes can name and what tests go over. A type entered here must
-/// have an update_rule() (optim/update_rule.h), or the library does not link, and test cases with
-/// fixtures (tests/optim/cases.h), or the tests do not compile or fail.
+/// have an update_rule() (core/update/update_rule.h), or the library does not link, and test cases
+/// with fixtures (tests/optim/cases.h), or the tests do not compile or fail.
 using OptimizerMethod =
     std::variant<AdamWOptions, SgdOptions, AdamOptions, NAdamOptions, RAdamOptions, RmsPropOptions,
                  AdagradOptions, AdadeltaOptions, LionOptions, LambOptions>;

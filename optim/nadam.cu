@@ -1,8 +1,9 @@
 // NAdam: the formulas stand at NAdamOptions in optim/methods.h. The state keeps 1 - P(t) and
 // 1 - 0.96^(t momentum_decay); what belongs to t + 1 is derived here.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 double fade(const NAdamOptions& o) { return std::pow(0.96, o.momentum_decay); }
@@ -58,4 +59,5 @@ UpdateRule update_rule(const NAdamOptions& o) {
   return rule;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

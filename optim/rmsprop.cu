@@ -1,8 +1,9 @@
 // RMSprop: the formulas stand at RmsPropOptions in optim/methods.h. A moment that is not kept reads
 // as zero, so that one functor serves all four forms.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -35,4 +36,5 @@ UpdateRule update_rule(const RmsPropOptions& o) {
       o, {.moments = {{"v"}, {"a", o.centered}, {"b", o.momentum != 0}}, .squares_gradient = true});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

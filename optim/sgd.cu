@@ -1,7 +1,8 @@
 // SGD: the formulas stand at SgdOptions in optim/methods.h. Without momentum no velocity is moved.
-#include "optim/slab_rule.cuh"
+#include "core/update/slab_rule.cuh"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -29,4 +30,5 @@ UpdateRule update_rule(const SgdOptions& o) {
   return slab_rule<SgdStep>(o, {.moments = {{"v", o.momentum != 0}}});
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

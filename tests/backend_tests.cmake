@@ -1,16 +1,16 @@
-# The tests of one backend; included by tests/host and tests/cuda with `backend` set.
+# The tests of one backend; included by tests/host and tests/cuda with `backend` set. Each floor lists in its
+# tests.cmake, as floor_sources, what no add_* line adds.
 foreach(floor ${ADJOINT_TEST_FLOORS})
-  set(floor_sources)
-  include(${PROJECT_SOURCE_DIR}/tests/${floor}/tests.cmake)  # sets floor_sources
+  set(folder ${PROJECT_SOURCE_DIR}/tests/${floor})
+  include(${folder}/tests.cmake)
+  list(TRANSFORM floor_sources PREPEND ${folder}/)
   get_property(mirrored GLOBAL PROPERTY ADJOINT_TESTS_${floor})
-  list(APPEND floor_sources ${mirrored})
-  if(floor_sources)
-    set(target test_${floor}_${backend})
-    add_executable(${target})
-    adjoint_target_sources(${target} ${backend} ${floor_sources})
-    target_link_libraries(${target} PRIVATE adjoint_${backend})
-    adjoint_discover(${target} ${backend})
-  endif()
+  cmake_path(GET floor FILENAME name)
+  set(target test_${name}_${backend})
+  add_executable(${target})
+  adjoint_target_sources(${target} ${backend} ${floor_sources} ${mirrored})
+  target_link_libraries(${target} PRIVATE adjoint_${backend})
+  adjoint_discover(${target} ${backend})
 endforeach()
 
 # What test_parity compares this backend by.

@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <memory>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Makes the device the one that this process uses and returns its ordinal; throws Error if there
 /// is no such device, saying which there are, or if another one is selected and not released.
@@ -32,4 +33,5 @@ void release_device_memory(void* data, std::size_t bytes) noexcept;
 void* allocate_pinned_memory(std::size_t bytes);
 void release_pinned_memory(void* data, std::size_t bytes) noexcept;
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

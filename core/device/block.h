@@ -16,7 +16,8 @@
 
 #include "core/device/kernel.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A few values reduced together: one barrier instead of one for each.
 template <class T, int N>
@@ -222,4 +223,5 @@ ADJOINT_DEVICE GridRange grid_range(std::int64_t n) {
           std::int64_t(gridDim.x) * blockDim.x};
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

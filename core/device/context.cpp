@@ -5,9 +5,10 @@
 #include "core/base/text.h"
 #include "core/device/allocator.h"
 #include "core/device/counters.h"
-#include "core/device/matmul.h"
+#include "kernels/engines/matmul.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 Context::SelectedDevice::SelectedDevice(int ordinal) : ordinal(select_device(ordinal)) {}
 Context::SelectedDevice::~SelectedDevice() { release_device(); }
@@ -47,4 +48,5 @@ void* Context::workspace(std::size_t bytes) {
   return workspace_.data();
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

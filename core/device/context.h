@@ -10,7 +10,8 @@
 #include "core/device/memory.h"
 #include "core/device/stream.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class MatmulEngines;
 
@@ -112,4 +113,5 @@ struct DeviceInfo {
 /// The devices this backend can use, possibly none. Never throws.
 std::vector<DeviceInfo> devices();
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "core/base/error.h"
 #include "core/device/stream.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 thread_local int captures_of_this_thread = 0;
@@ -66,4 +67,5 @@ DeviceCounters device_counters() {
           .synchronizations = atomic_counters.synchronizations.load(std::memory_order_relaxed)};
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

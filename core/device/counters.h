@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct AtomicCounters {
   std::atomic<std::uint64_t> launches{0};
@@ -44,4 +45,5 @@ void check_wait(bool capturing);    ///< of a stream, for an event
 void check_replay(bool captured);   ///< of a CapturedWork
 void check_elapsed(bool recorded, bool passed);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -2,7 +2,8 @@
 // where loops over such a block are plain vectorised loops and reductions vanish.
 #pragma once
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Whether the host keeps the GPU's block sizes, as tests do. False by default on the host, unless
 /// the environment says ADJOINT_HOST_BLOCK=gpu; always true on cuda, where setting it does nothing.
@@ -24,4 +25,5 @@ class GpuBlocks {
 /// The block size to launch a kernel with that is right for any: `gpu_threads`, or 1 on the host.
 inline int preferred_block(int gpu_threads) { return gpu_blocks() ? gpu_threads : 1; }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

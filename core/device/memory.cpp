@@ -12,7 +12,8 @@
 #include "core/device/allocator.h"
 #include "core/device/counters.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Owners are numbered as they first appear; a buffer remembers the number of its own.
 struct MemoryLedger {
@@ -149,4 +150,5 @@ PinnedBuffer& PinnedBuffer::operator=(PinnedBuffer&& other) noexcept {
   return *this;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class Memory;
 
@@ -81,4 +82,5 @@ class PinnedBuffer {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -14,7 +14,8 @@
 #include <string>
 #include <vector>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class Event;
 class CapturedWork;
@@ -139,4 +140,5 @@ void copy_to_host(Stream& stream, void* to_host, const void* from, std::size_t b
 void copy_on_device(Stream& stream, void* to, const void* from, std::size_t bytes);
 void fill_bytes(Stream& stream, void* to, std::uint8_t value, std::size_t bytes);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -2,7 +2,8 @@
 
 #include <utility>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 Tensor Slot::tensor() const {
   ADJOINT_CHECK(place_, "Slot: used by a layer that did not declare it in build()");
@@ -81,4 +82,5 @@ Builder Builder::part(const std::string& scope, Signature inputs, Signature outp
                  *declarations_, *parameters_);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

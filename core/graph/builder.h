@@ -9,7 +9,8 @@
 
 #include "core/graph/parameter.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Types of a layer's inputs or outputs, in order.
 using Signature = std::vector<TensorType>;
@@ -115,4 +116,5 @@ class Builder {
   ParameterList* parameters_;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include "core/graph/program.h"
 #include "kernels/cast.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 class Cast : public LayerOf<Cast> {
@@ -59,4 +60,5 @@ void convert(Program& program, DType compute_type) {
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

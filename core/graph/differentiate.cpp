@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <set>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 bool any_of(const std::vector<bool>& flags, const std::vector<ValueId>& ids) {
@@ -157,4 +158,5 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
   return result;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A step as a line of moments: node i runs forward at moment i and backward at 2N - 1 - i, N nodes
 /// in all. Moment 2N is after the step, when the caller reads what is kept.
@@ -74,4 +75,5 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
                               std::vector<bool> depends, const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,9 +4,10 @@
 #include <cmath>
 #include <random>
 
-#include "core/device/transfer.h"
+#include "core/tensor/transfer.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 DType in_double(DType type) { return is_floating(type) ? DType::float64 : type; }
@@ -185,4 +186,5 @@ double worst_error(const std::vector<GradientCheckEntry>& entries) {
   return worst;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

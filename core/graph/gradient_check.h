@@ -10,7 +10,8 @@
 
 #include "core/graph/graph.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// One input of a layer under test.
 struct CheckInput {
@@ -63,4 +64,5 @@ std::vector<GradientCheckEntry> check_gradients(const LayerCase& layer_case,
 /// The largest error of all entries; NaN if any is NaN.
 double worst_error(const std::vector<GradientCheckEntry>& entries);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

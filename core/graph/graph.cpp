@@ -8,7 +8,8 @@
 #include "kernels/add.h"
 #include "kernels/initialize.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 Graph& Value::graph() const {
   ADJOINT_CHECK(graph_,
@@ -327,4 +328,5 @@ std::int64_t Graph::backward_multiply_adds() const {
   return total;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -23,7 +23,8 @@
 #include "core/graph/plan.h"
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class Graph;
 
@@ -202,4 +203,5 @@ class Graph {
   const Binding* bound_ = nullptr;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

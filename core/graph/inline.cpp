@@ -6,7 +6,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // Records the parts of the container at `position` in its place. The values the container made keep
@@ -56,4 +57,5 @@ void separate_twins(Program& program) {
   for (std::size_t i = 0; i < program.nodes.size(); ++i) program.nodes[i].place = i;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,6 +1,7 @@
 #include "core/graph/layer.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 Signature types_of(std::span<const Tensor> tensors) {
@@ -64,4 +65,5 @@ void Layer::run_backward(Context& context, const BackwardCall& call, const Signa
   backward(context, call);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -28,7 +28,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/value_range.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// What the planner may assume of a layer. Everything not declared is not granted: tensors that a
 /// backward does not declare to read come undefined, and their memory may hold other data by then.
@@ -140,4 +141,5 @@ class LayerOf : public Layer {
   }
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using Meaning = ValueRange::Meaning;
@@ -67,4 +68,5 @@ std::vector<std::string> find_notices(const Program& program) {
   return found;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -8,7 +8,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// What is known of every value, by id: what layers say of their outputs (Layer::output_range).
 /// Containers are to be inlined before.
@@ -22,4 +23,5 @@ std::string notice(const std::string& reader, const ValueRange& expected, const 
 /// All of a program's, by the names of its nodes, in their order.
 std::vector<std::string> find_notices(const Program& program);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

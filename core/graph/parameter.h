@@ -12,7 +12,8 @@
 #include "core/tensor/gradient.h"
 #include "core/tensor/initializer.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// What a layer declares of a parameter.
 struct ParameterSpec {
@@ -101,4 +102,5 @@ struct ParameterSlab {
   RunningState running = {};
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include "kernels/cast.h"
 #include "kernels/initialize.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 static_assert(kParameterAlignment == std::int64_t(kRegionAlignment / sizeof(float)));
@@ -167,4 +168,5 @@ void ParameterStore::set_mode(Parameter& parameter, GradientMode mode) {
   state.gradient.mode = state.trainable ? mode : GradientMode::none;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

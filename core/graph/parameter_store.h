@@ -7,7 +7,8 @@
 #include "core/device/context.h"
 #include "core/graph/builder.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class ParameterStore {
  public:
@@ -66,4 +67,5 @@ class ParameterStore {
   Buffer gradient_buffer_, accumulated_buffer_, state_buffer_, kept_state_buffer_;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,8 @@
 #include <map>
 #include <numeric>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr int kNever = -1;
@@ -308,4 +309,5 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Declarations>& 
   return Assignment(program, declarations, differentiation, options).run();
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 
 #include "core/graph/differentiate.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A range of the arena: what lies there, and the moments (see Timeline) between which it must
 /// stay.
@@ -54,4 +55,5 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Declarations>& 
 /// first, each at the lowest offset free for its lifetime. Returns the bytes needed.
 std::size_t place_regions(std::vector<Region>& regions, bool reuse);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

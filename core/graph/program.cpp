@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 ValueId Program::add_input(const std::string& name, const TensorType& type, bool wants_gradient) {
   ADJOINT_CHECK(!wants_gradient || is_floating(type.dtype), "Graph: input ", name, " is ", type,
@@ -126,4 +127,5 @@ void Container::backward(Context&, const BackwardCall&) {
                ": a container has no backward of its own; apply it in a graph and compile that");
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -10,7 +10,8 @@
 
 #include "core/graph/layer.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Index of a value in a program.
 using ValueId = int;
@@ -109,4 +110,5 @@ std::vector<Declarations> build_layers(const Program& program, DType compute_typ
 /// input that has not that type, and all types inferred anew.
 void convert(Program& program, DType compute_type);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

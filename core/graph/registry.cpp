@@ -5,7 +5,8 @@
 #include "core/base/options.h"
 #include "core/base/text.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::map<std::string, LayerEntry>& registry() {
@@ -49,4 +50,5 @@ LayerEntry registered_layer(const std::string& kind) {
   ADJOINT_FAIL("unknown layer type '", kind, "'", did_you_mean(kind, kinds));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

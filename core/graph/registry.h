@@ -14,7 +14,8 @@ namespace adjoint {
 class Options;
 }
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct LayerEntry {
   std::string kind;  ///< as Layer::kind() says, and `type` in recipes
@@ -35,4 +36,5 @@ std::vector<LayerEntry> registered_layers();
 /// The entry of that kind; throws Error naming the nearest one where there is none.
 LayerEntry registered_layer(const std::string& kind);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

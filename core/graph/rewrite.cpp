@@ -3,7 +3,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::vector<Rewrite>& registry() {
@@ -28,4 +29,5 @@ void rewrite(Program& program, const CallersValues& callers,
     if (std::ranges::find(disabled, rule.name) == disabled.end()) rule.apply(program, callers);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

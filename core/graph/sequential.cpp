@@ -1,6 +1,7 @@
 #include "core/graph/sequential.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 Sequential& Sequential::append(std::shared_ptr<Layer> layer) {
   ADJOINT_CHECK(layer, "Sequential: expected a layer, got null");
@@ -32,4 +33,5 @@ std::vector<ValueId> Sequential::record(Program& program, const std::vector<Valu
   return values;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -11,7 +11,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class Sequential : public Container {
  public:
@@ -37,4 +38,5 @@ class Sequential : public Container {
   std::vector<std::shared_ptr<Layer>> layers_;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/tensor/half.h"
+#include "core/device/half.h"
 
 namespace adjoint {
 

@@ -1,14 +1,14 @@
 // CSV: the first byte chooses the options, bit by bit, the rest is the file. What was read is
 // written, and must read to the same; and it makes a data set.
-#include "core/data/csv.h"
+#include "core/data/readers/csv.h"
 
 #include <array>
 #include <charconv>
 #include <cmath>
 
 #include "core/base/encoding.h"
-#include "core/data/dataset.h"
-#include "core/data/tables.h"
+#include "core/data/readers/tables.h"
+#include "core/samples/dataset.h"
 #include "fuzz/fuzz.h"
 
 namespace adjoint::fuzz {

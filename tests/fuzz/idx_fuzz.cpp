@@ -1,9 +1,9 @@
 // IDX as it is, and the same packed: gzip's checksum would stop nearly all mutations before the
 // reader that unpacks sees an IDX header.
-#include "core/data/idx.h"
+#include "core/data/readers/idx.h"
 
-#include "base/gzip.h"
 #include "fuzz/fuzz.h"
+#include "support/gzip.h"
 
 namespace adjoint::fuzz {
 

@@ -1,10 +1,10 @@
 // NPY, what becomes of its elements, and a data set of it.
-#include "core/data/npy.h"
+#include "core/data/readers/npy.h"
 
 #include <cmath>
 
-#include "core/data/dataset.h"
-#include "core/data/tables.h"
+#include "core/data/readers/tables.h"
+#include "core/samples/dataset.h"
 #include "fuzz/fuzz.h"
 
 namespace adjoint::fuzz {

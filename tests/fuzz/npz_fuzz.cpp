@@ -2,7 +2,7 @@
 // the zip's checksum would stop mutations before NPY is read.
 #include <zlib.h>
 
-#include "core/data/npy.h"
+#include "core/data/readers/npy.h"
 #include "fuzz/fuzz.h"
 
 namespace adjoint::fuzz {

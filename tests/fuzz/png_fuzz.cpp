@@ -1,6 +1,6 @@
 // PNG as it is; with every chunk's checksum mended, which would stop mutations before the chunk is
 // read; and pixels behind a header of any kind, in the smallest sound file that holds them.
-#include "core/data/png.h"
+#include "core/base/png.h"
 
 #include <zlib.h>
 

@@ -1,10 +1,10 @@
 // safetensors: what was read lies inside the file; written, it reads to the same.
-#include "core/train/safetensors.h"
+#include "core/train/files/safetensors.h"
 
 #include <algorithm>
 
-#include "base/scratch_folder.h"
 #include "fuzz/fuzz.h"
+#include "support/scratch_folder.h"
 
 namespace adjoint::fuzz {
 namespace {

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "base/expect_error.h"
+#include "support/expect_error.h"
 #include "support/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using AccumulateTotalsTest = SlabTest;
@@ -46,4 +47,5 @@ TEST_F(AccumulateTotalsTest, RefusesOtherTensors) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

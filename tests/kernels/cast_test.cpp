@@ -3,7 +3,8 @@
 
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -34,4 +35,5 @@ TYPED_TEST(CastTest, RoundsOnce) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 
 #include "row_loss_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -197,4 +198,5 @@ TYPED_TEST(CtcKernel, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

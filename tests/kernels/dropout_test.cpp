@@ -7,7 +7,8 @@
 #include "core/device/philox.h"
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// Vectors published with Random123 (kat_vectors, philox4x32-10).
@@ -108,4 +109,5 @@ TYPED_TEST(DropoutTest, ScalesByTheProbabilityAsWritten) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

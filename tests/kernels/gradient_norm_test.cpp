@@ -5,10 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "base/expect_error.h"
+#include "support/expect_error.h"
 #include "support/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// Everything one call needs beside the gradient.
@@ -217,4 +218,5 @@ TEST_F(GradientNormTest, RefusesTensorsThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -21,7 +21,8 @@
 #include "core/device/host/workers.h"
 #endif
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// How one run of a case goes.
 struct Variant {
@@ -72,4 +73,5 @@ class KernelTest : public DeviceTest {
 
 using FloatingTypes = ::testing::Types<float, double, bfloat16, float16>;
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

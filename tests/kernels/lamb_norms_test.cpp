@@ -4,11 +4,12 @@
 
 #include <cmath>
 
-#include "base/expect_error.h"
 #include "kernels/slab.h"
+#include "support/expect_error.h"
 #include "support/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using LambNormsTest = SlabTest;
@@ -141,4 +142,5 @@ TEST_F(LambNormsTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

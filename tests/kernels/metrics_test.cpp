@@ -4,10 +4,11 @@
 
 #include <limits>
 
-#include "base/expect_error.h"
 #include "kernel_test.h"
+#include "support/expect_error.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -246,4 +247,5 @@ TYPED_TEST(MetricsTest, RefusesOtherShapes) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -3,7 +3,8 @@
 
 #include "row_loss_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -76,4 +77,5 @@ TYPED_TEST(NllKernel, NamesTheFirstBadLabel) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

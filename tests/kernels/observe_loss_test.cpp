@@ -7,7 +7,8 @@
 
 #include "support/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 class ObserveLossTest : public SlabTest {
@@ -68,4 +69,5 @@ TEST_F(ObserveLossTest, NoNumberIsNotBetter) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A functor of a user's: not symmetric, a constant held, right or wrong told.
 struct Lopsided {
@@ -185,4 +186,5 @@ TYPED_TEST(PointwiseLossKernel, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,8 @@
 #include "kernel_test.h"
 #include "kernels/activation.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A functor of a user's: no derivative given, a constant held, a kink.
 struct Bent {
@@ -263,4 +264,5 @@ TEST(Dual, WhatDoesNotMoveContributesNothing) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -3,7 +3,8 @@
 
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -102,4 +103,5 @@ TYPED_TEST(PReLUTest, WithoutElementsTheSlopeHasNoGradient) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

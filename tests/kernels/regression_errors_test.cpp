@@ -1,10 +1,11 @@
 // Sums of errors against float64, added over two batches.
 #include "kernels/regression_errors.h"
 
-#include "base/expect_error.h"
 #include "kernel_test.h"
+#include "support/expect_error.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -83,4 +84,5 @@ TYPED_TEST(RegressionErrorsTest, RefusesOtherShapes) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "kernel_test.h"
 #include "kernels/loss.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Losses of rows in float64, with the totals of those that count.
 struct RowLossReference {
@@ -79,4 +80,5 @@ struct Operand {
   DeviceVector<T> device, gradient;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,10 +4,11 @@
 
 #include <limits>
 
-#include "base/expect_error.h"
+#include "support/expect_error.h"
 #include "support/slab.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using SettleRunningStateTest = SlabTest;
@@ -120,4 +121,5 @@ TEST_F(SettleRunningStateTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

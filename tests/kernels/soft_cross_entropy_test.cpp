@@ -6,7 +6,8 @@
 
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -203,4 +204,5 @@ TYPED_TEST(SoftCrossEntropyTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

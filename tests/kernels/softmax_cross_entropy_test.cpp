@@ -6,7 +6,8 @@
 
 #include "kernel_test.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -220,4 +221,5 @@ TYPED_TEST(SoftmaxCrossEntropyTest, RepeatsBitForBit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,7 +5,8 @@
 #include "kernel_test.h"
 #include "kernels/divisor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 template <class T>
@@ -125,4 +126,5 @@ TEST(Divisor, DividesAllNumbersBelowTwoToThe31) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

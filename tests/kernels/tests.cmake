@@ -1,4 +1,5 @@
-# Sources of this floor; tests of layers, kernels and optimizers are added by their add_* line.
-set(floor_sources
-  ${PROJECT_SOURCE_DIR}/tests/kernels/pointwise_loss_test.cu
-  ${PROJECT_SOURCE_DIR}/tests/kernels/pointwise_test.cu)
+# Beside the kernels' own tests, which their add_kernel and add_layer lines add.
+set(floor_sources pointwise_loss_test.cu pointwise_test.cu engines/matmul_door_test.cpp engines/matmul_test.cpp)
+if(backend STREQUAL "host")
+  list(APPEND floor_sources engines/host_matmul_test.cpp)
+endif()

@@ -3,7 +3,8 @@
 
 #include "support/backend.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using TotalLossKernel = DeviceTest;
@@ -65,4 +66,5 @@ TEST_F(TotalLossKernel, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,13 +7,14 @@
 #include <limits>
 #include <random>
 
-#include "core/device/transfer.h"
 #include "core/graph/registry.h"
-#include "core/train/model_file.h"
+#include "core/tensor/transfer.h"
+#include "core/train/files/model_file.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 namespace {
 
@@ -432,4 +433,5 @@ TEST_P(Contract, ATwinSharesParametersAndNothingElse) {
 INSTANTIATE_TEST_SUITE_P(Layers, Contract, testing::ValuesIn(registered_cases()), case_test_name);
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,15 +5,16 @@
 #include <cstring>
 #include <set>
 
-#include "core/device/transfer.h"
 #include "core/graph/registry.h"
-#include "core/train/safetensors.h"
+#include "core/tensor/transfer.h"
+#include "core/train/files/safetensors.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
 #include "support/source_folder.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 namespace {
 
@@ -130,4 +131,5 @@ std::vector<LayerCase> cases_with_fixture() {
 INSTANTIATE_TEST_SUITE_P(Layers, Fixtures, testing::ValuesIn(cases_with_fixture()), case_test_name);
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,14 +7,15 @@
 #include <map>
 
 #include "core/base/options.h"
-#include "core/device/transfer.h"
-#include "layers/pointwise.h"
-#include "layers/pointwise_loss.h"
+#include "core/tensor/transfer.h"
+#include "layers/activations/pointwise.h"
+#include "layers/losses/pointwise_loss.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -336,4 +337,5 @@ TEST_P(LossLimitsTest, AreThoseOfTheLoss) {
 INSTANTIATE_TEST_SUITE_P(Layers, LossLimitsTest, testing::ValuesIn(loss_cases()), case_test_name);
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -3,18 +3,19 @@
 #include <gtest/gtest.h>
 
 #include "core/graph/sequential.h"
-#include "layers/dropout.h"
-#include "layers/flatten.h"
-#include "layers/gelu.h"
-#include "layers/layer_norm.h"
-#include "layers/linear.h"
-#include "layers/relu.h"
-#include "layers/softmax_cross_entropy.h"
-#include "optim/optimizer.h"
+#include "core/update/optimizer.h"
+#include "layers/activations/dropout.h"
+#include "layers/activations/gelu.h"
+#include "layers/activations/relu.h"
+#include "layers/losses/softmax_cross_entropy.h"
+#include "layers/norms/layer_norm.h"
+#include "layers/products/linear.h"
+#include "layers/shapes/flatten.h"
 #include "support/backend.h"
 #include "support/model.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using ClassifierTest = DeviceTest;
@@ -196,4 +197,5 @@ TEST_F(ClassifierTest, AccumulatedHalvesEqualTheWholeBatch) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -2,17 +2,18 @@
 #include <fstream>
 #include <sstream>
 
-#include "layers/dropout.h"
-#include "layers/flatten.h"
-#include "layers/linear.h"
-#include "layers/relu.h"
-#include "layers/softmax_cross_entropy.h"
-#include "optim/optimizer.h"
+#include "core/update/optimizer.h"
+#include "layers/activations/dropout.h"
+#include "layers/activations/relu.h"
+#include "layers/losses/softmax_cross_entropy.h"
+#include "layers/products/linear.h"
+#include "layers/shapes/flatten.h"
 #include "support/backend.h"
 #include "support/model.h"
 #include "support/source_folder.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::vector<float> run_the_example(std::int64_t batch) {
@@ -103,4 +104,5 @@ TEST(ReadmeTest, TheModelIsTheOneOnTheFirstPage) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,15 +4,16 @@
 
 #include <limits>
 
-#include "layers/add.h"
-#include "layers/batch_norm.h"
-#include "layers/linear.h"
-#include "layers/regression_losses.h"
-#include "optim/optimizer.h"
+#include "core/update/optimizer.h"
+#include "layers/arithmetic/add.h"
+#include "layers/losses/regression_losses.h"
+#include "layers/norms/batch_norm.h"
+#include "layers/products/linear.h"
 #include "support/backend.h"
 #include "support/model.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -375,4 +376,5 @@ TEST_F(RunningStateTest, CostsOneCopyAndOneKernelAndElsewhereNothing) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

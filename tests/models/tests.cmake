@@ -1,3 +1,2 @@
 # Whole models: what several floors do together.
-set(floor_sources ${CMAKE_CURRENT_LIST_DIR}/classifier_test.cpp ${CMAKE_CURRENT_LIST_DIR}/readme_test.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/running_state_test.cpp)
+set(floor_sources classifier_test.cpp offset_test.cpp readme_test.cpp running_state_test.cpp tables_test.cpp)

@@ -3,10 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "base/expect_error.h"
-#include "optim/training.h"
+#include "support/expect_error.h"
+#include "support/slab_training.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using AdamWTest = SlabTest;
@@ -165,4 +166,5 @@ TEST_F(AdamWTest, RefusesOptionsOutOfRange) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

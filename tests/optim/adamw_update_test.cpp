@@ -5,10 +5,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/expect_error.h"
-#include "optim/training.h"
+#include "support/expect_error.h"
+#include "support/slab_training.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using AdamWUpdateTest = SlabTest;
@@ -151,4 +152,5 @@ TEST_F(AdamWUpdateTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

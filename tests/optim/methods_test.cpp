@@ -7,11 +7,12 @@
 #include <cmath>
 #include <limits>
 
-#include "base/expect_error.h"
 #include "optim/cases.h"
-#include "optim/training.h"
+#include "support/expect_error.h"
+#include "support/slab_training.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr int kPattern = 7;  // elements of a fixture
@@ -290,4 +291,5 @@ INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, testing::ValuesIn(test::all_cases(
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

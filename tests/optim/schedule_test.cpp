@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string>
 
-#include "base/expect_error.h"
+#include "support/expect_error.h"
 #include "support/source_folder.h"
 
 namespace adjoint {

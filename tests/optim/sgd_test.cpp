@@ -2,10 +2,11 @@
 
 #include <cmath>
 
-#include "base/expect_error.h"
-#include "optim/training.h"
+#include "support/expect_error.h"
+#include "support/slab_training.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using SgdTest = SlabTest;
@@ -100,4 +101,5 @@ TEST_F(SgdTest, RefusesOptionsOutOfRange) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

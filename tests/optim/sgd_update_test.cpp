@@ -4,10 +4,11 @@
 
 #include <cstring>
 
-#include "base/expect_error.h"
-#include "optim/training.h"
+#include "support/expect_error.h"
+#include "support/slab_training.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using SgdUpdateTest = SlabTest;
@@ -111,4 +112,5 @@ TEST_F(SgdUpdateTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

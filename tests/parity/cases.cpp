@@ -6,19 +6,20 @@
 #include <random>
 
 #include "core/device/execution_options.h"
-#include "core/device/transfer.h"
+#include "core/tensor/transfer.h"
+#include "core/update/optimizer.h"
 #include "kernels/column_sum.h"
 #include "kernels/gather.h"
 #include "kernels/initialize.h"
 #include "kernels/metrics.h"
 #include "kernels/regression_errors.h"
 #include "optim/cases.h"
-#include "optim/optimizer.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using parity::Case;
@@ -312,4 +313,5 @@ std::vector<Case> parity_cases() {
   return cases;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

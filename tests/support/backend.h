@@ -15,7 +15,8 @@
 #include "core/device/stream.h"
 #include "core/tensor/tensor.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Whether this backend has a device. The host has one always.
 inline bool has_device() {
@@ -86,4 +87,5 @@ class DeviceVector {
   std::size_t offset_;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -11,7 +11,8 @@
 
 #include "core/graph/registry.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// GoogleTest would print the bytes of a case, addresses among them.
 inline void PrintTo(const LayerCase& layer_case, std::ostream* out) { *out << layer_case.name; }
@@ -59,4 +60,5 @@ struct LayerGraph {
   std::vector<Value> inputs, outputs;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -10,10 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "core/device/transfer.h"
 #include "core/graph/graph.h"
+#include "core/tensor/transfer.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class TestModel {
  public:
@@ -99,4 +100,5 @@ inline void expect_near(const std::map<std::string, std::vector<float>>& actual,
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

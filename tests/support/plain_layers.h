@@ -3,7 +3,8 @@
 
 #include "core/graph/program.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// `outputs` values of the first input's type; everything else as told.
 class PlainLayer : public LayerOf<PlainLayer> {
@@ -50,4 +51,5 @@ struct ProgramBuilder {
   }
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -14,7 +14,8 @@
 #include "core/device/execution_options.h"
 #include "support/backend.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 inline constexpr std::int64_t kSlabSizes[] = {0,  1,  2,  3,   4,    5,    7,    8,    9,    15,
                                               16, 17, 31, 255, 1023, 1025, 4095, 4096, 4097, 20001};
@@ -77,4 +78,5 @@ double relative_error(const std::vector<T>& values, const std::vector<double>& e
   return norm == 0 && error == 0 ? 0 : std::sqrt(error / norm);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

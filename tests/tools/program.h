@@ -9,8 +9,8 @@
 #include <initializer_list>
 #include <string>
 
-#include "base/scratch_folder.h"
 #include "core/base/files.h"
+#include "support/scratch_folder.h"
 
 namespace adjoint::test {
 

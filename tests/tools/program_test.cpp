@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "core/train/safetensors.h"
+#include "core/train/files/safetensors.h"
 
 namespace adjoint {
 namespace {

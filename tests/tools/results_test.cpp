@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/data/digits.h"
-#include "core/data/png.h"
+#include "core/base/png.h"
+#include "core/data/generated/digits.h"
 #include "tools/program.h"
 
 namespace adjoint {

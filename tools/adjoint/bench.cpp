@@ -7,16 +7,17 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/text.h"
-#include "core/data/random.h"
-#include "core/device/matmul.h"
-#include "core/device/transfer.h"
 #include "core/graph/registry.h"
+#include "core/samples/random.h"
+#include "core/tensor/transfer.h"
+#include "kernels/engines/matmul.h"
 #include "kernels/initialize.h"
 #include "tools/adjoint/measure.h"
 #include "tools/adjoint/synthetic.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -303,4 +304,5 @@ int run_bench(const BenchCommand& command) {
   return 0;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

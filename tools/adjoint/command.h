@@ -23,7 +23,7 @@ struct RecipeChoice {
 };
 
 /// How engines for matrix products are chosen: by timing them, or as a file says
-/// (core/train/engine_choices.h), else the first deterministic choice.
+/// (core/train/files/engine_choices.h), else the first deterministic choice.
 struct EngineChoice {
   bool tune = false;
   std::filesystem::path file = {};

@@ -16,9 +16,10 @@ const std::atomic<bool>& stop_flag();
 }  // namespace adjoint
 
 #if defined(ADJOINT_BACKEND)
-#include "core/train/evaluator.h"
+#include "core/train/judging/evaluator.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 int run_command(const Command& command);
 std::vector<DeviceText> device_texts();
@@ -52,5 +53,6 @@ Dataset first_samples(const Dataset& data, std::int64_t count);
 /// Writes `text` and a line end to the file, all or not at all; "-" is standard output.
 void write_report(const std::filesystem::path& path, const std::string& text);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 #endif

@@ -6,15 +6,16 @@
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
-#include "core/device/matmul.h"
 #include "core/graph/registry.h"
-#include "core/train/engine_choices.h"
+#include "core/train/files/engine_choices.h"
+#include "kernels/engines/matmul.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/completion.h"
 #include "tools/adjoint/measure.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // The macro's text: "host" or "cuda".
@@ -135,4 +136,5 @@ std::string result_text(const Model& model, const Evaluation& found) {
   return str(text, ", mean absolute error ", formatted("%.4g", found.mean_absolute_errors[0]));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,19 +5,20 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/train/datasets.h"
-#include "core/train/engine_choices.h"
-#include "core/train/evaluator.h"
-#include "core/train/model_file.h"
-#include "core/train/not_finite.h"
-#include "core/train/predictor.h"
-#include "core/train/reconstructions.h"
-#include "core/train/run_folder.h"
-#include "core/train/samples.h"
+#include "core/data/readers/samples.h"
+#include "core/samples/datasets.h"
+#include "core/train/files/engine_choices.h"
+#include "core/train/files/model_file.h"
+#include "core/train/files/run_folder.h"
+#include "core/train/judging/evaluator.h"
+#include "core/train/judging/not_finite.h"
+#include "core/train/judging/predictor.h"
+#include "core/train/judging/reconstructions.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using nlohmann::json;
@@ -311,4 +312,5 @@ class EvalRun {
 
 int run_eval(const EvalCommand& command) { return EvalRun(command).run(); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -8,11 +8,12 @@
 #include "core/base/text.h"
 #include "core/graph/notices.h"
 #include "core/graph/registry.h"
-#include "core/train/datasets.h"
+#include "core/samples/datasets.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr double kTolerance = 1e-6;
@@ -94,4 +95,5 @@ int run_gradcheck(const GradcheckCommand& command) {
   return good ? 0 : 1;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cmath>
 
-#include "core/device/matmul.h"
+#include "kernels/engines/matmul.h"
 #include "kernels/initialize.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 Timing quartiles(std::vector<double> samples) {
   if (samples.empty()) return {};
@@ -92,4 +93,5 @@ Ceilings measure_ceilings(Context& context, double seconds) {
   return ceilings;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include "core/device/context.h"
 #include "core/tensor/dtype.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Milliseconds.
 struct Timing {
@@ -36,4 +37,5 @@ Ceilings measure_ceilings(Context& context, double seconds);
 /// Operations a second of a large product of matrices of that type.
 double product_flops(Context& context, DType type, double seconds);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,16 +5,17 @@
 #include <cstdio>
 
 #include "core/base/error.h"
-#include "core/train/datasets.h"
-#include "core/train/least_loss.h"
-#include "core/train/not_finite.h"
-#include "core/train/predictor.h"
-#include "core/train/trainer.h"
+#include "core/samples/datasets.h"
+#include "core/train/judging/least_loss.h"
+#include "core/train/judging/not_finite.h"
+#include "core/train/judging/predictor.h"
+#include "core/train/loop/trainer.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 #include "tools/progress/progress.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // Between two looks at what has been learned.
@@ -169,4 +170,5 @@ class OverfitRun {
 
 int run_overfit(const TrainCommand& command) { return OverfitRun(command).run(); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

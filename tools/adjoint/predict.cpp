@@ -6,14 +6,15 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/train/datasets.h"
-#include "core/train/predictor.h"
-#include "core/train/reconstructions.h"
-#include "core/train/samples.h"
+#include "core/data/readers/samples.h"
+#include "core/samples/datasets.h"
+#include "core/train/judging/predictor.h"
+#include "core/train/judging/reconstructions.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using nlohmann::json;
@@ -181,4 +182,5 @@ class PredictRun {
 
 int run_predict(const PredictCommand& command) { return PredictRun(command).run(); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -5,11 +5,12 @@
 #include <map>
 
 #include "core/base/text.h"
-#include "core/train/datasets.h"
+#include "core/samples/datasets.h"
 #include "tools/adjoint/synthetic.h"
 #include "tools/adjoint/table.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // Of one node, by the names of its parameters: "linear1.weight" is of linear1.
@@ -105,4 +106,5 @@ int run_summary(const SummaryCommand& command) {
   return 0;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
-#include "core/data/random.h"
-#include "core/device/matmul.h"
-#include "core/train/datasets.h"
+#include "core/samples/datasets.h"
+#include "core/samples/random.h"
+#include "kernels/engines/matmul.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // Samples as the outline says, of random bytes, numbers and classes; targets as the loss takes
@@ -73,4 +74,5 @@ void SyntheticRun::step() {
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,10 +4,11 @@
 
 #include <memory>
 
-#include "core/train/trainer.h"
+#include "core/train/loop/trainer.h"
 #include "tools/adjoint/commands.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct SyntheticRun {
   Context context;
@@ -25,4 +26,5 @@ struct SyntheticRun {
   std::int64_t accumulate_;
 };
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,18 +7,19 @@
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/train/datasets.h"
-#include "core/train/engine_choices.h"
-#include "core/train/not_finite.h"
-#include "core/train/reconstructions.h"
-#include "core/train/run_folder.h"
-#include "core/train/samples.h"
-#include "core/train/trainer.h"
+#include "core/data/readers/samples.h"
+#include "core/samples/datasets.h"
+#include "core/train/files/engine_choices.h"
+#include "core/train/files/run_folder.h"
+#include "core/train/judging/not_finite.h"
+#include "core/train/judging/reconstructions.h"
+#include "core/train/loop/trainer.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/temporary_folder.h"
 #include "tools/progress/progress.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr std::int64_t kStepsBetweenRows = 50;
@@ -434,4 +435,5 @@ int run_train(const TrainCommand& command) {
   return command.overfit > 0 ? run_overfit(command) : TrainRun(command).run();
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

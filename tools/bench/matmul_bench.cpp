@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/device/context.h"
-#include "core/device/matmul.h"
+#include "kernels/engines/matmul.h"
 
 namespace {
 

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/device/transfer.h"
-#include "optim/optimizer.h"
+#include "core/tensor/transfer.h"
+#include "core/update/optimizer.h"
 
 namespace {
 

@@ -9,7 +9,8 @@
 #include "core/device/counters.h"
 #include "core/device/cuda/status.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// cudaFree would break a capture of the calling thread; what is released then waits here.
@@ -91,4 +92,5 @@ void* allocate_pinned_memory(std::size_t bytes) {
 
 void release_pinned_memory(void* data, std::size_t) noexcept { release(kept().pinned, data); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

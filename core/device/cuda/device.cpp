@@ -8,7 +8,8 @@
 #include "core/device/context.h"
 #include "core/device/cuda/status.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::atomic<int> device_of_process{0};
@@ -88,4 +89,5 @@ std::vector<DeviceInfo> devices() {
   return found;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -11,7 +11,8 @@
 #include "core/device/launch_shape.h"
 #include "core/device/stream.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // More than 48 KiB of dynamic shared memory must be asked for, once for each kernel and larger
@@ -53,4 +54,5 @@ void launch_cuda_kernel(Stream& stream, const void* kernel, std::string_view nam
 bool gpu_blocks() { return true; }
 void set_gpu_blocks(bool) {}
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -27,7 +27,8 @@
   extern __shared__ __align__(16) unsigned char adjoint_dynamic_shared[]; \
   type* const name = reinterpret_cast<type*>(adjoint_dynamic_shared)
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Puts one launch on the stream and counts it; throws Error naming the kernel.
 void launch_cuda_kernel(Stream& stream, const void* kernel, std::string_view name,
@@ -61,4 +62,5 @@ void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) 
   launch_with<Kernel>(Kernel, stream, shape, std::forward<Arguments>(arguments)...);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

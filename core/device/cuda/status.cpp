@@ -1,7 +1,8 @@
 // See status.h.
 #include "core/device/cuda/status.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// What to do about the errors that users meet.
@@ -33,4 +34,5 @@ void check_cuda(cudaError_t status, const char* call, SourceLocation where) {
               where);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

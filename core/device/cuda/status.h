@@ -5,7 +5,8 @@
 
 #include "core/base/error.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Throws Error("cudaStreamSynchronize: cudaErrorIllegalAddress (an illegal memory access was
 /// encountered)") from the place of the call unless the status is cudaSuccess. `call` is the name
@@ -20,4 +21,5 @@ inline void clear_cuda_error() { static_cast<void>(cudaGetLastError()); }
 /// is.
 void bind_thread_to_device();
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

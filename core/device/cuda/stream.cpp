@@ -13,7 +13,8 @@
 #include "core/device/counters.h"
 #include "core/device/cuda/status.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct Stream::State {
   cudaStream_t stream = nullptr;
@@ -315,4 +316,5 @@ void fill_bytes(Stream& stream, void* to, std::uint8_t value, std::size_t bytes)
   if (!stream.capturing()) count(atomic_counters.copies);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -12,7 +12,8 @@
 #include "core/device/host/checked_memory.h"
 #include "core/device/host/queue.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
@@ -74,4 +75,5 @@ void release_pinned_memory(void* data, std::size_t) noexcept {
   std::free(data);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

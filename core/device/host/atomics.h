@@ -19,7 +19,8 @@ static inline void __threadfence() {
 static inline void __threadfence_system() { __threadfence(); }
 static inline void __threadfence_block() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Replaces *address by update(*address) and returns what it was.
 template <class T, class Update>
@@ -39,7 +40,8 @@ template <class T>
 inline constexpr bool kAtomicNumber =
     kAtomicInteger<T> || std::is_same_v<T, float> || std::is_same_v<T, double>;
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 
 template <class T>
 requires ::adjoint::kAtomicNumber<T>

@@ -5,7 +5,8 @@
 #include <exception>
 #include <numeric>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 constinit thread_local ThreadState thread_state;
 
@@ -311,4 +312,5 @@ Error BlockEngine::take_error(const std::string& otherwise) {
 
 void run_interleaved_block() { thread_state.engine->run_interleaved_block(); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -14,7 +14,8 @@
 #include "core/device/host/fibers.h"
 #include "core/device/host/schedule.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Thrown through the frames of a kernel whose block cannot go on; the engine holds the message.
 struct Aborted {};
@@ -196,4 +197,5 @@ __forceinline__ void BlockEngine::suspend(FiberList& list) {
     throw Aborted{};  // only the worker's own stack is continued then
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

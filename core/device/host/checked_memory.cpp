@@ -26,7 +26,8 @@
   (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 constexpr std::size_t kPage = 4096;
@@ -140,6 +141,7 @@ DeviceAccess::~DeviceAccess() { Range::get().close(); }
 void* allocate_checked(std::size_t bytes) { return Range::get().allocate(bytes); }
 void release_checked(void* data, std::size_t bytes) noexcept { Range::get().release(data, bytes); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "core/device/host/device_access.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 #ifdef ADJOINT_CHECKED
 /// 256-byte aligned, red zones on both sides; null if the range of addresses is used up.
@@ -13,4 +14,5 @@ void* allocate_checked(std::size_t bytes);
 void release_checked(void* data, std::size_t bytes) noexcept;
 #endif
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

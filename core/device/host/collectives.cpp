@@ -6,7 +6,8 @@
 
 #include "core/device/host/block_engine.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::string shown(SourceLocation where) { return str(where.file, ":", where.line); }
@@ -267,4 +268,5 @@ void BlockEngine::report_deadlock() {
   aborting_ = true;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -13,7 +13,8 @@
 #include "core/device/host/language.h"
 #include "core/device/host/thread_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 enum class BlockVote : std::uint8_t { count, all, any };
 
@@ -99,7 +100,8 @@ T warp_reduction(unsigned mask, T value, WarpOperation operation, SourceLocation
   return from_word<T>(warp_collective(mask, operation, to_word(value), 0, combine, nullptr, where));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 
 // CUDA's names, global as in CUDA; `static`, because nvcc's host code has symbols of the same
 // names.

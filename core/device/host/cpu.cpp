@@ -12,7 +12,8 @@
 #include "core/device/context.h"
 #include "core/device/host/workers.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 /// The number in the line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none.
@@ -99,4 +100,5 @@ std::vector<DeviceInfo> devices() {
            .details = cpu_instruction_sets()}};
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -6,7 +6,8 @@
 
 #include "core/device/allocator.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// "AMD EPYC 9654 96-Core Processor", or "CPU" where the system does not say.
 std::string cpu_name();
@@ -19,4 +20,5 @@ std::size_t reclaimable_bytes(std::istream& memory_stat);
 /// Main memory: what is there, less where a control group allows less; and what is free.
 DeviceCapacity host_memory();
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

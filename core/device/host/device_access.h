@@ -4,7 +4,8 @@
 // be wrong with a GPU, dies with a message. In other builds this costs nothing.
 #pragma once
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 #ifdef ADJOINT_CHECKED
 /// Device memory is open to the whole process while any of these lives. Safe to use from several
@@ -25,4 +26,5 @@ class DeviceAccess {
 };
 #endif
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 #include "core/device/host/block_engine.h"
 #include "core/device/host/workers.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 // Fewer CUDA threads than this are not worth waking a worker for.
@@ -64,4 +65,5 @@ void run_grid(const Grid& grid) {
 
 void begin_block() { thread_state.engine->begin_block(); }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -10,7 +10,8 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 using boost::context::detail::make_fcontext;
@@ -106,4 +107,5 @@ void FiberPool::reset() {
   }
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

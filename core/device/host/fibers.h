@@ -30,7 +30,8 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
 #endif
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct Fiber {
   void* context = nullptr;  ///< where it was left
@@ -120,4 +121,5 @@ struct TsanIgnore {
 };
 #endif
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -19,7 +19,8 @@
 #include "core/device/launch_shape.h"
 #include "core/device/stream.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// A launch with its kernel's type erased.
 struct Grid {
@@ -160,4 +161,5 @@ void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) 
           });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

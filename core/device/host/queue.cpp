@@ -11,7 +11,8 @@
 
 #include "core/base/error.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 #ifdef ADJOINT_CHECKED
@@ -328,4 +329,5 @@ bool point_passed(const std::shared_ptr<HostEventPoint>& point) {
   return point->passed;
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -30,7 +30,8 @@
 #include "core/device/host/device_access.h"
 #include "core/device/stream.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Kernels and products are launches; copies and fills are copies.
 enum class WorkKind : std::uint8_t { launch, copy };
@@ -141,4 +142,5 @@ void enqueue(Stream& stream, WorkKind kind, std::string_view name, Work&& work) 
   queue.run_at_once(work);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

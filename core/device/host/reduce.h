@@ -7,7 +7,8 @@
 
 #include "core/device/host/collectives.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// What the last arriver of a block reduction computes: `values` holds one value per thread.
 using CombineBlock = void (*)(const unsigned char* values, unsigned threads, unsigned char* result,
@@ -85,4 +86,5 @@ T warp_reduce(const T& value, const Combine& combine,
       warp_collective(0xffffffffu, WarpOperation::tree, to_word(value), 0, tree, &combine, where));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -8,7 +8,8 @@
 #include "core/base/error.h"
 #include "core/device/execution_options.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::string_view environment(const char* name) {
@@ -48,4 +49,5 @@ void set_thread_order(ThreadOrder value) { order() = value; }
 bool gpu_blocks() { return keeps_gpu_blocks().load(std::memory_order_relaxed); }
 void set_gpu_blocks(bool keep) { keeps_gpu_blocks() = keep; }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -4,7 +4,8 @@
 
 #include <cstdint>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct ThreadOrder {
   enum class Kind : std::uint8_t {
@@ -21,4 +22,5 @@ struct ThreadOrder {
 ThreadOrder thread_order();
 void set_thread_order(ThreadOrder order);
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

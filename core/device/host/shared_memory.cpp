@@ -16,7 +16,8 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) (void(address), void(bytes))
 #endif
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 #if defined(ADJOINT_CHECKED)
@@ -104,4 +105,5 @@ void* add_shared_variable(const void* declaration, std::size_t bytes, std::size_
   return thread_state.engine->add_shared_variable(declaration, bytes, alignment);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

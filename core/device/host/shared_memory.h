@@ -8,7 +8,8 @@
 #include "core/device/host/language.h"
 #include "core/device/host/thread_state.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// Memory of a static shared variable the first time the block comes to its declaration. Throws
 /// Error if the block's static variables pass 48 KiB.
@@ -26,7 +27,8 @@ __forceinline__ T& shared_variable() {
       add_shared_variable(&declaration, sizeof(T), alignof(T) < 16 ? 16 : alignof(T)));
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 
 #define ADJOINT_SHARED(type, name, extents) \
   typedef type name##_shared_type extents;  \

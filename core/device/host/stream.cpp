@@ -8,7 +8,8 @@
 #include "core/device/counters.h"
 #include "core/device/host/queue.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 struct Stream::State {
   StreamQueue queue;
@@ -119,4 +120,5 @@ void fill_bytes(Stream& stream, void* to, std::uint8_t value, std::size_t bytes)
   enqueue(stream, WorkKind::copy, "fill_bytes", [=] { std::memset(to, value, bytes); });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

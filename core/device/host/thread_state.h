@@ -7,7 +7,8 @@
 
 #include "core/device/host/vector_types.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 class BlockEngine;
 
@@ -43,7 +44,8 @@ inline unsigned linear_thread() {
 }
 inline unsigned lane_index() { return linear_thread() & 31u; }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint
 
 #define threadIdx (::adjoint::thread_state.thread)
 #define blockIdx (::adjoint::thread_state.block)

@@ -16,7 +16,8 @@
 
 #include "core/base/error.h"
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 namespace {
 
 thread_local bool inside_parallel_for = false;
@@ -195,4 +196,5 @@ void parallel_for_erased(std::int64_t count, void* body, void (*call)(void*, std
   if (job.error) std::rethrow_exception(job.error);
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -7,7 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace adjoint::inline ADJOINT_BACKEND {
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 /// How many threads work on a parallel_for, its caller included. ADJOINT_WORKERS at start, else the
 /// number of hardware threads.
@@ -33,4 +34,5 @@ void parallel_for(std::int64_t count, Body&& body) {
       [](void* erased, std::int64_t index) { (*static_cast<Plain*>(erased))(index); });
 }
 
-}  // namespace adjoint::inline ADJOINT_BACKEND
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

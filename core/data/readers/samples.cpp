@@ -1,0 +1,266 @@
+#include "core/data/readers/samples.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/png.h"
+#include "core/base/text.h"
+#include "core/data/readers/csv.h"
+#include "core/data/readers/idx.h"
+#include "core/data/readers/npy.h"
+
+namespace adjoint {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const std::string kOutline = "outline";
+
+bool of_images(const Dataset& outline) { return outline.type == DType::uint8; }
+
+// "images uint8 [1, 28, 28]", "4 features".
+std::string wanted(const Dataset& outline) {
+  if (of_images(outline)) return str("images of uint8 ", outline.sample);
+  if (outline.sample.rank() == 1) return str(outline.sample[0], " features of a table");
+  return str("numbers of ", outline.sample);
+}
+
+// ---- which kind of file
+
+enum class Kind : std::uint8_t { png, idx, npy, csv };
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  return text;
+}
+
+bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
+  return bytes.size() >= text.size() &&
+         std::ranges::equal(bytes.first(text.size()), as_bytes(text));
+}
+
+Kind kind_of(const std::string& file, std::span<const std::byte> bytes, const Dataset& outline) {
+  const std::string name = lower(file);
+  const auto ends = [&](std::initializer_list<const char*> endings) {
+    return std::ranges::any_of(endings, [&](const char* ending) { return name.ends_with(ending); });
+  };
+  if (ends({".png"})) return Kind::png;
+  if (ends({".npy"})) return Kind::npy;
+  if (ends({".csv", ".tsv"})) return Kind::csv;
+  if (ends({".idx", "ubyte"})) return Kind::idx;
+  if (begins_with(bytes, "\x89PNG")) return Kind::png;
+  if (begins_with(bytes, "\x93NUMPY")) return Kind::npy;
+  if (is_gzip(bytes) || begins_with(bytes, std::string_view("\0\0", 2))) return Kind::idx;
+  if (!of_images(outline)) return Kind::csv;
+  ADJOINT_FAIL(file, ": neither a PNG, IDX nor NPY file; expected ", wanted(outline));
+}
+
+// ---- arrays
+
+NpyArray array_of(IdxArray idx) {
+  const bool floating = idx.type == IdxType::float32 || idx.type == IdxType::float64;
+  return {.kind = floating                     ? NpyKind::floating
+                  : idx.type == IdxType::uint8 ? NpyKind::unsigned_integer
+                                               : NpyKind::signed_integer,
+          .size = size_of(idx.type),
+          .dims = std::move(idx.dims),
+          .bytes = std::move(idx.bytes)};
+}
+
+// How many samples an array of these dimensions holds; 0 where it holds none of this shape.
+std::int64_t samples_in(std::span<const std::int64_t> dims, std::span<const std::int64_t> sample) {
+  if (std::ranges::equal(dims, sample)) return 1;
+  if (!dims.empty() && std::ranges::equal(dims.subspan(1), sample)) return dims[0];
+  return 0;
+}
+
+std::int64_t samples_in(const NpyArray& array, const Shape& sample) {
+  const auto extents = sample.extents();
+  // One channel, or one feature, may go without an axis.
+  if (extents.size() > 1 && extents[0] == 1)
+    if (const std::int64_t count = samples_in(array.dims, extents.subspan(1))) return count;
+  if (extents.size() == 1 && extents[0] == 1 && array.dims.size() == 1) return array.dims[0];
+  return samples_in(array.dims, extents);
+}
+
+Dataset samples_of(const NpyArray& array, const std::string& file, const Dataset& outline) {
+  Dataset data{.name = file, .type = outline.type, .sample = outline.sample};
+  data.count = samples_in(array, outline.sample);
+  ADJOINT_CHECK(data.count > 0, file, ": holds ", array.describe(), "; expected samples of ",
+                outline.sample, ", with or without an axis before that counts them");
+  if (!of_images(outline)) {
+    data.features = to_floats(array, file, false, &data.feature_remainders);
+    return data;
+  }
+  ADJOINT_CHECK(array.kind == NpyKind::unsigned_integer && array.size == 1, file, ": holds ",
+                array.describe(), "; expected ", wanted(outline), ", bytes from 0 to 255");
+  const auto* const pixels = reinterpret_cast<const std::uint8_t*>(array.bytes.data());
+  data.images.assign(pixels, pixels + array.bytes.size());
+  return data;
+}
+
+void invert_images(Dataset& data) {
+  for (std::uint8_t& pixel : data.images) pixel = std::uint8_t(255 - pixel);
+}
+
+// ---- the others
+
+Dataset read_picture(std::span<const std::byte> bytes, const std::string& file,
+                     const Dataset& outline, const SampleOptions& options) {
+  const Shape& sample = outline.sample;
+  ADJOINT_CHECK(of_images(outline) && sample.rank() == 3 && (sample[0] == 1 || sample[0] == 3),
+                file, ": a picture, but the model takes ", wanted(outline));
+  Image image = parse_png(
+      bytes, file,
+      {.channels = sample[0], .background = options.invert ? std::uint8_t{255} : std::uint8_t{0}});
+  if (options.invert) invert(image);  // first: what is around it stays black
+  return {.name = file,
+          .count = 1,
+          .sample = sample,
+          .images = fit_image(image, sample[1], sample[2]).pixels};
+}
+
+// Columns that are not features, so that all others are read.
+std::vector<std::string> other_columns(const std::vector<std::string>& columns,
+                                       const std::string& file, const Dataset& outline,
+                                       const DataRecipe& recipe) {
+  const std::int64_t features = outline.sample_size(), found = std::ssize(columns);
+  if (recipe.header && !outline.feature_names.empty()) {
+    for (const std::string& feature : outline.feature_names)
+      ADJOINT_CHECK(std::ranges::find(columns, feature) != columns.end(), file,
+                    ": there is no column '", feature, "', a feature of the model; it has ", found,
+                    " columns", did_you_mean(feature, columns));
+    std::vector<std::string> others;
+    for (const std::string& column : columns)
+      if (std::ranges::find(outline.feature_names, column) == outline.feature_names.end())
+        others.push_back(column);
+    return others;
+  }
+  if (found == features) return {};
+  std::vector<std::string> others = recipe.ignore;
+  others.insert(others.end(), recipe.target.begin(), recipe.target.end());
+  ADJOINT_CHECK(recipe.name == "csv" && found == features + std::ssize(others), file, ": has ",
+                found, " columns, but the model takes ", features, " features");
+  return others;
+}
+
+Dataset read_table(std::span<const std::byte> bytes, const std::string& file,
+                   const Dataset& outline, const DataRecipe& recipe) {
+  ADJOINT_CHECK(!of_images(outline) && outline.sample.rank() == 1, file,
+                ": a table, but the model takes ", wanted(outline));
+  CsvOptions options{.header = recipe.header,
+                     .separator = lower(file).ends_with(".tsv") ? '\t' : recipe.separator,
+                     .encoding = recipe.encoding};
+  const std::vector<std::string> columns = csv_columns(bytes, file, options);
+  options.ignored = other_columns(columns, file, outline, recipe);
+  const CsvTable table = parse_csv(bytes, file, options);
+  Dataset data{.name = file,
+               .count = table.rows,
+               .type = DType::float32,
+               .sample = outline.sample,
+               .features = table.features,
+               .feature_remainders = table.feature_remainders};
+  if (!options.header || outline.feature_names.empty()) return data;
+  // In the order of the training file.
+  const auto width = static_cast<std::size_t>(outline.sample_size());
+  for (std::size_t j = 0; j < width; ++j) {
+    const auto from =
+        static_cast<std::size_t>(std::ranges::find(table.feature_names, outline.feature_names[j]) -
+                                 table.feature_names.begin());
+    for (std::size_t row = 0; row < static_cast<std::size_t>(table.rows); ++row) {
+      data.features[row * width + j] = table.features[row * width + from];
+      if (!table.feature_remainders.empty())
+        data.feature_remainders[row * width + j] = table.feature_remainders[row * width + from];
+    }
+  }
+  return data;
+}
+
+bool names_npz(const std::string& file) {
+  return lower(file).find(".npz:") != std::string::npos || lower(file).ends_with(".npz");
+}
+
+}  // namespace
+
+SafetensorsMetadata outline_metadata(const Dataset& dataset) {
+  const auto extents = dataset.sample.extents();
+  const json outline = {{"type", std::string(name(dataset.type))},
+                        {"sample", std::vector<std::int64_t>(extents.begin(), extents.end())},
+                        {"features", dataset.feature_names},
+                        {"classes", dataset.classes},
+                        {"class_names", dataset.class_names},
+                        {"outputs", dataset.outputs}};
+  try {
+    return {{kOutline, outline.dump()}};
+  } catch (const json::exception& error) {
+    ADJOINT_FAIL(dataset.name,
+                 ": a name of a feature or class is not UTF-8, see check_dataset: ", error.what());
+  }
+}
+
+bool has_outline(const SafetensorsMetadata& metadata) { return metadata.contains(kOutline); }
+
+std::vector<std::string> trained_features(const SafetensorsFile& file) {
+  if (!has_outline(file.metadata())) return {};
+  return read_outline(file.metadata(), file.name()).feature_names;
+}
+
+Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& file) {
+  ADJOINT_CHECK(has_outline(metadata), file, ": does not say what samples of the model are");
+  Dataset data;
+  std::vector<std::int64_t> sample;
+  try {
+    const json outline = json::parse(metadata.at(kOutline));
+    data.type = dtype_from_name(outline.at("type").get<std::string>());
+    sample = outline.at("sample").get<std::vector<std::int64_t>>();
+    data.feature_names = outline.at("features").get<std::vector<std::string>>();
+    data.classes = outline.at("classes").get<std::int32_t>();
+    data.class_names = outline.at("class_names").get<std::vector<std::string>>();
+    data.outputs = outline.at("outputs").get<std::int64_t>();
+  } catch (const json::exception& error) {
+    ADJOINT_FAIL(file, ": what it says of its samples cannot be read: ", error.what());
+  }
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  std::int64_t size = 1;
+  for (const std::int64_t extent : sample)
+    size = extent > 0 && size < kMost ? size * std::min(extent, kMost) : kMost;
+  const bool names_fit = (data.feature_names.empty() || std::ssize(data.feature_names) == size) &&
+                         (data.class_names.empty() || std::ssize(data.class_names) == data.classes);
+  ADJOINT_CHECK((data.type == DType::uint8 || data.type == DType::float32) && !sample.empty() &&
+                    sample.size() < Shape::kMaxRank && size < kMost && data.classes >= 0 &&
+                    data.outputs >= 0 && data.outputs < kMost && names_fit,
+                file, ": what it says of its samples cannot be: ", metadata.at(kOutline));
+  data.sample = Shape(sample);
+  return data;
+}
+
+Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
+                     const SampleOptions& options) {
+  ADJOINT_CHECK(!options.invert || of_images(outline), file,
+                ": nothing to invert: the model takes ", wanted(outline), ", not pictures");
+  Dataset data;
+  if (names_npz(file)) {
+    data = samples_of(read_array({}, file), file, outline);
+  } else {
+    const Bytes bytes = read_file(file);
+    switch (kind_of(file, bytes, outline)) {
+      case Kind::png:
+        return read_picture(bytes, file, outline, options);
+      case Kind::csv:
+        return read_table(bytes, file, outline, recipe);
+      case Kind::npy:
+        data = samples_of(parse_npy(bytes, file), file, outline);
+        break;
+      case Kind::idx:
+        data = samples_of(array_of(parse_idx(bytes, file)), file, outline);
+        break;
+    }
+  }
+  if (options.invert) invert_images(data);
+  return data;
+}
+
+}  // namespace adjoint

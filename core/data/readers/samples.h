@@ -1,0 +1,49 @@
+// Samples for a trained model to look at: files of pictures or tables, which need not lie where the
+// training data did. What samples of a run are is kept with its model, so that no training data are
+// needed.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/samples/dataset.h"
+#include "core/train/files/safetensors.h"
+#include "core/train/recipe/recipe.h"
+
+namespace adjoint {
+
+/// What samples are - type, shape, classes, names, numbers to predict - as metadata of a model
+/// file, and back. The first throws Error for names that are not UTF-8. The second is a data set of
+/// no samples; it throws Error, naming `file`, for metadata that outline_metadata did not write,
+/// and for none.
+SafetensorsMetadata outline_metadata(const Dataset& dataset);
+Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& file);
+/// Whether there is an outline among it: older model files have none.
+bool has_outline(const SafetensorsMetadata& metadata);
+
+/// The columns that a model was trained on, in order, as its file says; empty where it does not.
+std::vector<std::string> trained_features(const SafetensorsFile& file);
+
+struct SampleOptions {
+  /// Pictures are dark on light; the model learned light on dark.
+  bool invert = false;
+};
+
+/// The samples of one file, without targets, values as they are in the file:
+///
+///   PNG         one sample, of models of images: scaled and centred (fit_image), gray or colour as
+///               the model takes it, black (or, inverted, white) where it is transparent
+///   IDX         bytes [samples, height, width], or with channels: images of exactly the model's
+///               size; other models: numbers
+///   NPY         the same; FILE.npz:ARRAY names an array of an NPZ file; one sample without the
+///               leading axis as well
+///   CSV         of models of tables, read as the recipe says: columns by the names that the
+///               features had in training, in any order, others passed over; without a header the
+///               features alone, or all columns of the training file
+///
+/// told apart by the name's ending, else by content. Throws Error naming the file for what cannot
+/// be read, for samples that are not the model's and where there are no pictures to invert.
+Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
+                     const SampleOptions& options = {});
+
+}  // namespace adjoint

@@ -1,0 +1,83 @@
+// Evaluator: loss, and accuracy or errors, of a model over a whole data set, added up on the
+// device; one wait at the end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/data/loader/loader.h"
+#include "core/samples/statistics.h"
+#include "core/train/judging/metrics.h"
+#include "core/train/loop/replay.h"
+#include "core/train/recipe/model.h"
+#include "kernels/regression_errors.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+
+struct Evaluation {
+  double loss = 0;      ///< mean over what counts
+  double accuracy = 0;  ///< of the samples that count, in [0, 1]; 0 where nothing is right or wrong
+  std::int64_t count = 0;
+
+  // Of numbers to predict, one for each output; empty without, and where predictions are logits.
+
+  /// Mean of |prediction - target|, in the units of the data before they were normalised.
+  std::vector<double> mean_absolute_errors = {};
+  /// Root of the mean of (prediction - target)^2, likewise.
+  std::vector<double> root_mean_squared_errors = {};
+  /// 1 - sum of squared errors / sum of squared distances from the mean: 1 where all is right, 0
+  /// for a model that knows the mean alone, NaN where targets do not vary.
+  std::vector<double> r_squared = {};
+};
+
+/// Samples of the loader's next batch that count: all but those whose label is to be ignored.
+/// Totals do not say, once classes have weights.
+std::int64_t next_counted(const Loader& loader, const Model& model);
+/// What part of the samples that count was predicted right; of logits, of what the mean divides by;
+/// without either 0.
+double accuracy_of(const Model& model, double correct, double divisor, double counted);
+
+/// Throws Error, naming a sample, unless the loss takes all targets of the loader.
+void check_targets(const Loader& loader, const Model& model);
+/// What is wrong with targets, or an input to be made again, that the last layer cannot reach;
+/// empty where it can.
+std::string unreachable_targets(const Loader& loader, const Model& model);
+
+/// Puts on the stream what fills the model's inputs with the loader's next batch.
+void gather_batch(Loader& loader, const Model& model);
+/// Fills the model's inputs with one batch of the epoch after the other and calls visit(number of
+/// the batch, its size) for each. For a look at samples after something was wrong with them.
+void for_each_batch(const Model& model, Loader& loader, std::uint64_t epoch,
+                    const std::function<void(std::int64_t batch, std::int64_t size)>& visit);
+
+class Evaluator {
+ public:
+  /// Both must outlive it. The loader must not shuffle. `target` is what targets were normalised
+  /// by. `counter`, of a model that keeps its predictions, is cleared and told every batch.
+  Evaluator(Model& model, Loader& loader, const Normalisation& target = {},
+            ClassificationCounter* counter = nullptr);
+  /// Waits. Leaves the context in the mode (training or not) it was in.
+  Evaluation run();
+  Loader& loader() const { return loader_; }
+
+ private:
+  void read_errors(Evaluation& found);
+
+  Model& model_;
+  Loader& loader_;
+  Normalisation target_;
+  ClassificationCounter* counter_;
+  Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
+  Buffer errors_;     // RegressionSums of each output
+  ReplayCache<std::int64_t> batches_;
+};
+
+/// Graph::verify() after the epoch `epoch` of the loader; if a label was met that is no class, the
+/// error names the sample.
+void verify_labels(Model& model, Loader& loader, std::uint64_t epoch);
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,0 +1,153 @@
+#include "core/train/judging/predictor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/data/loader/loader.h"
+#include "core/data/readers/samples.h"
+#include "core/samples/datasets.h"
+#include "core/train/files/engine_choices.h"
+#include "core/train/files/model_file.h"
+#include "core/train/judging/floats.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+namespace {
+
+Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
+  const SafetensorsFile file = SafetensorsFile::read(folder.model());
+  if (has_outline(file.metadata())) return read_outline(file.metadata(), folder.model().string());
+  // Without an outline the model's is MNIST's own, whatever files lie in the folder now.
+  DataRecipe data = recipe.data;
+  if (data.name == "mnist") data.folder.clear();
+  return data_outline(data);
+}
+
+// What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
+// exponential, cross-entropies the softmax.
+std::vector<double> to_probabilities(const std::vector<float>& logits, std::size_t width,
+                                     const std::string& loss) {
+  std::vector<double> values(logits.begin(), logits.end());
+  if (loss == "bce_with_logits" || loss == "kl_divergence") {
+    const double one = loss == "bce_with_logits" ? 1.0 : 0.0;
+    for (double& value : values) value = 1 / (one + std::exp(-value));
+    return values;
+  }
+  for (std::size_t begin = 0; begin < values.size(); begin += width)
+    std::ranges::copy(probabilities(std::span(logits).subspan(begin, width)),
+                      values.begin() + static_cast<std::ptrdiff_t>(begin));
+  return values;
+}
+
+void to_units(std::vector<double>& values, const Normalisation& target) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t j = i % target.mean.size();
+    values[i] = values[i] * target.deviation[j] + target.mean[j];
+  }
+}
+
+}  // namespace
+
+Predictor::Predictor(Context& context, const RunFolder& folder)
+    : context_(context),
+      recipe_(read_recipe(folder.recipe())),
+      statistics_(load_statistics(folder.model())),
+      outline_(outline_of(folder, recipe_)) {
+  if (std::filesystem::exists(folder.engines())) restore_engine_choices(folder.engines(), context);
+  ModelOptions options = model_options(outline_);
+  options.with_loss = false;
+  model_ = build_model(context, recipe_, options);
+  load_model(folder.model(), *model_.graph);
+  width_ = model_.prediction.shape().count() / model_.prediction.shape()[0];
+}
+
+std::vector<float> Predictor::run(const Dataset& samples) {
+  const std::vector<double> found = numbers(samples);
+  return {found.begin(), found.end()};
+}
+
+std::vector<double> Predictor::numbers(const Dataset& samples) {
+  const std::vector<float> made = outputs(samples);
+  if (model_.predicts_logits)
+    return to_probabilities(made, static_cast<std::size_t>(width_), recipe_.loss.type);
+  std::vector<double> values(made.begin(), made.end());
+  if (outline_.outputs > 0 && !statistics_.target.mean.empty())
+    to_units(values, statistics_.target);
+  return values;
+}
+
+// As the model makes them.
+std::vector<float> Predictor::outputs(const Dataset& samples) {
+  ADJOINT_CHECK(samples.type == outline_.type && samples.sample == outline_.sample, samples.name,
+                ": samples of ", name(samples.type), " ", samples.sample, ", but the model takes ",
+                name(outline_.type), " ", outline_.sample);
+  auto data = std::make_shared<Dataset>(samples);
+  normalise(*data, {.input = statistics_.input, .target = {}});
+  Loader loader(
+      context_, data,
+      {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
+  Graph& graph = *model_.graph;
+  const ScopedTraining evaluating(context_, false);
+  const DType type = graph.tensor(model_.prediction).dtype();
+  const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_of(type);
+  const auto count = static_cast<std::size_t>(samples.count);
+  const Buffer all = context_.memory().allocate(count * row_bytes, "predictions");
+  auto* to = static_cast<std::byte*>(all.data());
+  loader.begin_epoch(0);
+  while (const std::int64_t size = loader.next_size()) {
+    loader.advance();
+    graph.set_batch(size);
+    loader.gather(graph.tensor(model_.input), Tensor());
+    graph.forward();
+    const std::size_t bytes = static_cast<std::size_t>(size) * row_bytes;
+    copy_on_device(context_.stream(), to, graph.tensor(model_.prediction).data(), bytes);
+    to += bytes;
+    loader.batch_queued();
+  }
+  return download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
+}
+
+std::vector<double> probabilities(std::span<const float> scores) {
+  std::vector<double> p(scores.begin(), scores.end());
+  const double largest = *std::ranges::max_element(p);
+  double sum = 0;
+  for (double& value : p) sum += value = std::exp(value - largest);
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+std::vector<std::int32_t> best_classes(std::span<const double> probabilities, std::int64_t count) {
+  std::vector<std::int32_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), 0);
+  // NaN stands last, so that the order is one.
+  const auto key = [&](std::int32_t c) {
+    const double p = probabilities[std::size_t(c)];
+    return std::isnan(p) ? -1.0 : p;
+  };
+  std::ranges::stable_sort(order, std::greater<>(), key);
+  order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
+  return order;
+}
+
+std::vector<float> model_input(const Dataset& samples, std::int64_t index,
+                               const DataStatistics& statistics) {
+  if (samples.type == DType::uint8) {
+    const PixelStatistics scale = pixel_scale(statistics);
+    std::vector<float> values;
+    for (const std::uint8_t pixel : samples.image(index))
+      values.push_back(static_cast<float>((pixel / 255.0 - scale.mean) / scale.deviation));
+    return values;
+  }
+  const std::span<const float> row = samples.row(index);
+  std::vector<float> values(row.begin(), row.end());
+  std::span<const double> rest = samples.feature_remainders;
+  if (!rest.empty())
+    rest = rest.subspan(static_cast<std::size_t>(index) * values.size(), values.size());
+  if (!statistics.input.mean.empty()) normalise(values, statistics.input, rest);
+  return values;
+}
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

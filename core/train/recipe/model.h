@@ -1,0 +1,78 @@
+// A recipe as a graph: inputs, layers by the registry, loss; and its optimizer.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/graph/graph.h"
+#include "core/samples/dataset.h"
+#include "core/samples/target_check.h"
+#include "core/train/recipe/recipe.h"
+#include "core/update/optimizer.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+
+/// What samples are (core/samples/dataset.h): of classes, with numbers to predict, or, with
+/// neither, to be made again.
+struct ModelOptions {
+  std::int64_t batch = 0;      ///< largest; 0: the recipe's
+  Shape sample = {1, 28, 28};  ///< of one sample: channels, height, width; features
+  std::int32_t classes = 10;
+  std::int64_t outputs = 0;
+  /// Rewrites are left out, for comparisons.
+  bool rewrite = true;
+  /// Predictions can be read where there are classes, too; training has no use for them.
+  bool keep_prediction = false;
+  /// No loss, no target: the model is to predict.
+  bool with_loss = true;
+  /// What is as good as a mistake (core/graph/notices.h) is logged as a warning.
+  bool log_notices = true;
+};
+
+/// Of samples like those of a data set, which need not have any.
+ModelOptions model_options(const Dataset& dataset);
+
+/// A compiled model with its loss. The input is float32 [batch, sample], the target labels, int32
+/// [batch], or float32 [batch, outputs], or none of its own where the input is to be made again;
+/// the loss writes totals, float32: sum of losses, what their mean divides it by (elements, samples
+/// or their weights), how many were predicted right; with reduction = "sum" a fourth number
+/// (kernels/totals.h).
+struct Model {
+  std::unique_ptr<Graph> graph;
+  Value input;
+  Value totals;  ///< with a loss
+  std::optional<Value> target;
+  /// Kept to be read where there are no classes, or ModelOptions asked for it.
+  Value prediction;
+  std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
+  std::int64_t outputs = 0;        ///< numbers to predict
+  std::int32_t ignored_label = 0;  ///< samples with this label do not count
+  /// Predictions are logits or logarithms of the numbers to predict, not like these.
+  bool predicts_logits = false;
+  LossTargets wanted = {};  ///< with a loss, and no classes
+  ValueRange range = {};    ///< of predictions, by what the layers say
+};
+
+/// One layer of a recipe, by the registry; throws Error for a type or an option that is none.
+std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe);
+
+/// What numbers a loss takes as targets; of a recipe of classes, anything. Throws like make_layer.
+LossTargets loss_targets(const LayerRecipe& loss);
+LossTargets loss_targets(const Recipe& recipe);
+
+/// Throws Error naming the layer, with its line in the recipe, for types, options and shapes that
+/// do not fit, for a last layer that does not make what is to be predicted, and for a loss that is
+/// none.
+Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options);
+
+/// The optimizer of a recipe whose run makes `total_steps` updates, over the model's parameters.
+std::unique_ptr<Optimizer> build_optimizer(Context& context, const Recipe& recipe,
+                                           const Graph& graph, std::int64_t total_steps);
+
+/// Updates that a run over `samples` training samples makes in an epoch, and in all.
+std::int64_t updates_per_epoch(const Recipe& recipe, std::int64_t samples);
+std::int64_t total_updates(const Recipe& recipe, std::int64_t samples);
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,0 +1,133 @@
+// Optimizer: updates all parameters of a model by one of the methods of optim/methods.h. One step
+// is two kernels (LAMB: three), whatever the number of parameters and of their groups:
+//
+//   gradient_norm   norm, clipping, learning rate, loss scale, counters, metrics
+//   update          every parameter, its moments, its 16-bit copy and its moving average
+//
+// All that changes from step to step lies on the device, so a step can be captured once and
+// replayed, and none waits for the host. A gradient or loss that is not finite changes no
+// parameter, no moment and no running state of layers; it is counted. Where layers have running
+// state, a third kernel brings it back then, and else averages it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/device/context.h"
+#include "core/graph/parameter.h"
+#include "core/update/optimizer_options.h"
+#include "core/update/update_rule.h"
+#include "kernels/gradient_norm.h"
+#include "kernels/update_state.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+
+/// A part of the state as checkpoints keep it.
+struct OptimizerState {
+  std::string name;  ///< "m", "v", "update_state"
+  Tensor tensor;     ///< device memory; may be read from and written to between steps
+};
+
+class Optimizer {
+ public:
+  /// `totals` in what follows is a float32 or float64 device tensor that the forward pass wrote:
+  /// loss sum, valid count, correct count over the samples of a micro-step. With a fourth number,
+  /// as losses with Reduction::sum have it, gradients are not divided by the valid count
+  /// (kernels/totals.h).
+
+  /// Throws Error if the slab's tensors do not fit each other or an option is out of range.
+  Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,
+            const OptimizerOptions& options = {});
+  /// For methods that are not in the table.
+  Optimizer(Context& context, const ParameterSlab& slab, const UpdateRule& rule,
+            const OptimizerOptions& options = {});
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// The optimizer's name in reports and errors: "AdamW".
+  const std::string& name() const { return rule_.name; }
+
+  /// Updates the parameters from the gradient in the slab, with the valid counts of `totals` and of
+  /// all micro-steps since the last step. Puts two kernels on the context's stream, LAMB three, and
+  /// one more where layers have running state.
+  void step(const Tensor& totals);
+
+  /// With gradient accumulation: after every micro-step of an update but the last, which step()
+  /// ends. Keeps its totals and lets the next micro-step draw new random numbers. Puts one kernel
+  /// on the stream. So that all samples weigh alike, whatever their number in each micro-step.
+  void accumulate(const Tensor& totals);
+
+  /// After a validation: its loss, for a plateau schedule; others take no notice. Puts one kernel
+  /// on the stream, outside of captured steps.
+  void observe(double validation_loss);
+
+  /// Exchanges parameters and running state with their moving average (OptimizerOptions::ema);
+  /// again, and all is as before. No step may come between. Before the first update nothing is
+  /// exchanged. Puts one kernel on the stream, one more with 16-bit copies, and with running state.
+  void swap_average();
+  bool has_average() const { return average_.defined(); }
+
+  /// Records of the steps finished since the last call, oldest first. Never blocks and never waits:
+  /// records are read from memory that the device writes, kRingSize of them; what was not read by
+  /// the time kRingSize more steps have run is overwritten and counted in lost_records().
+  std::vector<StepRecord> read_metrics();
+  std::uint64_t lost_records() const { return lost_; }
+  static constexpr std::size_t kRingSize = 1024;
+
+  /// Everything that must be saved to go on as if never interrupted, beside the parameters and the
+  /// context's step: "update_state", uint8 [kSavedUpdateState]; the moments the method keeps;
+  /// "loss_scale", float32 [1], where it is dynamic; "ema", where an average is kept, and
+  /// "ema_running", that of the layers' running state, where there is any.
+  const std::vector<OptimizerState>& state() const { return states_; }
+
+  const OptimizerOptions& options() const { return options_; }
+  const Schedule& schedule() const { return schedule_; }
+  /// On the device: for tests and reports.
+  const UpdateState* update_state() const { return update_state_; }
+
+ private:
+  Tensor add_state(const std::string& name, const std::string& owner, const TensorType& type);
+  void check_slab_tensors() const;
+  void allocate_state();
+  void allocate_moments();
+  void allocate_pieces();
+
+  Context& context_;
+  ParameterSlab slab_;
+  UpdateRule rule_;
+  OptimizerOptions options_;
+  Schedule schedule_;
+  std::vector<Buffer> buffers_;
+  PinnedBuffer ring_buffer_;
+  std::vector<OptimizerState> states_;
+  Tensor average_, running_average_;
+  SlabUpdate update_;  ///< what does not change from step to step
+  UpdateState* update_state_ = nullptr;
+  StepWorkspace* workspace_ = nullptr;
+  std::uint64_t read_ = 0;  ///< sequence number of the last record read
+  std::uint64_t lost_ = 0;
+};
+
+/// Optimizers by name: AdamW optimizer(context, slab, {.weight_decay = 0.1}, {.clip_norm = 1}).
+template <class Method>
+class OptimizerOf : public Optimizer {
+ public:
+  OptimizerOf(Context& context, const ParameterSlab& slab, const Method& method = {},
+              const OptimizerOptions& options = {})
+      : Optimizer(context, slab, OptimizerMethod(method), options) {}
+};
+using AdamW = OptimizerOf<AdamWOptions>;
+using Sgd = OptimizerOf<SgdOptions>;
+using Adam = OptimizerOf<AdamOptions>;
+using NAdam = OptimizerOf<NAdamOptions>;
+using RAdam = OptimizerOf<RAdamOptions>;
+using RmsProp = OptimizerOf<RmsPropOptions>;
+using Adagrad = OptimizerOf<AdagradOptions>;
+using Adadelta = OptimizerOf<AdadeltaOptions>;
+using Lion = OptimizerOf<LionOptions>;
+using Lamb = OptimizerOf<LambOptions>;
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,0 +1,260 @@
+#include "layers/rewrites/linear_chain.h"
+
+#include <algorithm>
+
+#include "core/graph/registry.h"
+#include "layers/products/linear_products.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+namespace {
+
+Epilogue forward_epilogue(LinearChain::Activation activation) {
+  return activation == LinearChain::Activation::relu ? Epilogue::bias_relu : Epilogue::bias_gelu;
+}
+
+Epilogue backward_epilogue(LinearChain::Activation activation) {
+  return activation == LinearChain::Activation::relu ? Epilogue::relu_backward
+                                                     : Epilogue::gelu_backward;
+}
+
+}  // namespace
+
+LinearChain::LinearChain(std::vector<Stage> stages) : stages_(std::move(stages)) {
+  ADJOINT_CHECK(!stages_.empty() && stages_.back().activation == Activation::none,
+                "LinearChain: expected stages, the last without an activation");
+  for (std::size_t k = 0; k + 1 < stages_.size(); ++k)
+    ADJOINT_CHECK(stages_[k].activation != Activation::none && stages_[k].linear.options().bias,
+                  "LinearChain: expected a bias and an activation in stage ", k);
+}
+
+std::string LinearChain::describe() const {
+  std::string text;
+  for (const Stage& stage : stages_) {
+    text += str(text.empty() ? "" : " + ", stage.linear.describe());
+    if (stage.activation != Activation::none)
+      text += stage.activation == Activation::relu ? " + relu" : " + gelu";
+  }
+  return text;
+}
+
+Signature LinearChain::infer(const Signature& x) const {
+  Signature types = x;
+  for (const Stage& stage : stages_) types = stage.linear.infer(types);
+  return types;
+}
+
+void LinearChain::build(Builder& builder) {
+  Signature types = builder.inputs();
+  links_.clear();
+  for (Stage& stage : stages_) {
+    const Signature next = stage.linear.infer(types);
+    Builder part = builder.part(stage.name, types, next);
+    stage.linear.build(part);
+    if (stage.activation != Activation::none) {
+      const TensorType& type = next[0];
+      const std::int64_t columns = type.shape[-1], rows = type.shape.count() / columns;
+      links_.push_back({.hidden = part.saved("activation", type),
+                        .saved = part.saved("activation input",
+                                            matmul_saved_type(forward_epilogue(stage.activation),
+                                                              rows, columns, type.dtype)),
+                        .hidden_gradient = part.scratch("gradient", type, Phase::backward)});
+    }
+    types = next;
+  }
+}
+
+Tensor LinearChain::hidden(std::size_t link, const Slot& slot, std::int64_t rows) const {
+  return slot.view({rows, stages_[link].linear.options().out});
+}
+
+std::vector<Matmul> LinearChain::forward_products(const Tensor& x, const Tensor& y) const {
+  const std::int64_t rows = x.as_matrix().shape()[0];
+  std::vector<Matmul> products;
+  for (std::size_t k = 0; k < stages_.size(); ++k) {
+    const bool last = k + 1 == stages_.size();
+    const Linear& linear = stages_[k].linear;
+    const Tensor input = k == 0 ? x : hidden(k - 1, links_[k - 1].hidden, rows);
+    const Tensor output = last ? y : hidden(k, links_[k].hidden, rows);
+    const Tensor bias = linear.options().bias ? linear.bias().value() : Tensor();
+    products.push_back(linear_forward(input, linear.weight().value(), bias, output));
+    if (last) continue;
+    const TensorType saved = matmul_saved_type(forward_epilogue(stages_[k].activation), rows,
+                                               linear.options().out, output.dtype());
+    products.back().epilogue = forward_epilogue(stages_[k].activation);
+    products.back().saved = links_[k].saved.view(saved.shape);
+  }
+  return products;
+}
+
+std::vector<Matmul> LinearChain::backward_products(const Tensor& x, const Tensor& dy,
+                                                   const Gradient& dx) const {
+  const std::int64_t rows = x.as_matrix().shape()[0];
+  std::vector<Matmul> products;
+  for (std::size_t k = stages_.size(); k-- > 0;) {
+    const bool last = k + 1 == stages_.size();
+    const Linear& linear = stages_[k].linear;
+    const Tensor input = k == 0 ? x : hidden(k - 1, links_[k - 1].hidden, rows);
+    const Tensor gradient = last ? dy : hidden(k, links_[k].hidden_gradient, rows);
+    // The bias gradients of all stages but the last come out of the epilogues below.
+    const Gradient bias = last && linear.options().bias ? linear.bias().gradient() : Gradient{};
+    products.push_back(linear_weight_gradient(input, gradient, linear.weight().gradient(), bias));
+    if (k == 0) {
+      if (dx.wanted())
+        products.push_back(linear_input_gradient(gradient, linear.weight().value(), dx));
+      break;
+    }
+    const Stage& before = stages_[k - 1];
+    const TensorType saved = matmul_saved_type(forward_epilogue(before.activation), rows,
+                                               before.linear.options().out, gradient.dtype());
+    Matmul product = linear_input_gradient(
+        gradient, linear.weight().value(),
+        {hidden(k - 1, links_[k - 1].hidden_gradient, rows), GradientMode::overwrite});
+    product.epilogue = backward_epilogue(before.activation);
+    product.saved = links_[k - 1].saved.view(saved.shape);
+    product.bias_gradient = before.linear.bias().gradient().tensor;
+    product.accumulate_bias_gradient = before.linear.bias().gradient().accumulates();
+    products.push_back(product);
+  }
+  return products;
+}
+
+void LinearChain::prepare(Context& context, const Signature& x) {
+  const Tensor input(nullptr, x[0].dtype, x[0].shape),
+      output(nullptr, x[0].dtype, infer(x)[0].shape);
+  for (const Matmul& product : forward_products(input, output)) prepare_matmul(context, product);
+  for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
+    for (const Matmul& product : backward_products(input, output, {input, mode})) {
+      Matmul either = product;
+      const bool to_parameters = product.transpose_a;
+      if (to_parameters) either.beta = mode == GradientMode::accumulate ? 1.0f : 0.0f;
+      if (either.bias_gradient.defined())
+        either.accumulate_bias_gradient = mode == GradientMode::accumulate;
+      prepare_matmul(context, either);
+    }
+  }
+}
+
+void LinearChain::forward(Context& context, const ForwardCall& call) {
+  for (const Matmul& product : forward_products(call.x[0], call.y[0])) matmul(context, product);
+}
+
+void LinearChain::backward(Context& context, const BackwardCall& call) {
+  for (const Matmul& product : backward_products(call.x[0], call.dy[0], call.dx[0]))
+    matmul(context, product);
+}
+
+std::int64_t LinearChain::multiply_adds(const Signature& x) const {
+  Signature types = x;
+  std::int64_t total = 0;
+  for (const Stage& stage : stages_) {
+    total += stage.linear.multiply_adds(types);
+    types = stage.linear.infer(types);
+  }
+  return total;
+}
+
+// ---- the rewrite
+
+namespace {
+
+// What the chain that begins at a node takes in: linear, activation, linear, activation, ...,
+// linear.
+struct Found {
+  std::vector<NodeId> nodes;
+  std::vector<LinearChain::Stage> stages;
+};
+
+class Search {
+ public:
+  Search(const Program& program, const CallersValues& callers)
+      : program_(program), kept_(callers.kept), consumers_(program.consumers()) {}
+
+  Found from(NodeId first) const {
+    Found found;
+    for (NodeId node = first;;) {
+      const auto* linear = as_linear(node);
+      if (!linear || (!found.nodes.empty() && !trainable(*linear))) return trimmed(found);
+      if (found.nodes.empty() && !trainable(*linear)) return {};
+      if (applies_again(found, *linear)) return trimmed(found);
+      found.nodes.push_back(node);
+      found.stages.push_back({program_.nodes[std::size_t(node)].name, *linear});
+      const NodeId activation = only_consumer(node);
+      if (activation < 0 || !linear->options().bias) return found;
+      const auto kind = activation_kind(activation);
+      const NodeId next = kind == LinearChain::Activation::none ? -1 : only_consumer(activation);
+      if (next < 0 || !as_linear(next)) return found;
+      found.nodes.push_back(activation);
+      found.stages.back().activation = kind;
+      node = next;
+    }
+  }
+
+ private:
+  const Layer& layer(NodeId node) const { return *program_.nodes[std::size_t(node)].layer; }
+  const Linear* as_linear(NodeId node) const { return dynamic_cast<const Linear*>(&layer(node)); }
+
+  // Frozen layers stay apart: a chain computes all its parameters' gradients.
+  static bool trainable(const Linear& linear) {
+    return linear.weight().trainable() && linear.bias().trainable();
+  }
+
+  // One node can write a parameter's gradient once, overwriting or adding.
+  static bool applies_again(const Found& found, const Linear& linear) {
+    return std::ranges::any_of(found.stages, [&](const LinearChain::Stage& stage) {
+      return stage.linear.weight() == linear.weight();
+    });
+  }
+
+  LinearChain::Activation activation_kind(NodeId node) const {
+    const std::string function = layer(node).describe();  // "gelu(exact)" is another than "gelu"
+    return function == "relu"   ? LinearChain::Activation::relu
+           : function == "gelu" ? LinearChain::Activation::gelu
+                                : LinearChain::Activation::none;
+  }
+
+  // The node that alone reads what `node` makes, unless somebody outside reads it too; else -1.
+  NodeId only_consumer(NodeId node) const {
+    const ValueId made = program_.nodes[std::size_t(node)].outputs[0];
+    const auto& readers = consumers_[std::size_t(made)];
+    return readers.size() == 1 && !kept_.contains(made) ? readers[0] : -1;
+  }
+
+  // A chain ends with a linear layer.
+  static Found trimmed(Found found) {
+    if (found.stages.empty()) return found;
+    found.nodes.pop_back();
+    found.stages.back().activation = LinearChain::Activation::none;
+    return found;
+  }
+
+  const Program& program_;
+  const std::set<ValueId>& kept_;
+  std::vector<std::vector<NodeId>> consumers_;
+};
+
+void rewrite_chains(Program& program, const CallersValues& callers) {
+  for (NodeId first = 0; std::size_t(first) < program.nodes.size(); ++first) {
+    const Found found = Search(program, callers).from(first);
+    if (found.stages.size() < 2) continue;
+    const Node& begin = program.nodes[std::size_t(found.nodes.front())];
+    const Node& end = program.nodes[std::size_t(found.nodes.back())];
+    auto chain = std::make_shared<LinearChain>(found.stages);
+    program.rewrites.push_back(
+        str("linear_chain: ", begin.name, " to ", end.name, ": ", chain->describe()));
+    program.replace(found.nodes,
+                    {.name = program.unused_name("linear_chain", true),
+                     .layer = chain,
+                     .inputs = begin.inputs,
+                     .outputs = end.outputs},
+                    found.nodes.back());
+  }
+}
+
+const bool kRegistered =
+    register_rewrite({.name = "linear_chain", .apply = rewrite_chains, .order = 10});
+
+}  // namespace
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,0 +1,155 @@
+#include "layers/rewrites/linear_cross_entropy.h"
+
+#include <algorithm>
+
+#include "core/graph/registry.h"
+#include "layers/products/linear_products.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+namespace {
+
+// Logits of about this size stay in the last-level cache of a large GPU between their three uses.
+constexpr std::size_t kChunkBytes = std::size_t{64} << 20;
+
+// With fewer classes the logits are small beside the activations before them, and a chain's last
+// product can carry an activation's backward, which this layer's cannot.
+constexpr std::int64_t kFewestClasses = 2048;
+
+// Rows [begin, begin + count) of a matrix.
+Tensor rows_of(const Tensor& matrix, std::int64_t begin, std::int64_t count) {
+  auto* data = static_cast<std::byte*>(matrix.data()) +
+               std::size_t(begin * matrix.stride(0)) * size_of(matrix.dtype());
+  return Tensor(data, matrix.dtype(), matrix.shape().with(0, count));
+}
+
+}  // namespace
+
+LinearCrossEntropy::LinearCrossEntropy(std::string name, Linear linear, CrossEntropyLoss loss,
+                                       std::int64_t chunk_rows)
+    : name_(std::move(name)),
+      linear_(std::move(linear)),
+      loss_(std::move(loss)),
+      chunk_rows_(chunk_rows) {}
+
+Signature LinearCrossEntropy::infer(const Signature& x) const {
+  ADJOINT_CHECK(x.size() == 2,
+                "linear_cross_entropy: expected x [..., features] and int32 labels [...]");
+  return loss_.infer({linear_.infer({x[0]})[0], x[1]});
+}
+
+void LinearCrossEntropy::build(Builder& builder) {
+  const TensorType logits = linear_.infer({builder.inputs()[0]})[0];
+  Builder part = builder.part(name_, {builder.inputs()[0]}, {logits});
+  linear_.build(part);
+  const std::int64_t classes = logits.shape[-1], rows = logits.shape.count() / classes;
+  if (chunk_rows_ == 0)
+    chunk_rows_ = std::int64_t(kChunkBytes / (std::size_t(classes) * size_of(logits.dtype)));
+  chunk_rows_ = std::clamp<std::int64_t>(chunk_rows_, 1, std::max<std::int64_t>(rows, 1));
+  loss_.build_for(builder, chunk_rows_, logits);
+  logits_ = builder.scratch("logits", {logits.dtype, {chunk_rows_, classes}}, Phase::forward);
+}
+
+void LinearCrossEntropy::prepare(Context& context, const Signature& x) {
+  loss_.prepare(context, x);
+  const Tensor whole = Tensor(nullptr, x[0].dtype, x[0].shape).as_matrix();
+  const std::int64_t rows = whole.shape()[0], in = whole.shape()[1];
+  for (std::int64_t count : {std::min(chunk_rows_, rows), rows % chunk_rows_}) {
+    if (count == 0) continue;
+    linear_.prepare(context, {{x[0].dtype, {count, in}}});
+  }
+}
+
+void LinearCrossEntropy::forward(Context& context, const ForwardCall& call) {
+  const Tensor x = call.x[0].as_matrix();
+  const Tensor labels = call.x[1].reshaped({call.x[1].count()});
+  const Gradient dx =
+      call.dx[0].wanted() ? Gradient{call.dx[0].tensor.as_matrix(), call.dx[0].mode} : Gradient{};
+  const bool training = dx.wanted() || linear_.weight().gradient().wanted();
+  const Tensor bias = linear_.options().bias ? linear_.bias().value() : Tensor();
+  const std::int64_t rows = x.shape()[0];
+  for (std::int64_t begin = 0; begin < rows; begin += chunk_rows_) {
+    const std::int64_t count = std::min(chunk_rows_, rows - begin);
+    const Tensor part = rows_of(x, begin, count);
+    const Tensor logits = logits_.view({count, linear_.options().out});
+    matmul(context, linear_forward(part, linear_.weight().value(), bias, logits));
+    const Gradient in_place{logits, training ? GradientMode::overwrite : GradientMode::none};
+    loss_.run_part(context, logits, rows_of(labels, begin, count), in_place, call.y[0], begin > 0);
+    if (!training) continue;
+    // The first chunk writes as told, those after it add.
+    const auto added = [&](Gradient gradient) {
+      if (begin > 0 && gradient.wanted()) gradient.mode = GradientMode::accumulate;
+      return gradient;
+    };
+    const Gradient bias_gradient = linear_.options().bias ? linear_.bias().gradient() : Gradient{};
+    linear_.parameter_gradients(context, part, logits, added(linear_.weight().gradient()),
+                                added(bias_gradient));
+    if (dx.wanted())
+      matmul(context, linear_input_gradient(logits, linear_.weight().value(),
+                                            {rows_of(dx.tensor, begin, count), dx.mode}));
+  }
+}
+
+std::int64_t LinearCrossEntropy::multiply_adds(const Signature& x) const {
+  return linear_.multiply_adds({x[0]});
+}
+
+namespace {
+
+LayerCase chunked_case(const std::string& name, std::int64_t chunk_rows) {
+  return {name,
+          [chunk_rows] {
+            return std::make_shared<LinearCrossEntropy>("linear", Linear(5), CrossEntropyLoss(),
+                                                        chunk_rows);
+          },
+          {CheckInput{{DType::float32, {7, 4}}},
+           CheckInput{.type = {DType::int32, {7}}, .low = 0, .high = 4}}};
+}
+
+const bool kRegistered = register_layer({
+    .kind = "linear_cross_entropy",
+    .make = {},  // made by the rewrite below
+    .cases = {chunked_case("linear_cross_entropy", 0),
+              chunked_case("linear_cross_entropy/chunks", 3)},
+});
+
+void rewrite_linear_losses(Program& program, const CallersValues& callers) {
+  for (NodeId id = 0; std::size_t(id) < program.nodes.size(); ++id) {
+    const Node loss = program.nodes[std::size_t(id)];
+    const auto* entropy = dynamic_cast<const CrossEntropyLoss*>(loss.layer.get());
+    if (!entropy) continue;
+    const ValueId logits = loss.inputs[0];
+    const NodeId producer = program.values[std::size_t(logits)].producer;
+    const auto consumers = program.consumers();
+    if (producer < 0 || callers.kept.contains(logits) || consumers[std::size_t(logits)].size() != 1)
+      continue;
+    // The gradients are made in forward, against labels.
+    if (!entropy->traits().gradient_in_forward ||
+        program.values[std::size_t(loss.inputs[1])].type.dtype != DType::int32)
+      continue;
+    const Node head = program.nodes[std::size_t(producer)];
+    const auto* linear = dynamic_cast<const Linear*>(head.layer.get());
+    if (!linear || linear->options().out < kFewestClasses) continue;
+    if (callers.seeded.contains(head.inputs[0])) continue;  // to which it would add in forward
+    // A bias that learns alone has no product to ride on, and sums with scratch of backward's.
+    if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())
+      continue;
+    program.rewrites.push_back(str("linear_cross_entropy: ", head.name, " and ", loss.name));
+    program.replace({producer, id},
+                    {.name = program.unused_name("linear_cross_entropy", true),
+                     .layer = std::make_shared<LinearCrossEntropy>(head.name, *linear, *entropy),
+                     .inputs = {head.inputs[0], loss.inputs[1]},
+                     .outputs = loss.outputs},
+                    id);
+    id = 0;  // nodes have moved
+  }
+}
+
+// Before chains are made, which would take the linear layer in.
+const bool kRewrites =
+    register_rewrite({.name = "linear_cross_entropy", .apply = rewrite_linear_losses, .order = 0});
+
+}  // namespace
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

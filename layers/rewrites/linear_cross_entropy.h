@@ -1,0 +1,42 @@
+// LinearCrossEntropy: a linear layer and the cross-entropy of its outputs, a chunk of rows at a
+// time, so that the logits of a large vocabulary never lie in memory together. A rewrite makes it.
+#pragma once
+
+#include "layers/losses/softmax_cross_entropy.h"
+#include "layers/products/linear.h"
+
+namespace adjoint {
+inline namespace ADJOINT_BACKEND {
+
+/// Inputs x [..., in] and labels int32 [...]; output as CrossEntropyLoss. All gradients, those of
+/// weight and bias too, are made in forward: the gradient of a chunk's logits takes their place,
+/// and the two products that use it follow at once.
+class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
+ public:
+  /// `name` names the linear layer's parameters; `chunk_rows` 0 chooses chunks of about 64 MiB.
+  LinearCrossEntropy(std::string name, Linear linear, CrossEntropyLoss loss,
+                     std::int64_t chunk_rows = 0);
+
+  std::string kind() const override { return "linear_cross_entropy"; }
+  std::string describe() const override { return str(linear_.describe(), " + ", loss_.describe()); }
+  Signature infer(const Signature& x) const override;
+  Traits traits() const override {
+    return {.backward_reads_x = false, .gradient_in_forward = true};
+  }
+  void build(Builder& builder) override;
+  void prepare(Context& context, const Signature& x) override;
+  void forward(Context& context, const ForwardCall& call) override;
+  void backward(Context&, const BackwardCall&) override {}
+  void verify(Context& context) override { loss_.verify(context); }
+  std::int64_t multiply_adds(const Signature& x) const override;
+
+ private:
+  std::string name_;
+  Linear linear_;
+  CrossEntropyLoss loss_;
+  std::int64_t chunk_rows_;
+  Slot logits_;
+};
+
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

@@ -1,0 +1,1 @@
+set(floor_sources loader/loader_test.cpp)
