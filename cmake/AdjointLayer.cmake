@@ -31,17 +31,9 @@ function(add_layer path)
   endif()
 endfunction()
 
-# add_pointwise_layer(ROOM/NAME): a functor in layers/ROOM/NAME.cu is the whole layer, and its fixture its
-# test, beside what is tested of every registered layer.
-function(add_pointwise_layer path)
-  cmake_path(GET path FILENAME name)
-  adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${path}.cu)
-  adjoint_require_fixture(${name})
-endfunction()
-
-# add_pointwise_losses(ROOM/NAME KIND...): functors in layers/ROOM/NAME.cu that are losses of these kinds, with
-# their fixtures.
-function(add_pointwise_losses path)
+# add_pointwise_layers(ROOM/NAME KIND...): functors in layers/ROOM/NAME.cu that are layers or losses of these
+# kinds. Their fixtures are their tests, beside what is tested of every registered layer.
+function(add_pointwise_layers path)
   adjoint_sources(backends ${PROJECT_SOURCE_DIR}/layers/${path}.cu)
   foreach(kind ${ARGN})
     adjoint_require_fixture(${kind})

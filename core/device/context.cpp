@@ -5,7 +5,6 @@
 #include "core/base/text.h"
 #include "core/device/allocator.h"
 #include "core/device/counters.h"
-#include "kernels/engines/matmul.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -24,7 +23,6 @@ Context::Context(const ContextOptions& options) : device_(options.device), seed_
   copy_to_device(stream_, loss_scale_, &one, sizeof one);
   // Other streams may draw random numbers too.
   stream_.synchronize();
-  matmul_engines_ = std::make_unique<MatmulEngines>(*this);
 }
 
 Context::~Context() {

@@ -1,10 +1,12 @@
-// Context: what all layers of a model share. One device, its main stream, its memory, the library
-// handles behind matrix products, the random key and the train/eval mode.
+// Context: what all layers of a model share. One device, its main stream, its memory, the random
+// key, the train/eval mode, and what floors above keep one of for a device, such as engines.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <typeindex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/device/memory.h"
@@ -12,8 +14,6 @@
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
-
-class MatmulEngines;
 
 struct ContextOptions {
   std::uint64_t seed = 0;        ///< key of all random numbers: initial weights, dropout
@@ -40,7 +40,14 @@ class Context {
   int device() const { return device_.ordinal; }
   Stream& stream() { return stream_; }
   Memory& memory() { return memory_; }
-  MatmulEngines& matmul_engines() { return *matmul_engines_; }
+  /// The context's one T, made as T(context) when it is first asked for, and kept as long as the
+  /// context: an engine's library handle, the choices made among engines.
+  template <class T>
+  T& part() {
+    std::shared_ptr<void>& held = parts_[typeid(T)];
+    if (held == nullptr) held = std::make_shared<T>(*this);
+    return *static_cast<T*>(held.get());
+  }
 
   /// Scratch shared by everything on the main stream (split-K partials, library workspaces): valid
   /// until the next call on the same stream that asks for it; at least 256-byte aligned. Grows
@@ -83,7 +90,7 @@ class Context {
   Buffer workspace_;
   bool workspace_captured_ = false;          ///< a recording may refer to workspace_
   std::vector<Buffer> captured_workspaces_;  ///< smaller ones that recordings may refer to
-  std::unique_ptr<MatmulEngines> matmul_engines_;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> parts_;  ///< last: they use the rest
 };
 
 /// Puts a context into the training or the evaluation form for a scope; afterwards, also where an

@@ -75,6 +75,10 @@ struct BackwardCall {
   std::span<const Gradient> dx;
 };
 
+/// Functions of one element that the kernel which makes the element can apply in passing; `none`
+/// are all others.
+enum class ElementFunction : std::uint8_t { none, relu, gelu_tanh };
+
 struct Program;
 
 class Layer {
@@ -104,6 +108,8 @@ class Layer {
   /// What numbers the inputs are meant to be, in their order; any, where it ends. A range without
   /// bounds says that they should be free of them: logits. See core/graph/notices.h.
   virtual std::vector<ValueRange> expects() const { return {}; }
+  /// What the layer does to each element, for rewrites that have it done by the layer before.
+  virtual ElementFunction element_function() const { return ElementFunction::none; }
   /// Called once, before the last build(), on layers with gradient_in_forward whose output another
   /// layer reads or the caller seeds: what the gradient has to be multiplied by is known only in
   /// backward. From then on traits() must not have gradient_in_forward, and backward makes the

@@ -1,18 +1,11 @@
-// The door: checks a product, reduces it to a MatmulProblem, finds or makes the engine's choice for
-// its form, and hands it over.
+// The door: checks a product, reduces it to a MatmulProblem, and hands it to the engine that is
+// chosen for its form.
 #include "kernels/engines/matmul.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <initializer_list>
-#include <map>
-#include <memory>
-#include <string>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "core/base/error.h"
 #include "kernels/engines/matmul_engine.h"
@@ -20,21 +13,6 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
-
-constexpr std::array<const char*, 7> kEpilogueNames{
-    "none", "bias", "bias_relu", "bias_gelu", "relu_backward", "gelu_backward", "reduce_a"};
-
-bool is_forward(Epilogue e) {
-  return e == Epilogue::bias || e == Epilogue::bias_relu || e == Epilogue::bias_gelu;
-}
-bool is_backward(Epilogue e) {
-  return e == Epilogue::relu_backward || e == Epilogue::gelu_backward;
-}
-bool has_saved(Epilogue e) {
-  return e == Epilogue::bias_relu || e == Epilogue::bias_gelu || is_backward(e);
-}
-
-const char* epilogue_name(Epilogue epilogue) { return kEpilogueNames.at(std::size_t(epilogue)); }
 
 /// Largest power of two up to 16 that divides all the values, which are addresses and strides in
 /// bytes.
@@ -181,209 +159,18 @@ MatmulProblem make_problem(const Matmul& m) {
   return p;
 }
 
-struct FormHash {
-  std::size_t operator()(const MatmulForm& form) const {
-    std::uint64_t hash = 0;
-    const auto add = [&](std::uint64_t value) {
-      hash = (hash ^ value) * 0x9e3779b97f4a7c15u ^ (hash >> 29);
-    };
-    for (std::int64_t value : {form.rows, form.columns, form.inner, form.batches, form.a_row_stride,
-                               form.b_row_stride, form.c_row_stride})
-      add(std::uint64_t(value));
-    add(std::uint64_t(form.type) | std::uint64_t(form.result_type) << 8 |
-        std::uint64_t(form.epilogue) << 16 | std::uint64_t(form.alignment) << 24 |
-        std::uint64_t(form.transpose_a) << 32 | std::uint64_t(form.transpose_b) << 33 |
-        std::uint64_t(form.reads_c) << 34 | std::uint64_t(form.saves) << 35 |
-        std::uint64_t(form.bias_gradient) << 36 |
-        std::uint64_t(form.accumulates_bias_gradient) << 37);
-    return std::size_t(hash);
-  }
-};
-
-/// A choice with what running it needs.
-struct Decision {
-  MatmulChoice choice;
-  MatmulEngine* engine = nullptr;
-  std::size_t workspace_bytes = 0;
-};
-
-constexpr int kCandidates = 8, kTimedRuns = 5;
-
-}  // namespace
-
-struct MatmulEngines::State {
-  explicit State(Context& context) : context(context) {
-    engines.push_back(make_library_engine());
-    engines.push_back(make_tile_engine());
-  }
-
-  Context& context;
-  std::vector<std::unique_ptr<MatmulEngine>> engines;  ///< preferred first
-  // A deque, because queued work refers to the names.
-  std::deque<Decision> decisions;
-  std::unordered_map<MatmulForm, const Decision*, FormHash> by_form;
-  std::map<std::string, MatmulChoice> restored;
-  std::string forced;
-  bool tuning = false;
-
-  MatmulEngine& engine(const std::string& name) {
-    std::string known;
-    for (const auto& engine : engines) {
-      if (engine->name() == name) return *engine;
-      known += (known.empty() ? "" : ", ") + engine->name();
-    }
-    ADJOINT_FAIL("matmul: there is no engine '", name, "' in this build; known: ", known);
-  }
-
-  Decision decision_of(const MatmulForm& form, MatmulEngine& engine, const std::string& detail,
-                       double milliseconds) {
-    return {.choice = {matmul_form_name(form), engine.name(), detail, milliseconds},
-            .engine = &engine,
-            .workspace_bytes = engine.workspace_bytes(form, detail)};
-  }
-
-  /// The ways to run the form, preferred first. A forced engine that has none leaves it to the tile
-  /// engine.
-  std::vector<Decision> candidates(const MatmulForm& form, int limit) {
-    std::vector<Decision> found;
-    const auto add = [&](MatmulEngine& engine) {
-      for (const std::string& detail : engine.details(form, limit))
-        if (int(found.size()) < limit) found.push_back(decision_of(form, engine, detail, 0));
-    };
-    for (const auto& engine : engines)
-      if (forced.empty() || engine->name() == forced) add(*engine);
-    if (found.empty()) add(*engines.back());
-    ADJOINT_CHECK(!found.empty(), "matmul: no engine can multiply ", matmul_form_name(form));
-    return found;
-  }
-
-  Decision decide(const MatmulForm& form);
-  Decision fastest(const MatmulForm& form);
-
-  const Decision& find(MatmulForm& form) {
-    if (!engines.front()->needs_alignment()) form.alignment = 16;
-    const auto known = by_form.find(form);
-    if (known != by_form.end()) return *known->second;
-    ADJOINT_CHECK(!context.stream().capturing(), "matmul: no engine was chosen for ",
-                  matmul_form_name(form), " before the capture; call prepare_matmul for it");
-    decisions.push_back(decide(form));
-    by_form[form] = &decisions.back();
-    return decisions.back();
-  }
-};
-
-Decision MatmulEngines::State::decide(const MatmulForm& form) {
-  const auto stored = restored.find(matmul_form_name(form));
-  if (stored != restored.end() && forced.empty()) {
-    const MatmulChoice& choice = stored->second;
-    return decision_of(form, engine(choice.engine), choice.detail, choice.milliseconds);
-  }
-  return tuning ? fastest(form) : candidates(form, 1).front();
-}
-
-namespace {
-
-/// Memory of the extents and strides of a form, filled with zeros, to time engines on.
-class ScratchProblem {
- public:
-  ScratchProblem(Context& context, const MatmulForm& form) : context_(context) {
-    const auto matrix = [&](std::int64_t rows, std::int64_t row_stride, DType dtype) {
-      return MatrixView{allocate(rows * row_stride * form.batches, dtype), row_stride,
-                        rows * row_stride};
-    };
-    problem_.form = form;
-    problem_.a = matrix(form.transpose_a ? form.inner : form.rows, form.a_row_stride, form.type);
-    problem_.b = matrix(form.transpose_b ? form.columns : form.inner, form.b_row_stride, form.type);
-    problem_.c = matrix(form.rows, form.c_row_stride, form.result_type);
-    problem_.beta = form.reads_c ? 1.0f : 0.0f;
-    if (is_forward(form.epilogue)) problem_.bias = allocate(form.columns, form.result_type);
-    if (form.saves || is_backward(form.epilogue)) {
-      const TensorType saved =
-          matmul_saved_type(form.epilogue, form.rows, form.columns, form.result_type);
-      problem_.saved = allocate(saved.shape.count(), saved.dtype);
-      problem_.saved_row_bytes = saved.shape[1] * std::int64_t(size_of(saved.dtype));
-    }
-    if (form.bias_gradient)
-      problem_.bias_gradient = allocate(std::max(form.rows, form.columns), form.result_type);
-  }
-  const MatmulProblem& problem() const { return problem_; }
-
- private:
-  void* allocate(std::int64_t count, DType dtype) {
-    const std::size_t bytes = std::size_t(count) * size_of(dtype);
-    buffers_.push_back(context_.memory().allocate(bytes, "matmul tuning"));
-    if (bytes > 0) fill_bytes(context_.stream(), buffers_.back().data(), 0, bytes);
-    return buffers_.back().data();
-  }
-
-  Context& context_;
-  MatmulProblem problem_;
-  std::vector<Buffer> buffers_;
-};
-
-double median_milliseconds(Context& context, const Decision& decision,
-                           const MatmulProblem& problem) {
-  void* const workspace = context.workspace(decision.workspace_bytes);
-  Stream& stream = context.stream();
-  std::vector<double> times;
-  for (int run = -1; run < kTimedRuns; ++run) {  // the first, untimed, warms up
-    Event begin, end;
-    begin.record(stream);
-    decision.engine->run(stream, problem, decision.choice.problem, decision.choice.detail,
-                         workspace);
-    end.record(stream);
-    end.synchronize();
-    if (run >= 0) times.push_back(elapsed_milliseconds(begin, end));
-  }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+/// The decision for the problem, whose form is changed to what it was made for.
+const MatmulEngines::Decision& decide(Context& context, MatmulProblem& problem) {
+  auto& engines = context.part<MatmulEngines>();
+  engines.settle(problem.form);
+  return engines.find(problem.form);
 }
 
 }  // namespace
-
-Decision MatmulEngines::State::fastest(const MatmulForm& form) {
-  std::vector<Decision> found = candidates(form, kCandidates);
-  const ScratchProblem scratch(context, form);
-  for (Decision& decision : found)
-    decision.choice.milliseconds = median_milliseconds(context, decision, scratch.problem());
-  context.stream().synchronize();
-  return *std::min_element(found.begin(), found.end(), [](const Decision& a, const Decision& b) {
-    return a.choice.milliseconds < b.choice.milliseconds;
-  });
-}
-
-std::string matmul_form_name(const MatmulForm& form) {
-  std::string text = str(name(form.type), " ", form.rows, "x", form.columns, "x", form.inner, " ",
-                         form.transpose_a ? "t" : "n", form.transpose_b ? "t" : "n");
-  if (form.result_type != form.type) text += str(" to ", name(form.result_type));
-  if (form.batches != 1) text += str(" batch ", form.batches);
-  if (form.epilogue != Epilogue::none) text += str(" ", epilogue_name(form.epilogue));
-  if (form.saves) text += " saved";
-  if (form.bias_gradient)
-    text += form.accumulates_bias_gradient ? " bias_gradient+=" : " bias_gradient";
-  if (form.reads_c) text += " +c";
-  const std::int64_t a = form.transpose_a ? form.rows : form.inner,
-                     b = form.transpose_b ? form.inner : form.columns;
-  const auto dense = [](std::int64_t columns) { return std::max<std::int64_t>(1, columns); };
-  if (form.a_row_stride != dense(a) || form.b_row_stride != dense(b) ||
-      form.c_row_stride != dense(form.columns))
-    text += str(" strides ", form.a_row_stride, ",", form.b_row_stride, ",", form.c_row_stride);
-  if (form.alignment < 16) text += str(" align ", form.alignment);
-  return text;
-}
-
-TensorType matmul_saved_type(Epilogue activation, std::int64_t rows, std::int64_t columns,
-                             DType dtype) {
-  ADJOINT_CHECK(has_saved(activation), "matmul_saved_type: the epilogue ",
-                epilogue_name(activation), " saves nothing");
-  if (activation == Epilogue::bias_relu || activation == Epilogue::relu_backward)
-    return {DType::uint8, {rows, (columns + 127) / 128 * 16}};
-  return {dtype, {rows, (columns + 7) / 8 * 8}};
-}
 
 void matmul(Context& context, const Matmul& product) {
   MatmulProblem problem = make_problem(product);
-  const Decision& decision = context.matmul_engines().state().find(problem.form);
+  const MatmulEngines::Decision& decision = decide(context, problem);
   void* const workspace =
       decision.workspace_bytes > 0 ? context.workspace(decision.workspace_bytes) : nullptr;
   decision.engine->run(context.stream(), problem, decision.choice.problem, decision.choice.detail,
@@ -391,38 +178,8 @@ void matmul(Context& context, const Matmul& product) {
 }
 
 void prepare_matmul(Context& context, const Matmul& product) {
-  MatmulForm form = make_problem(product).form;
-  const Decision& decision = context.matmul_engines().state().find(form);
-  context.workspace(decision.workspace_bytes);
-}
-
-MatmulEngines::MatmulEngines(Context& context) : state_(std::make_unique<State>(context)) {}
-MatmulEngines::~MatmulEngines() = default;
-
-std::vector<std::string> MatmulEngines::names() const {
-  std::vector<std::string> names;
-  for (const auto& engine : state_->engines) names.push_back(engine->name());
-  return names;
-}
-
-std::string MatmulEngines::library() const { return state_->engines.front()->library(); }
-
-std::vector<MatmulChoice> MatmulEngines::choices() const {
-  std::vector<MatmulChoice> made;
-  for (const Decision& decision : state_->decisions) made.push_back(decision.choice);
-  return made;
-}
-
-void MatmulEngines::restore(const std::vector<MatmulChoice>& choices) {
-  for (const MatmulChoice& choice : choices) state_->restored[choice.problem] = choice;
-}
-
-void MatmulEngines::set_tuning(bool tune) { state_->tuning = tune; }
-
-void MatmulEngines::force_engine(const std::string& engine) {
-  if (!engine.empty()) state_->engine(engine);
-  state_->forced = engine;
-  state_->by_form.clear();
+  MatmulProblem problem = make_problem(product);
+  context.workspace(decide(context, problem).workspace_bytes);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -4,12 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <vector>
 
-#include "core/device/context.h"
 #include "core/tensor/tensor.h"
+#include "kernels/engines/engine_choices.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -66,44 +63,9 @@ void matmul(Context& context, const Matmul& product);
 /// nothing unless tuning.
 void prepare_matmul(Context& context, const Matmul& product);
 
-/// One choice made for one problem, for reports and for replay in a later run.
-struct MatmulChoice {
-  /// rows x columns x inner, transposes, epilogue and what else matters to an engine:
-  /// "float32 128x512x784 nt bias_relu saved", the key of the choice.
-  std::string problem;
-  std::string engine;       ///< "cublaslt", "openblas" or "tile"
-  std::string detail;       ///< the engine's own description of its algorithm; replayed verbatim
-  double milliseconds = 0;  ///< measured, when tuned; else 0
-};
-
-class MatmulEngines {
- public:
-  explicit MatmulEngines(Context& context);
-  ~MatmulEngines();
-
-  /// The engines of this build, preferred first: the library's, then "tile".
-  std::vector<std::string> names() const;
-  /// Name and version of the library behind the preferred one: "OpenBLAS 0.3.21 SkylakeX". Loads
-  /// it; throws Error where that fails.
-  std::string library() const;
-  /// Choices so far, in the order they were made.
-  std::vector<MatmulChoice> choices() const;
-  /// Fixes choices made earlier (a run folder's file). An engine or detail unknown here throws
-  /// Error when its problem is met.
-  void restore(const std::vector<MatmulChoice>& choices);
-  /// From now on unknown problems are decided by timing every engine on scratch data. Costs time
-  /// and memory.
-  void set_tuning(bool tune);
-  /// From now on this engine, by name, runs all products it can and the tile engine the others;
-  /// choices made before are made again. Empty lifts that. For tests and comparisons.
-  void force_engine(const std::string& engine);
-
-  struct State;
-  State& state() { return *state_; }
-
- private:
-  std::unique_ptr<State> state_;
-};
+/// The engines of matrix products and what was chosen among them: the library's engine first, then
+/// "tile", our own.
+EngineKind& matmul_engines(Context& context);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -1,5 +1,5 @@
 // What stands between the door (matmul.h) and the engines behind it: a product with its arguments
-// checked, reduced to extents, strides and pointers. Private to core/device.
+// checked, reduced to extents, strides and pointers. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -50,23 +50,22 @@ struct MatmulProblem {
 };
 
 /// "float32 128x512x784 nt bias_relu saved".
-std::string matmul_form_name(const MatmulForm& form);
+std::string form_name(const MatmulForm& form);
+std::size_t form_hash(const MatmulForm& form);
 
-class MatmulEngine {
+/// bias, bias_relu and bias_gelu.
+bool is_forward(Epilogue epilogue);
+/// relu_backward and gelu_backward.
+bool is_backward(Epilogue epilogue);
+/// Whether it writes or reads Matmul::saved.
+bool has_saved(Epilogue epilogue);
+/// "bias_relu".
+const char* epilogue_name(Epilogue epilogue);
+
+class MatmulEngine : public Engine<MatmulForm> {
  public:
-  virtual ~MatmulEngine() = default;
-
-  virtual std::string name() const = 0;
-  /// Name and version of the library behind it, whose details say nothing of another's; empty for
-  /// our own. Throws Error where the library cannot be loaded.
-  virtual std::string library() const { return {}; }
   /// Whether its choice depends on MatmulForm::alignment; else that is always 16.
   virtual bool needs_alignment() const { return false; }
-  /// Ways to run this form, best first as far as the engine knows without timing; empty if it
-  /// cannot. Deterministic. At most `limit` are wanted.
-  virtual std::vector<std::string> details(const MatmulForm& form, int limit) = 0;
-  /// Scratch of a run with this detail. Throws Error if the detail is not one for this form.
-  virtual std::size_t workspace_bytes(const MatmulForm& form, const std::string& detail) = 0;
   /// Puts the product on the stream. `name` outlives the stream's work. `workspace` has what
   /// workspace_bytes() said.
   virtual void run(Stream& stream, const MatmulProblem& problem, const std::string& name,
@@ -77,6 +76,18 @@ class MatmulEngine {
 std::unique_ptr<MatmulEngine> make_tile_engine();
 /// The library's engine of this backend: cuBLASLt or OpenBLAS.
 std::unique_ptr<MatmulEngine> make_library_engine();
+
+/// What a context has of them: its part MatmulEngines.
+class MatmulEngines : public EngineChoices<MatmulForm, MatmulEngine> {
+ public:
+  explicit MatmulEngines(Context& context);
+
+  /// Takes out of the form what no choice depends on.
+  void settle(MatmulForm& form);
+
+ private:
+  std::function<void(const Decision&)> rehearsal(const MatmulForm& form) override;
+};
 
 // Pieces of the tile engine that cuBLASLt's engine is completed with.
 

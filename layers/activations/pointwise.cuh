@@ -60,12 +60,17 @@ inline bool register_pointwise(const std::string& kind,
   return register_layer({.kind = kind, .make = make, .cases = cases});
 }
 
+/// Enters a pointwise layer without options. See pointwise_case for the deviation.
+inline bool register_pointwise(const Pointwise& layer, double deviation = 1.0) {
+  return register_pointwise(layer.kind(),
+                            [layer](Options&) { return std::make_shared<Pointwise>(layer); },
+                            {pointwise_case(layer.kind(), layer, deviation)});
+}
+
 /// Enters a functor without options as a layer.
 template <class F>
 bool register_pointwise(const std::string& kind, const F& function, double deviation = 1.0) {
-  const Pointwise layer(pointwise(kind, function));
-  return register_pointwise(kind, [layer](Options&) { return std::make_shared<Pointwise>(layer); },
-                            {pointwise_case(kind, layer, deviation)});
+  return register_pointwise(Pointwise(pointwise(kind, function)), deviation);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -23,7 +23,8 @@ class Pointwise : public Layer {
     std::function<void(Stream&, const Gradient& dx, const Tensor& x_or_y, const Tensor& dy)>
         backward;
   };
-  explicit Pointwise(Operations operations) : operations_(std::move(operations)) {}
+  explicit Pointwise(Operations operations, ElementFunction function = ElementFunction::none)
+      : operations_(std::move(operations)), function_(function) {}
 
   std::string kind() const override { return operations_.kind; }
   std::string describe() const override {
@@ -34,12 +35,14 @@ class Pointwise : public Layer {
   ValueRange output_range(std::span<const ValueRange>, const Signature&) const override {
     return operations_.range;
   }
+  ElementFunction element_function() const override { return function_; }
   Traits traits() const override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
 
  private:
   Operations operations_;
+  ElementFunction function_;
 };
 
 }  // namespace ADJOINT_BACKEND

@@ -9,31 +9,31 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-Epilogue forward_epilogue(LinearChain::Activation activation) {
-  return activation == LinearChain::Activation::relu ? Epilogue::bias_relu : Epilogue::bias_gelu;
+Epilogue forward_epilogue(ElementFunction activation) {
+  return activation == ElementFunction::relu ? Epilogue::bias_relu : Epilogue::bias_gelu;
 }
 
-Epilogue backward_epilogue(LinearChain::Activation activation) {
-  return activation == LinearChain::Activation::relu ? Epilogue::relu_backward
-                                                     : Epilogue::gelu_backward;
+Epilogue backward_epilogue(ElementFunction activation) {
+  return activation == ElementFunction::relu ? Epilogue::relu_backward : Epilogue::gelu_backward;
 }
 
 }  // namespace
 
 LinearChain::LinearChain(std::vector<Stage> stages) : stages_(std::move(stages)) {
-  ADJOINT_CHECK(!stages_.empty() && stages_.back().activation == Activation::none,
+  ADJOINT_CHECK(!stages_.empty() && stages_.back().activation == ElementFunction::none,
                 "LinearChain: expected stages, the last without an activation");
   for (std::size_t k = 0; k + 1 < stages_.size(); ++k)
-    ADJOINT_CHECK(stages_[k].activation != Activation::none && stages_[k].linear.options().bias,
-                  "LinearChain: expected a bias and an activation in stage ", k);
+    ADJOINT_CHECK(
+        stages_[k].activation != ElementFunction::none && stages_[k].linear.options().bias,
+        "LinearChain: expected a bias and an activation in stage ", k);
 }
 
 std::string LinearChain::describe() const {
   std::string text;
   for (const Stage& stage : stages_) {
     text += str(text.empty() ? "" : " + ", stage.linear.describe());
-    if (stage.activation != Activation::none)
-      text += stage.activation == Activation::relu ? " + relu" : " + gelu";
+    if (stage.activation != ElementFunction::none)
+      text += stage.activation == ElementFunction::relu ? " + relu" : " + gelu";
   }
   return text;
 }
@@ -51,7 +51,7 @@ void LinearChain::build(Builder& builder) {
     const Signature next = stage.linear.infer(types);
     Builder part = builder.part(stage.name, types, next);
     stage.linear.build(part);
-    if (stage.activation != Activation::none) {
+    if (stage.activation != ElementFunction::none) {
       const TensorType& type = next[0];
       const std::int64_t columns = type.shape[-1], rows = type.shape.count() / columns;
       links_.push_back({.hidden = part.saved("activation", type),
@@ -181,8 +181,8 @@ class Search {
       found.stages.push_back({program_.nodes[std::size_t(node)].name, *linear});
       const NodeId activation = only_consumer(node);
       if (activation < 0 || !linear->options().bias) return found;
-      const auto kind = activation_kind(activation);
-      const NodeId next = kind == LinearChain::Activation::none ? -1 : only_consumer(activation);
+      const auto kind = layer(activation).element_function();
+      const NodeId next = kind == ElementFunction::none ? -1 : only_consumer(activation);
       if (next < 0 || !as_linear(next)) return found;
       found.nodes.push_back(activation);
       found.stages.back().activation = kind;
@@ -206,13 +206,6 @@ class Search {
     });
   }
 
-  LinearChain::Activation activation_kind(NodeId node) const {
-    const std::string function = layer(node).describe();  // "gelu(exact)" is another than "gelu"
-    return function == "relu"   ? LinearChain::Activation::relu
-           : function == "gelu" ? LinearChain::Activation::gelu
-                                : LinearChain::Activation::none;
-  }
-
   // The node that alone reads what `node` makes, unless somebody outside reads it too; else -1.
   NodeId only_consumer(NodeId node) const {
     const ValueId made = program_.nodes[std::size_t(node)].outputs[0];
@@ -224,7 +217,7 @@ class Search {
   static Found trimmed(Found found) {
     if (found.stages.empty()) return found;
     found.nodes.pop_back();
-    found.stages.back().activation = LinearChain::Activation::none;
+    found.stages.back().activation = ElementFunction::none;
     return found;
   }
 

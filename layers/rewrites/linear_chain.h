@@ -15,11 +15,10 @@ inline namespace ADJOINT_BACKEND {
 
 class LinearChain : public LayerOf<LinearChain> {
  public:
-  enum class Activation : std::uint8_t { none, relu, gelu };
   struct Stage {
     std::string name;  ///< of the linear node before the rewrite: names its parameters
     Linear linear;
-    Activation activation = Activation::none;  ///< after it; none for the last stage
+    ElementFunction activation = ElementFunction::none;  ///< after it; none for the last stage
   };
   /// x [..., in of the first stage] to y [..., out of the last]. Every stage but the last has an
   /// activation.

@@ -4,9 +4,8 @@
 
 #include "core/graph/sequential.h"
 #include "core/update/optimizer.h"
+#include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
-#include "layers/activations/gelu.h"
-#include "layers/activations/relu.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/norms/layer_norm.h"
 #include "layers/products/linear.h"

@@ -3,8 +3,8 @@
 #include <sstream>
 
 #include "core/update/optimizer.h"
+#include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
-#include "layers/activations/relu.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/products/linear.h"
 #include "layers/shapes/flatten.h"

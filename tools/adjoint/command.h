@@ -24,7 +24,7 @@ struct RecipeChoice {
 
 /// How engines for matrix products are chosen: by timing them, or as a file says
 /// (core/train/files/engine_choices.h), else the first deterministic choice.
-struct EngineChoice {
+struct EngineOptions {
   bool tune = false;
   std::filesystem::path file = {};
 };
@@ -36,7 +36,7 @@ struct TrainCommand {
   std::filesystem::path out = {};
   bool overwrite = false;
   bool quiet = false;
-  EngineChoice engines = {};
+  EngineOptions engines = {};
   /// Can the model learn this many samples by heart? 0: an ordinary run.
   std::int64_t overfit = 0;
   /// One batch of each part, in a folder that is removed.
@@ -73,8 +73,8 @@ struct BenchCommand {
   std::vector<std::string> set = {};
   std::vector<std::int64_t> shape = {};
   std::filesystem::path json = {};
-  double seconds = 1.0;       ///< measured for each phase
-  EngineChoice engines = {};  ///< its file is written when tuning, else read
+  double seconds = 1.0;        ///< measured for each phase
+  EngineOptions engines = {};  ///< its file is written when tuning, else read
 };
 
 struct DevicesCommand {

@@ -40,8 +40,8 @@ Recipe read_choice(const RecipeChoice& choice);
 /// Makes the context choose engines as the command line says; throws Error for a file of choices
 /// made on another device or with another version of its library. After the products are known,
 /// keep_engines() writes what was tuned.
-void choose_engines(Context& context, const EngineChoice& engines);
-void keep_engines(Context& context, const EngineChoice& engines);
+void choose_engines(Context& context, const EngineOptions& engines);
+void keep_engines(Context& context, const EngineOptions& engines);
 /// "host, AMD EPYC ..., 2 workers", for first lines.
 std::string device_line();
 /// "accuracy 98.12 %"; of numbers, "R2 0.9512, mean absolute error 1.234"; else "loss 0.0123".

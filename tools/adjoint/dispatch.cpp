@@ -8,7 +8,7 @@
 #include "core/base/log.h"
 #include "core/graph/registry.h"
 #include "core/train/files/engine_choices.h"
-#include "kernels/engines/matmul.h"
+#include "kernels/engines/engine_choices.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/completion.h"
 #include "tools/adjoint/measure.h"
@@ -74,15 +74,15 @@ Recipe read_choice(const RecipeChoice& choice) {
   return read_recipe(find_recipe(choice.recipe), overrides);
 }
 
-void choose_engines(Context& context, const EngineChoice& engines) {
-  context.matmul_engines().set_tuning(engines.tune);
+void choose_engines(Context& context, const EngineOptions& engines) {
+  for (EngineKind* kind : engine_kinds(context)) kind->set_tuning(engines.tune);
   if (engines.tune || engines.file.empty()) return;
   ADJOINT_CHECK(restore_engine_choices(engines.file, context), engines.file.string(),
                 " was made on another device or with another version of its library, whose choices "
                 "say nothing of this one; make them anew with --tune");
 }
 
-void keep_engines(Context& context, const EngineChoice& engines) {
+void keep_engines(Context& context, const EngineOptions& engines) {
   if (engines.tune && !engines.file.empty()) save_engine_choices(engines.file, context);
 }
 

@@ -52,7 +52,7 @@ void add_resume(CLI::App& app, TrainCommand& command, CLI::Option* recipe) {
   });
 }
 
-void add_engines(CLI::App& app, EngineChoice& engines, const char* file) {
+void add_engines(CLI::App& app, EngineOptions& engines, const char* file) {
   app.add_flag("--tune", engines.tune, "choose engines for matrix products by timing them");
   app.add_option("--engines", engines.file, file)->type_name("FILE");
 }

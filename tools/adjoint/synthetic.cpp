@@ -47,7 +47,7 @@ ValueRange reachable_targets(const Model& model) {
 
 }  // namespace
 
-SyntheticRun::SyntheticRun(Recipe recipe, const EngineChoice& engines)
+SyntheticRun::SyntheticRun(Recipe recipe, const EngineOptions& engines)
     : context({.seed = recipe.train.seed}), accumulate_(recipe.optim.accumulate) {
   choose_engines(context, engines);
   const Dataset outline = data_outline(recipe.data);

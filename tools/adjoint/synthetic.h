@@ -17,7 +17,7 @@ struct SyntheticRun {
   std::unique_ptr<Loader> loader;
   std::unique_ptr<Trainer> trainer;
 
-  explicit SyntheticRun(Recipe recipe, const EngineChoice& engines = {});
+  explicit SyntheticRun(Recipe recipe, const EngineOptions& engines = {});
   /// A whole update, of as many batches as the recipe accumulates.
   void step();
   std::int64_t batches_of_update() const { return accumulate_; }

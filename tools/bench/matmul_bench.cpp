@@ -79,7 +79,7 @@ void time_product(Context& context, const Product& p) {
 int main(int argc, char** argv) {
   try {
     Context context;
-    if (argc > 1) context.matmul_engines().force_engine(argv[1]);
+    if (argc > 1) matmul_engines(context).force_engine(argv[1]);
     const std::int64_t batch = 128;
     for (const Product& p : {
              Product{"forward 784-512 bias_relu", batch, 512, 784, false, true,
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
              {"dw 512-10 reduce_a", 10, 512, batch, true, false, Epilogue::reduce_a},
          })
       time_product(context, p);
-    for (const MatmulChoice& choice : context.matmul_engines().choices())
+    for (const EngineChoice& choice : matmul_engines(context).choices())
       std::printf("%s: %s, %s\n", choice.problem.c_str(), choice.engine.c_str(),
                   choice.detail.c_str());
     return 0;

@@ -1,11 +1,13 @@
 #include "core/train/files/engine_choices.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "kernels/engines/matmul.h"
+#include "kernels/engines/engine_choices.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -13,19 +15,27 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Choices by kind of work.
+using Choices = std::map<std::string, std::vector<EngineChoice>>;
+
 // Times of one device say nothing of another, and another driver or library may know other
-// algorithms. Where nothing was multiplied the library need not be there.
-std::string device_text(Context& context, const std::vector<MatmulChoice>& choices) {
+// algorithms. Where nothing was chosen the library need not be there.
+std::string device_text(Context& context, const Choices& choices) {
   const std::vector<DeviceInfo> all = devices();
   const auto ordinal = static_cast<std::size_t>(context.device());
   if (ordinal >= all.size()) return "none";
-  const std::string device = str(all[ordinal].name, ", ", all[ordinal].details);
-  return choices.empty() ? device : str(device, ", ", context.matmul_engines().library());
+  std::string text = str(all[ordinal].name, ", ", all[ordinal].details);
+  for (const EngineKind* kind : engine_kinds(context)) {
+    const auto made = choices.find(kind->kind());
+    if (made == choices.end() || made->second.empty()) continue;
+    if (const std::string library = kind->library(); !library.empty()) text += ", " + library;
+  }
+  return text;
 }
 
-std::vector<MatmulChoice> read_choices(const Json& file) {
-  std::vector<MatmulChoice> choices;
-  for (const Json& choice : file.at("matmul"))
+std::vector<EngineChoice> read_choices(const Json& list) {
+  std::vector<EngineChoice> choices;
+  for (const Json& choice : list)
     choices.push_back({.problem = choice.at("problem").get<std::string>(),
                        .engine = choice.at("engine").get<std::string>(),
                        .detail = choice.at("detail").get<std::string>(),
@@ -33,17 +43,23 @@ std::vector<MatmulChoice> read_choices(const Json& file) {
   return choices;
 }
 
+Json text_of(const std::vector<EngineChoice>& choices) {
+  Json list = Json::array();
+  for (const EngineChoice& choice : choices)
+    list.push_back({{"problem", choice.problem},
+                    {"engine", choice.engine},
+                    {"detail", choice.detail},
+                    {"milliseconds", choice.milliseconds}});
+  return list;
+}
+
 }  // namespace
 
 void save_engine_choices(const std::filesystem::path& path, Context& context) {
-  const std::vector<MatmulChoice> made = context.matmul_engines().choices();
-  Json choices = Json::array();
-  for (const MatmulChoice& choice : made)
-    choices.push_back({{"problem", choice.problem},
-                       {"engine", choice.engine},
-                       {"detail", choice.detail},
-                       {"milliseconds", choice.milliseconds}});
-  const Json file = {{"device", device_text(context, made)}, {"matmul", choices}};
+  Choices made;
+  for (const EngineKind* kind : engine_kinds(context)) made[kind->kind()] = kind->choices();
+  Json file = {{"device", device_text(context, made)}};
+  for (const auto& [kind, choices] : made) file[kind] = text_of(choices);
   write_file_atomically(path, std::string_view(file.dump(2) + "\n"));
 }
 
@@ -52,9 +68,14 @@ bool restore_engine_choices(const std::filesystem::path& path, Context& context)
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   try {
     const Json file = Json::parse(text, text + bytes.size());
-    const std::vector<MatmulChoice> choices = read_choices(file);
+    Choices choices;
+    for (const auto& [key, value] : file.items())
+      if (key != "device") choices[key] = read_choices(value);
+    ADJOINT_CHECK(!choices.empty(), path.string(),
+                  ": expected the engine choices of a run (engines.json), got none");
     if (file.at("device").get<std::string>() != device_text(context, choices)) return false;
-    context.matmul_engines().restore(choices);
+    // A kind that this build does not have is of no use to it.
+    for (EngineKind* kind : engine_kinds(context)) kind->restore(choices[kind->kind()]);
     return true;
   } catch (const Json::exception& error) {
     ADJOINT_FAIL(path.string(), ": expected the engine choices of a run (engines.json), got ",

@@ -239,11 +239,11 @@ class CublasLtEngine : public MatmulEngine {
         cublasLtMatmulAlgoCheck(handle(), descriptors.operation(), descriptors.a(), descriptors.b(),
                                 descriptors.c(), descriptors.c(), &plan.algorithm, &result);
     ADJOINT_CHECK(status == CUBLAS_STATUS_SUCCESS,
-                  "matmul: the stored cublaslt algorithm cannot run ", matmul_form_name(form),
+                  "matmul: the stored cublaslt algorithm cannot run ", form_name(form),
                   " on this device and library: ", cublasLtGetStatusName(status),
                   "; remove the stored choice");
     ADJOINT_CHECK(result.workspaceSize <= plan.workspace_bytes,
-                  "matmul: the stored cublaslt algorithm for ", matmul_form_name(form), " needs ",
+                  "matmul: the stored cublaslt algorithm for ", form_name(form), " needs ",
                   result.workspaceSize, " bytes of workspace, not ", plan.workspace_bytes,
                   "; remove the stored choice");
     return aligned(plan.workspace_bytes) + extra_bytes(form, plan);

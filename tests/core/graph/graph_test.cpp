@@ -7,8 +7,8 @@
 #include <set>
 
 #include "core/graph/sequential.h"
+#include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
-#include "layers/activations/relu.h"
 #include "layers/arithmetic/add.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/losses/total_loss.h"

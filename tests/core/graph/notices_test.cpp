@@ -5,12 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "core/base/log.h"
+#include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
-#include "layers/activations/gelu.h"
-#include "layers/activations/relu.h"
-#include "layers/activations/sigmoid.h"
 #include "layers/activations/softmax.h"
-#include "layers/activations/tanh.h"
 #include "layers/losses/nll.h"
 #include "layers/losses/probability_losses.h"
 #include "layers/losses/regression_losses.h"

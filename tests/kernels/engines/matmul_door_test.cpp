@@ -11,27 +11,27 @@ using test::expect_error;
 TEST_F(MatmulCases, ChoicesAreStoredAndReplayed) {
   const Case t{.rows = 256, .columns = 320, .inner = 40};
   Operands o = operands(t);
-  context().matmul_engines().set_tuning(true);
+  matmul_engines(context()).set_tuning(true);
   prepare_matmul(context(), o.product);
-  const std::vector<MatmulChoice> made = context().matmul_engines().choices();
+  const std::vector<EngineChoice> made = matmul_engines(context()).choices();
   ASSERT_EQ(made.size(), 1u);
   EXPECT_EQ(made[0].problem, "float32 256x320x40 nn");
   EXPECT_GT(made[0].milliseconds, 0);
 
-  MatmulChoice other{
+  EngineChoice other{
       .problem = made[0].problem, .engine = "tile", .detail = "64x64x16", .milliseconds = 3};
   Context second;
-  second.matmul_engines().restore({other});
+  matmul_engines(second).restore({other});
   prepare_matmul(second, o.product);
-  ASSERT_EQ(second.matmul_engines().choices().size(), 1u);
-  EXPECT_EQ(second.matmul_engines().choices()[0].engine, "tile");
-  EXPECT_EQ(second.matmul_engines().choices()[0].milliseconds, 3);
+  ASSERT_EQ(matmul_engines(second).choices().size(), 1u);
+  EXPECT_EQ(matmul_engines(second).choices()[0].engine, "tile");
+  EXPECT_EQ(matmul_engines(second).choices()[0].milliseconds, 3);
 
-  const std::string preferred = context().matmul_engines().names()[0];
+  const std::string preferred = matmul_engines(context()).names()[0];
   for (const auto& [engine, detail] :
        {std::pair{"nonesuch", "x"}, {"tile", "7x7"}, {preferred.c_str(), "nonsense"}}) {
     Context third;
-    third.matmul_engines().restore({{made[0].problem, engine, detail, 0}});
+    matmul_engines(third).restore({{made[0].problem, engine, detail, 0}});
     expect_error([&] { prepare_matmul(third, o.product); }, {engine});
   }
 }
@@ -39,20 +39,20 @@ TEST_F(MatmulCases, ChoicesAreStoredAndReplayed) {
 TEST_F(MatmulCases, UntunedChoicesAreTheSameEveryTime) {
   const Case t{.rows = 100, .columns = 30, .inner = 20};
   Operands o = operands(t);
-  std::vector<MatmulChoice> first, second;
+  std::vector<EngineChoice> first, second;
   for (auto* choices : {&first, &second}) {
     Context context;
     prepare_matmul(context, o.product);
-    *choices = context.matmul_engines().choices();
+    *choices = matmul_engines(context).choices();
   }
   ASSERT_EQ(first.size(), 1u);
-  EXPECT_EQ(first[0].engine, context().matmul_engines().names()[0]);
+  EXPECT_EQ(first[0].engine, matmul_engines(context()).names()[0]);
   EXPECT_EQ(first[0].detail, second[0].detail);
 }
 
 TEST_F(MatmulCases, CapturedProductsReplay) {
-  for (const std::string& engine : context().matmul_engines().names()) {
-    context().matmul_engines().force_engine(engine);
+  for (const std::string& engine : matmul_engines(context()).names()) {
+    matmul_engines(context()).force_engine(engine);
     const Case t{.rows = 33,
                  .columns = 20,
                  .inner = 10,
@@ -137,7 +137,7 @@ TEST_F(MatmulCases, MisuseIsNamed) {
   refuses([&](Matmul& m) { m.bias_gradient = bias.tensor; }, {"no use for a bias gradient"});
   refuses([&](Matmul& m) { m.epilogue = Epilogue::reduce_a, m.bias_gradient = bias.tensor; },
           {"float32 [6]", "float32 [5]"});
-  expect_error([&] { context().matmul_engines().force_engine("mkl"); }, {"mkl", "tile"});
+  expect_error([&] { matmul_engines(context()).force_engine("mkl"); }, {"mkl", "tile"});
   expect_error([] { matmul_saved_type(Epilogue::bias, 1, 1, DType::float32); },
                {"bias saves nothing"});
 }

@@ -19,7 +19,7 @@ TEST_F(MatmulCases, EveryTypeAndTransposeAgreesWithFloat64) {
       {DType::float32, DType::float32},   {DType::float64, DType::float64},
       {DType::bfloat16, DType::bfloat16}, {DType::bfloat16, DType::float32},
       {DType::float16, DType::float16},   {DType::float16, DType::float32}};
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (const auto& [type, result] : types)
       for (const Size& size : kSmallSizes)
         for (int flags = 0; flags < 4; ++flags)
@@ -34,7 +34,7 @@ TEST_F(MatmulCases, EveryTypeAndTransposeAgreesWithFloat64) {
 }
 
 TEST_F(MatmulCases, EveryEpilogueAgreesWithFloat64) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (DType type : {DType::float32, DType::float64, DType::bfloat16, DType::float16})
       for (int epilogue = 0; epilogue <= int(Epilogue::reduce_a); ++epilogue)
         for (const Size& size : kSmallSizes)
@@ -53,7 +53,7 @@ TEST_F(MatmulCases, EveryEpilogueAgreesWithFloat64) {
 }
 
 TEST_F(MatmulCases, LargerSizesCrossTiles) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (DType type : {DType::float32, DType::bfloat16})
       for (const Size& size : kLargeSizes)
         for (Epilogue epilogue : {Epilogue::bias_relu, Epilogue::relu_backward,
@@ -70,7 +70,7 @@ TEST_F(MatmulCases, LargerSizesCrossTiles) {
 }
 
 TEST_F(MatmulCases, LongInnerDimensionOf16BitTypesIsSummedInFloat32) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     check({.engine = engine,
            .type = DType::bfloat16,
            .result = DType::float32,
@@ -81,7 +81,7 @@ TEST_F(MatmulCases, LongInnerDimensionOf16BitTypesIsSummedInFloat32) {
 }
 
 TEST_F(MatmulCases, AccumulatesAndScales) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (DType type : {DType::float32, DType::float64, DType::bfloat16})
       for (Epilogue epilogue :
            {Epilogue::none, Epilogue::bias_gelu, Epilogue::relu_backward, Epilogue::reduce_a})
@@ -100,7 +100,7 @@ TEST_F(MatmulCases, AccumulatesAndScales) {
 }
 
 TEST_F(MatmulCases, GradientsOf16BitTypesAccumulateInFloat32) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     check({.engine = engine,
            .type = DType::bfloat16,
            .result = DType::float32,
@@ -114,7 +114,7 @@ TEST_F(MatmulCases, GradientsOf16BitTypesAccumulateInFloat32) {
 }
 
 TEST_F(MatmulCases, StridesBatchesAndUnalignedAddresses) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (DType type : {DType::float32, DType::float64, DType::bfloat16})
       for (const Layout& layout :
            {Layout{0, 3, 1}, Layout{0, 8, 0}, Layout{3, 0, 0}, Layout{3, 5, 1}})
@@ -132,7 +132,7 @@ TEST_F(MatmulCases, StridesBatchesAndUnalignedAddresses) {
 }
 
 TEST_F(MatmulCases, StridedResultsTakeEpilogues) {
-  for (const std::string& engine : context().matmul_engines().names())
+  for (const std::string& engine : matmul_engines(context()).names())
     for (Epilogue epilogue : {Epilogue::bias_relu, Epilogue::gelu_backward, Epilogue::reduce_a})
       check({.engine = engine,
              .rows = 20,
@@ -147,8 +147,8 @@ TEST_F(MatmulCases, EnginesAgreeOnWhatIsSaved) {
     const Case t{.rows = 40, .columns = 130, .inner = 16, .epilogue = epilogue};
     Operands o = operands(t);
     std::vector<Matrix> saved;
-    for (const std::string& engine : context().matmul_engines().names()) {
-      context().matmul_engines().force_engine(engine);
+    for (const std::string& engine : matmul_engines(context()).names()) {
+      matmul_engines(context()).force_engine(engine);
       matmul(context(), o.product);
       fetch(o.saved);
       Matrix copy;
@@ -167,8 +167,8 @@ TEST_F(MatmulCases, EnginesAgreeOnWhatIsSaved) {
 }
 
 TEST_F(MatmulCases, NaNPassesThroughReLU) {
-  for (const std::string& engine : context().matmul_engines().names()) {
-    context().matmul_engines().force_engine(engine);
+  for (const std::string& engine : matmul_engines(context()).names()) {
+    matmul_engines(context()).force_engine(engine);
     const Case t{.rows = 3, .columns = 9, .inner = 4, .epilogue = Epilogue::bias_relu};
     Operands o = operands(t);
     const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -232,7 +232,7 @@ class MatmulCases : public MatmulTest {
                      t.columns, "x", t.inner, " ", t.transpose_a, t.transpose_b, " epilogue ",
                      int(t.epilogue), " beta ", t.beta, " batches ", t.layout.batches, " padding ",
                      t.layout.padding));
-    context().matmul_engines().force_engine(t.engine);
+    matmul_engines(context()).force_engine(t.engine);
     Operands o = operands(t);
     const std::vector<std::uint8_t> c_before = o.c.bytes, gradient_before = o.gradient.bytes;
     matmul(context(), o.product);

@@ -1,6 +1,6 @@
 #include "layers/rewrites/add_layer_norm.h"
 
-#include "layers/activations/tanh.h"
+#include "layers/activations/activations.h"
 #include "layers/arithmetic/add.h"
 #include "layers/products/linear.h"
 #include "support/backend.h"

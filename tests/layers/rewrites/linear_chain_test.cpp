@@ -1,8 +1,7 @@
 #include "layers/rewrites/linear_chain.h"
 
+#include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
-#include "layers/activations/gelu.h"
-#include "layers/activations/relu.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "support/backend.h"
 #include "support/model.h"

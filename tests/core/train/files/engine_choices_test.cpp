@@ -24,17 +24,17 @@ using EngineChoicesTest = DeviceTest;
 
 TEST_F(EngineChoicesTest, TuningMeasures) {
   Context context;
-  context.matmul_engines().set_tuning(true);
+  matmul_engines(context).set_tuning(true);
   const Product product(context);
   matmul(context, product.call());
-  EXPECT_GT(context.matmul_engines().choices().at(0).milliseconds, 0);
+  EXPECT_GT(matmul_engines(context).choices().at(0).milliseconds, 0);
 }
 
 // The engine that nobody takes untuned, so that the replay shows.
 TEST_F(EngineChoicesTest, AChoiceIsReplayed) {
   const test::ScratchFolder folder;
   Context first;
-  first.matmul_engines().force_engine("tile");
+  matmul_engines(first).force_engine("tile");
   const Product forced(first);
   matmul(first, forced.call());
   save_engine_choices(folder / "engines.json", first);
@@ -43,8 +43,8 @@ TEST_F(EngineChoicesTest, AChoiceIsReplayed) {
   ASSERT_TRUE(restore_engine_choices(folder / "engines.json", second));
   const Product replayed(second);
   matmul(second, replayed.call());
-  const MatmulChoice want = first.matmul_engines().choices().at(0);
-  const MatmulChoice got = second.matmul_engines().choices().at(0);
+  const EngineChoice want = matmul_engines(first).choices().at(0);
+  const EngineChoice got = matmul_engines(second).choices().at(0);
   EXPECT_EQ(got.engine, "tile");
   EXPECT_EQ(got.detail, want.detail);
   EXPECT_EQ(got.problem, want.problem);
@@ -71,7 +71,7 @@ TEST_F(EngineChoicesTest, ChoicesOfAnotherLibraryAreLeftAlone) {
   save_engine_choices(folder / "engines.json", context);
   const Bytes bytes = read_file(folder / "engines.json");
   std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const std::string library = context.matmul_engines().library();
+  const std::string library = matmul_engines(context).library();
   const std::size_t at = text.find(library);
   ASSERT_TRUE(!library.empty() && at != std::string::npos) << text;
   EXPECT_TRUE(restore_engine_choices(folder / "engines.json", context));
