@@ -64,6 +64,9 @@ class Context {
   /// gradients do not vanish. The optimizer's launch changes it and divides it out again.
   float* loss_scale() const { return loss_scale_; }
 
+  /// Expires with the context.
+  std::weak_ptr<const void> lives() const { return lives_; }
+
   /// Whether layers such as dropout are in their training form.
   bool training() const { return training_; }
   void set_training(bool training) { training_ = training; }
@@ -90,6 +93,7 @@ class Context {
   Buffer workspace_;
   bool workspace_captured_ = false;          ///< a recording may refer to workspace_
   std::vector<Buffer> captured_workspaces_;  ///< smaller ones that recordings may refer to
+  std::shared_ptr<const int> lives_ = std::make_shared<const int>();
   std::unordered_map<std::type_index, std::shared_ptr<void>> parts_;  ///< last: they use the rest
 };
 

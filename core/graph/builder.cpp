@@ -5,6 +5,9 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
+Slot::Slot(const std::string& name, const TensorType& type)
+    : place_(std::make_shared<Place>(Place{name, type, Tensor()})) {}
+
 Tensor Slot::tensor() const {
   ADJOINT_CHECK(place_, "Slot: used by a layer that did not declare it in build()");
   ADJOINT_CHECK(place_->tensor.defined(), "Slot ", place_->name,
@@ -17,6 +20,11 @@ Tensor Slot::view(const Shape& shape) const {
   ADJOINT_CHECK(shape.count() <= whole.count(), "Slot ", place_->name, ": declared as ",
                 whole.type(), ", which cannot hold ", shape);
   return Tensor(whole.data(), whole.dtype(), shape);
+}
+
+Slot Declarations::add_scratch(const std::string& name, const TensorType& type, Phase phase) {
+  scratch.push_back({Slot(name, type), phase});
+  return scratch.back().slot;
 }
 
 bool ParameterList::add(const Parameter& parameter) {
@@ -38,34 +46,44 @@ Builder::Builder(std::string scope, Signature inputs, Signature outputs, DType c
 void Builder::parameter(Parameter& handle, const ParameterSpec& spec) {
   Parameter::State& state = *handle.state_;
   const std::string name = scope_.empty() ? spec.name : scope_ + "." + spec.name;
-  ADJOINT_CHECK(!state.master.defined(), name, ": expected a layer that no other graph holds, got ",
-                "the one of ", state.name, "; give each graph layers of its own");
-  if (parameters_->add(handle)) {
+  const bool placed = state.owner != nullptr;
+  ADJOINT_CHECK(!placed || state.owner == parameters_->owner(), name,
+                ": expected a layer that no other graph holds, got the one of ", state.name,
+                "; give each graph layers of its own, or all of them the same Weights");
+  if (parameters_->add(handle) && !placed) {
+    ADJOINT_CHECK(
+        spec.stored_rows == 0 || (spec.shape.rank() > 0 && spec.stored_rows >= spec.shape[0]), name,
+        ": expected at least the ", spec.shape, " rows in memory, got ", spec.stored_rows);
     state.name = name;
     state.spec = spec;
     state.spec.initializer = spec.initializer.resolved(spec.shape);
   } else {
     ADJOINT_CHECK(state.spec.shape == spec.shape, name, ": shares parameter ", state.name,
                   " of shape ", state.spec.shape, ", but needs ", spec.shape);
+    ADJOINT_CHECK(spec.stored_rows == 0 || handle.stored_shape()[0] == spec.stored_rows, name,
+                  ": shares parameter ", state.name, " of ", handle.stored_shape(),
+                  " in memory, but wants ", spec.stored_rows, " rows");
   }
   declarations_->parameters.push_back(handle);
 }
 
+void Builder::writes_float32_gradient(const Parameter& parameter, bool writes) {
+  std::vector<Parameter>& all = declarations_->float32_gradients;
+  std::erase(all, parameter);
+  if (writes) all.push_back(parameter);
+}
+
 Slot Builder::slot(const std::string& name, const TensorType& type) const {
-  Slot slot;
-  slot.place_ = std::make_shared<Slot::Place>(
-      Slot::Place{scope_.empty() ? name : scope_ + "." + name, type, Tensor()});
-  return slot;
+  return Slot(scope_.empty() ? name : scope_ + "." + name, type);
 }
 
 Slot Builder::state(const std::string& name, const TensorType& type, float initial) {
-  declarations_->states.push_back({slot(name, type), initial, true});
+  declarations_->states.push_back({slot(name, type), initial});
   return declarations_->states.back().slot;
 }
 
 Slot Builder::persistent(const std::string& name, const TensorType& type) {
-  declarations_->states.push_back({slot(name, type), 0.0f, false});
-  return declarations_->states.back().slot;
+  return declarations_->persistent.emplace_back(slot(name, type));
 }
 
 Slot Builder::saved(const std::string& name, const TensorType& type) {
@@ -73,8 +91,7 @@ Slot Builder::saved(const std::string& name, const TensorType& type) {
 }
 
 Slot Builder::scratch(const std::string& name, const TensorType& type, Phase phase) {
-  declarations_->scratch.push_back({slot(name, type), phase});
-  return declarations_->scratch.back().slot;
+  return declarations_->add_scratch(slot(name, type).name(), type, phase);
 }
 
 Builder Builder::part(const std::string& scope, Signature inputs, Signature outputs) const {

@@ -35,6 +35,8 @@ class Slot {
   friend class Builder;
   friend class Graph;
   friend class ParameterStore;
+  friend struct Declarations;
+  Slot(const std::string& name, const TensorType& type);
   struct Place {
     std::string name;
     TensorType type;
@@ -48,27 +50,42 @@ struct Declarations {
   struct State {
     Slot slot;
     float initial = 0.0f;
-    bool saved = true;  ///< with the model
   };
   struct Scratch {
     Slot slot;
     Phase phase = Phase::forward;
   };
   std::vector<Parameter> parameters;
+  /// Those whose gradients the layer can also write in float32, in a graph of a 16-bit type.
+  std::vector<Parameter> float32_gradients;
   std::vector<State> states;
+  std::vector<Slot> persistent;
   std::vector<Slot> saved;
   std::vector<Scratch> scratch;
+  /// Scratch for the gradients of parameters that a call makes in the compute type, though they
+  /// belong to float32 memory (declare_narrow_gradients).
+  struct NarrowGradient {
+    Parameter parameter;
+    Slot slot;
+  };
+  std::vector<NarrowGradient> narrow_gradients;
+
+  Slot add_scratch(const std::string& name, const TensorType& type, Phase phase);
 };
 
 /// The parameters of a model, each once, in the order in which layers declare them. The first layer
 /// that declares one names it; the order says where it lies and what it starts from.
 class ParameterList {
  public:
+  /// `owner` is the store that parameters which have memory already must be of.
+  explicit ParameterList(const void* owner = nullptr) : owner_(owner) {}
   /// Whether the parameter is new to the list, and now at its end.
   bool add(const Parameter& parameter);
   const std::vector<Parameter>& in_order() const { return in_order_; }
+  const void* owner() const { return owner_; }
 
  private:
+  const void* owner_;
   std::vector<Parameter> in_order_;
   std::unordered_set<const void*> known_;
 };
@@ -91,11 +108,15 @@ class Builder {
   /// Declares a parameter through the layer's handle. One that the model has already (a twin's, or
   /// a tied one) is only checked: same shape, else Error naming both.
   void parameter(Parameter& handle, const ParameterSpec& spec);
+  /// Says that the gradient of a declared parameter is written in the type of the place that a call
+  /// names, which may be float32 where the graph computes in 16 bits; otherwise it is written in
+  /// the compute type, and the graph adds it where it belongs.
+  void writes_float32_gradient(const Parameter& parameter, bool writes = true);
   /// Running state: kept between steps and saved with the model, not differentiated. Starts at
   /// `initial`. What training passes write to it an update that is skipped takes back; moving
   /// averages of the model take in that of the masters' type.
   Slot state(const std::string& name, const TensorType& type, float initial);
-  /// Kept between steps, zero at the start, not saved with the model, nor taken back: error words,
+  /// Kept between steps, zero at the start, the graph's own, nor taken back: error words,
   /// counters that kernels leave as they found them.
   Slot persistent(const std::string& name, const TensorType& type);
   /// Saved by forward for backward: lives from the one to the other.

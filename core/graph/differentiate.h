@@ -75,5 +75,10 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
                               std::vector<bool> depends, const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds);
 
+/// Where gradients of parameters are float32 beside a 16-bit compute type: gives each node scratch
+/// of that type for those that its layer writes in no other (core/graph/narrow_gradients.cpp).
+void declare_narrow_gradients(const Differentiation& differentiation, DType compute_type,
+                              std::vector<Declarations>& declarations);
+
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

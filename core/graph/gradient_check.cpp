@@ -171,7 +171,7 @@ std::vector<GradientCheckEntry> check_gradients(const LayerCase& layer_case,
   }
   for (const Parameter& parameter : probe.graph().parameters())
     all.push_back({parameter.name(), parameter.master(),
-                   download<double>(probe.context(), parameter.gradient().tensor)});
+                   download<double>(probe.context(), parameter.gradient())});
   std::vector<GradientCheckEntry> entries;
   entries.reserve(all.size());
   for (const Checked& checked : all)

@@ -19,7 +19,12 @@ Graph& Value::graph() const {
 
 const TensorType& Value::type() const { return graph().program().values[std::size_t(id_)].type; }
 
-Graph::Graph(Context& context) : context_(context) {}
+Graph::Graph(Context& context) : Graph(Weights(context)) {}
+
+Graph::Graph(const Weights& weights) : Graph(weights, weights.context()) {}
+
+Graph::Graph(const Weights& weights, Context& context)
+    : context_(context), context_lives_(context.lives()), weights_(weights) {}
 
 // ---- recording
 
@@ -74,9 +79,15 @@ void Graph::compile(const CompileOptions& options) {
   defer_gradients(program_, seeds);
   // Now, and not when the layers that run are built: rewrites move layers and put them together,
   // and no parameter may be named, placed or initialised otherwise for it.
-  ParameterList parameters;
-  const std::vector<bool> depends =
-      find_dependents(program_, build_layers(program_, options.compute_type, parameters));
+  ParameterStore& store = *weights_.store_;
+  const WeightTypes types{.compute = options.compute_type,
+                          .float32_gradients = options.float32_gradients,
+                          .accumulate = options.accumulate};
+  ParameterList parameters(&store);
+  const std::vector<Declarations> recorded =
+      build_layers(program_, options.compute_type, parameters);
+  store.check(parameters.in_order(), types);
+  const std::vector<bool> depends = find_dependents(program_, recorded);
   check_ends(program_, depends, losses, seeds);
   if (options.rewrite) {
     const std::vector<ValueId> seeded = seeded_values(program_, losses, seeds);
@@ -88,15 +99,20 @@ void Graph::compile(const CompileOptions& options) {
   differentiation_ = differentiate(program_, declarations_, depends, losses, seeds);
   for (ValueId seed : differentiation_.seeds)
     if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
+  if (options.float32_gradients && size_of(options.compute_type) == 2)
+    declare_narrow_gradients(differentiation_, options.compute_type, declarations_);
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
-  store_ = std::make_unique<ParameterStore>(context_, parameters.in_order(), declarations_,
-                                            options.compute_type, options.accumulate);
+  store.bind(parameters.in_order(), declarations_, types);
+  // What that put on another stream.
+  if (&store.context() != &context_) store.context().stream().synchronize();
+  parameters_ = parameters.in_order();
+  compiled_ = true;
   try {
     set_batch(max_batch_);
   } catch (...) {
-    store_ = nullptr;  // nothing can run
+    compiled_ = false;  // nothing can run
     throw;
   }
 }
@@ -115,6 +131,25 @@ void Graph::allocate(bool reuse) {
   }
   for (const MemoryPlan::SlotPlace& place : plan_.slots)
     place.slot.place_->tensor = region_tensor(place.region, place.slot.type());
+  allocate_persistent();
+}
+
+void Graph::allocate_persistent() {
+  const auto aligned = [](std::size_t bytes) {
+    return (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+  };
+  std::size_t bytes = 0;
+  for (const Declarations& of_node : declarations_)
+    for (const Slot& slot : of_node.persistent) bytes += aligned(slot.type().bytes());
+  if (bytes == 0) return;
+  persistent_ = context_.memory().allocate(bytes, "counters");
+  fill_bytes(context_.stream(), persistent_.data(), 0, bytes);
+  auto* next = static_cast<std::byte*>(persistent_.data());
+  for (const Declarations& of_node : declarations_)
+    for (const Slot& slot : of_node.persistent) {
+      slot.place_->tensor = Tensor(next, slot.type().dtype, slot.type().shape);
+      next += aligned(slot.type().bytes());
+    }
 }
 
 Tensor Graph::region_tensor(int region, const TensorType& type) const {
@@ -148,16 +183,9 @@ Graph::Binding Graph::bind(std::int64_t batch) const {
     const int region = plan_.gradient_region[std::size_t(id)];
     return region < 0 ? Tensor() : region_tensor(region, binding.types[std::size_t(id)]);
   };
-  std::vector<Parameter>
-      written;  // in order of time: losses write during forward, the others backward
+  // Gradients, by place, in order of time: losses write during forward, the others backward.
+  std::set<const void*> written;
   binding.nodes.resize(program_.nodes.size());
-  const auto claim_parameters = [&](NodeId id) {
-    for (const Parameter& parameter : declarations_[std::size_t(id)].parameters) {
-      const bool first = std::ranges::find(written, parameter) == written.end();
-      binding.nodes[std::size_t(id)].writes_first.push_back(first);
-      if (first) written.push_back(parameter);
-    }
-  };
   for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
     const Node& node = program_.nodes[i];
     const auto id = static_cast<NodeId>(i);
@@ -177,11 +205,35 @@ Graph::Binding Graph::bind(std::int64_t batch) const {
       bound.backward_y.push_back(traits.backward_reads_y ? bound.y.back() : Tensor());
       bound.dy.push_back(gradient_tensor(output));
     }
-    if (differentiation_.makes_gradient[i]) claim_parameters(id);
+    if (differentiation_.makes_gradient[i]) bind_parameters(id, written, bound);
   }
   for (std::size_t i = program_.nodes.size(); i-- > 0;)
-    if (differentiation_.runs_backward[i]) claim_parameters(static_cast<NodeId>(i));
+    if (differentiation_.runs_backward[i])
+      bind_parameters(static_cast<NodeId>(i), written, binding.nodes[i]);
   return binding;
+}
+
+void Graph::bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const {
+  const Declarations& declared = declarations_[std::size_t(node)];
+  for (const Parameter& parameter : declared.parameters) {
+    if (!parameter.trainable()) continue;
+    const Tensor& place = parameter.gradient();
+    const bool first = written.insert(place.data()).second;
+    const auto narrow = std::ranges::find(declared.narrow_gradients, parameter,
+                                          &Declarations::NarrowGradient::parameter);
+    if (narrow != declared.narrow_gradients.end()) {
+      const Tensor& made = narrow->slot.tensor();
+      const Gradient gradient{Tensor(made.data(), made.dtype(), parameter.shape()),
+                              GradientMode::overwrite};
+      bound.first_gradients.push_back({parameter, gradient});
+      bound.later_gradients.push_back({parameter, gradient});
+      bound.widened.push_back({made, parameter.stored(place), first});
+      continue;
+    }
+    bound.first_gradients.push_back(
+        {parameter, {place, first ? GradientMode::overwrite : GradientMode::accumulate}});
+    bound.later_gradients.push_back({parameter, {place, GradientMode::accumulate}});
+  }
 }
 
 void Graph::set_batch(std::int64_t batch) {
@@ -192,7 +244,8 @@ void Graph::set_batch(std::int64_t batch) {
   if (found == bindings_.end()) {
     Binding made = bind(batch);
     for (std::size_t i = 0; i < program_.nodes.size(); ++i)
-      program_.nodes[i].layer->prepare(context_, made.nodes[i].types);
+      program_.nodes[i].layer->prepare(context_, made.nodes[i].types,
+                                       made.nodes[i].first_gradients);
     found = bindings_.emplace(batch, std::move(made)).first;
   }
   batch_ = batch;
@@ -201,58 +254,75 @@ void Graph::set_batch(std::int64_t batch) {
 
 // ---- running
 
-void Graph::set_gradient_modes(NodeId node, const BoundNode& bound) {
-  auto& parameters = declarations_[std::size_t(node)].parameters;
-  const bool adds = accumulating_ && !store_->accumulated().defined();
-  for (std::size_t k = 0; k < bound.writes_first.size(); ++k)
-    ParameterStore::set_mode(parameters[k], bound.writes_first[k] && !adds
-                                                ? GradientMode::overwrite
-                                                : GradientMode::accumulate);
+std::span<const ParameterGradient> Graph::parameter_gradients(const BoundNode& bound) const {
+  const bool adds = accumulating_ && !store().accumulated().defined();
+  return adds ? bound.later_gradients : bound.first_gradients;
+}
+
+void Graph::widen_gradients(const BoundNode& bound) {
+  for (const BoundNode::Widened& each : bound.widened) {
+    const bool overwrites = each.first && !accumulating_;
+    contribute(context_.stream(),
+               {each.place, overwrites ? GradientMode::overwrite : GradientMode::accumulate},
+               each.made);
+  }
+}
+
+void Graph::check_alive() const {
+  ADJOINT_CHECK(
+      !context_lives_.expired(),
+      "Graph: its context is gone; keep the context as long as the graphs that run on it");
+  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
 }
 
 void Graph::forward() {
-  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
+  check_alive();
   // Later micro-steps leave it: a skipped update takes all of its passes back.
-  if (context_.training() && !accumulating_) store_->keep_running_state(context_);
+  if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
   for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
     Layer& layer = *program_.nodes[i].layer;
     const BoundNode& bound = bound_->nodes[i];
-    std::vector<Gradient> dx;
-    if (layer.traits().gradient_in_forward) {
-      const bool wanted = context_.training() && differentiation_.makes_gradient[i];
-      dx = wanted ? bound.dx : std::vector<Gradient>(bound.x.size());
-      for (Parameter& parameter : declarations_[i].parameters)
-        ParameterStore::set_mode(parameter, GradientMode::none);
-      if (wanted) set_gradient_modes(static_cast<NodeId>(i), bound);
+    if (!layer.traits().gradient_in_forward) {
+      layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = {}});
+    } else if (context_.training() && differentiation_.makes_gradient[i]) {
+      layer.run_forward(
+          context_,
+          {.x = bound.x, .y = bound.y, .dx = bound.dx, .parameters = parameter_gradients(bound)});
+      widen_gradients(bound);
+    } else {
+      const std::vector<Gradient> unwanted(bound.x.size());
+      layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = unwanted});
     }
-    layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = dx});
   }
 }
 
 void Graph::backward() {
-  ADJOINT_CHECK(compiled(), "Graph: compile() it before running it");
+  check_alive();
   for (ValueId loss : ones_)
     fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
   for (std::size_t i = program_.nodes.size(); i-- > 0;)
     if (differentiation_.runs_backward[i]) run_node_backward(static_cast<NodeId>(i));
-  if (store_->accumulated().defined())
-    contribute(
-        context_.stream(),
-        {store_->accumulated(), accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
-        store_->computed_gradient());
+  if (const Tensor& sums = store().accumulated(); sums.defined())
+    contribute(context_.stream(),
+               {sums, accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
+               store().computed_gradient());
 }
 
 void Graph::run_node_backward(NodeId node) {
   const BoundNode& bound = bound_->nodes[std::size_t(node)];
-  set_gradient_modes(node, bound);
-  program_.nodes[std::size_t(node)].layer->run_backward(
-      context_, {.x = bound.backward_x, .y = bound.backward_y, .dy = bound.dy, .dx = bound.dx},
-      bound.types);
+  program_.nodes[std::size_t(node)].layer->run_backward(context_,
+                                                        {.x = bound.backward_x,
+                                                         .y = bound.backward_y,
+                                                         .dy = bound.dy,
+                                                         .dx = bound.dx,
+                                                         .parameters = parameter_gradients(bound)},
+                                                        bound.types);
+  widen_gradients(bound);
 }
 
 void Graph::set_accumulating(bool accumulate) {
-  ADJOINT_CHECK(!accumulate || !slab().compute.defined() || store_->accumulated().defined(),
-                "Graph: gradients in ", name(slab().compute.dtype()),
+  ADJOINT_CHECK(!accumulate || size_of(slab().gradient.dtype()) > 2, "Graph: gradients in ",
+                name(slab().gradient.dtype()),
                 " are accumulated in float32 memory of their own; compile with accumulate = true");
   accumulating_ = accumulate;
 }
@@ -265,7 +335,12 @@ void Graph::verify() {
 
 const ParameterStore& Graph::store() const {
   ADJOINT_CHECK(compiled(), "Graph: it has parameters only after compile()");
-  return *store_;
+  return *weights_.store_;
+}
+
+const std::vector<Parameter>& Graph::parameters() const {
+  ADJOINT_CHECK(compiled(), "Graph: it has parameters only after compile()");
+  return parameters_;
 }
 
 const TensorType& Graph::bound_type(const Value& value) const {

@@ -16,12 +16,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "core/graph/parameter_store.h"
 #include "core/graph/plan.h"
 #include "core/graph/program.h"
+#include "core/graph/weights.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -64,6 +65,10 @@ struct CompileOptions {
   /// they are then added up in a float32 slab of their own, where small contributions are not lost:
   /// one kernel at the end of each backward.
   bool accumulate = false;
+  /// With a 16-bit compute type: gradients of parameters are float32, so that what is added to one
+  /// several times, by tied weights or over micro-steps, does not get lost in it. Layers that can
+  /// write them so do (Builder::writes_float32_gradient), those of others are added there.
+  bool float32_gradients = false;
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
@@ -79,7 +84,13 @@ struct CompileOptions {
 
 class Graph {
  public:
+  /// With weights of its own.
   explicit Graph(Context& context);
+  /// Over weights that other graphs may use as well, on their context's stream.
+  explicit Graph(const Weights& weights);
+  /// The same on the stream of another context, with its mode (training or not) and its random
+  /// numbers. What graphs on different streams do to the weights they must order by events.
+  Graph(const Weights& weights, Context& context);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
@@ -106,10 +117,10 @@ class Graph {
 
   // ---- compiling
 
-  /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph, or
-  /// the compute type is not floating.
+  /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph,
+  /// the compute type is not floating, or the weights are others than this graph's (Weights).
   void compile(const CompileOptions& options);
-  bool compiled() const { return store_ != nullptr; }
+  bool compiled() const { return compiled_; }
 
   // ---- running: what needs the memory that compile() makes throws Error before it
 
@@ -138,12 +149,13 @@ class Graph {
   /// Memory of the gradient of a seed, or of an input that wants one, in the present batch's shape.
   Tensor gradient(const Value& value) const;
 
-  const std::vector<Parameter>& parameters() const { return store().parameters(); }
+  /// Those that the graph computes with, in build order; of weights of its own, all there are.
+  const std::vector<Parameter>& parameters() const;
+  // The weights': see Weights.
+  const Weights& weights() const { return weights_; }
   const std::vector<Slot>& states() const { return store().states(); }
   ParameterSlab slab() const { return store().slab(); }
-  /// After parameters, their master(), or states() were written by other than optimizer and layers:
-  /// makes layers see the former, and no skipped update bring back what the latter were.
-  void refresh_parameters() const { store().refresh(context_); }
+  void refresh_parameters() const { store().refresh(context_.stream()); }
 
   // ---- looking
 
@@ -165,8 +177,15 @@ class Graph {
     std::vector<Tensor> x, y, backward_x, backward_y, dy;
     std::vector<Gradient> dx;
     Signature types;
-    /// Which of the layer's parameters it is the first to write the gradient of.
-    std::vector<bool> writes_first;
+    /// Where the gradients of its parameters go, in the first step of an accumulation window and in
+    /// later ones.
+    std::vector<ParameterGradient> first_gradients, later_gradients;
+    /// Gradients made in memory of the compute type, and the float32 places they belong to.
+    struct Widened {
+      Tensor made, place;
+      bool first = false;  ///< nothing else is there yet, in the first step of a window
+    };
+    std::vector<Widened> widened;
   };
   struct Binding {
     std::vector<TensorType> types;  // of every value
@@ -174,28 +193,35 @@ class Graph {
   };
 
   const ParameterStore& store() const;
+  void check_alive() const;
   std::vector<ValueId> ids(const std::vector<Value>& values) const;
   void allocate(bool reuse);
+  void allocate_persistent();
   std::vector<TensorType> types_for(std::int64_t batch) const;
   Binding bind(std::int64_t batch) const;
   Tensor region_tensor(int region, const TensorType& type) const;
-  void set_gradient_modes(NodeId node, const BoundNode& bound);
+  void bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const;
+  std::span<const ParameterGradient> parameter_gradients(const BoundNode& bound) const;
+  void widen_gradients(const BoundNode& bound);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;
 
   Context& context_;
+  std::weak_ptr<const void> context_lives_;
+  Weights weights_;
   Program program_;
   std::vector<std::string> notices_;
   std::vector<Declarations> declarations_;
   Differentiation differentiation_;
   MemoryPlan plan_;
-  std::unique_ptr<ParameterStore> store_;
-  Buffer arena_;
+  std::vector<Parameter> parameters_;
+  Buffer arena_, persistent_;
   std::vector<Buffer> separate_;  // one a region where memory is not reused
   std::vector<void*> region_data_;
   std::vector<ValueId>
       ones_;                // seeds that the graph itself fills: losses without gradient_in_forward
   bool compiling_ = false;  // compile() was called
+  bool compiled_ = false;   // and has ended
   std::int64_t max_batch_ = 0;
   std::int64_t batch_ = 0;
   bool accumulating_ = false;

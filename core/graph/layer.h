@@ -63,6 +63,8 @@ struct ForwardCall {
   /// Only for layers with gradient_in_forward: where their input gradients go; modes none outside
   /// training.
   std::span<const Gradient> dx;
+  /// Likewise.
+  ParameterGradients parameters = {};
 };
 
 /// The tensors of one backward call. An output that nothing differentiable used has an undefined
@@ -73,6 +75,7 @@ struct BackwardCall {
   std::span<const Tensor> y;  ///< undefined tensors unless traits().backward_reads_y
   std::span<const Tensor> dy;
   std::span<const Gradient> dx;
+  ParameterGradients parameters = {};
 };
 
 /// Functions of one element that the kernel which makes the element can apply in passing; `none`
@@ -119,8 +122,9 @@ class Layer {
   /// outputs' type does not follow from their inputs'. infer() answers with it from then on.
   virtual void set_compute_type(DType) {}
   virtual void build(Builder&) {}
-  /// Chooses engines for inputs of exactly these types; once per batch shape, never during capture.
-  virtual void prepare(Context&, const Signature&) {}
+  /// Chooses engines for inputs of exactly these types, and for gradients of parameters in these
+  /// places, in either mode; once per batch shape, never during capture.
+  virtual void prepare(Context&, const Signature&, const ParameterGradients&) {}
   virtual void forward(Context& context, const ForwardCall& call) = 0;
   virtual void backward(Context& context, const BackwardCall& call) = 0;
 

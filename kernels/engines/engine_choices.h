@@ -34,7 +34,7 @@ class EngineKind {
  public:
   virtual ~EngineKind() = default;
 
-  /// "matmul": its place in a file of choices.
+  /// "matmul": its place in a file of choices, and prepare_matmul() chooses without running.
   virtual std::string kind() const = 0;
   /// The engines of this build, preferred first.
   virtual std::vector<std::string> names() const = 0;
@@ -101,7 +101,7 @@ class EngineChoices : public EngineKind {
     const auto known = by_form_.find(form);
     if (known != by_form_.end()) return *known->second;
     ADJOINT_CHECK(!context_.stream().capturing(), kind_, ": no engine was chosen for ",
-                  form_name(form), " before the capture; prepare the layer for this shape first");
+                  form_name(form), " before the capture; call prepare_", kind_, " for it");
     decisions_.push_back(decide(form));
     by_form_[form] = &decisions_.back();
     return decisions_.back();

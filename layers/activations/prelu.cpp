@@ -35,7 +35,7 @@ void PReLU::backward(Context& context, const BackwardCall& call) {
   const ChannelShape shape = channels(call.x[0].shape());
   prelu_backward(context.stream(), shape,
                  {.dx = call.dx[0],
-                  .slope_grad = slope_.gradient(),
+                  .slope_grad = call.parameters.of(slope_),
                   .x = call.x[0],
                   .dy = call.dy[0],
                   .slope = slope_.value(),

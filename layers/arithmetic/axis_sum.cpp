@@ -2,9 +2,9 @@
 
 #include "core/base/options.h"
 #include "core/graph/registry.h"
+#include "core/tensor/axes.h"
 #include "kernels/axis_sum.h"
 #include "kernels/strided_copy.h"
-#include "layers/shapes/axes.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {

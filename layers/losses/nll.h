@@ -26,7 +26,9 @@ class NllLoss : public LossOf<NllLoss> {
   Signature infer(const Signature& x) const override;
   std::vector<ValueRange> expects() const override { return {ValueRange::log_probabilities()}; }
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature&) override { labels_.prepare(context); }
+  void prepare(Context& context, const Signature&, const ParameterGradients&) override {
+    labels_.prepare(context);
+  }
   /// Throws Error naming the first row of a batch whose label was out of range.
   void verify(Context& context) override { labels_.verify(context); }
 

@@ -37,7 +37,9 @@ class CrossEntropyLoss : public LossOf<CrossEntropyLoss> {
   }
   void best(std::span<const float> target, std::span<float> prediction) const override;
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature&) override { labels_.prepare(context); }
+  void prepare(Context& context, const Signature&, const ParameterGradients&) override {
+    labels_.prepare(context);
+  }
   /// Throws Error naming the first row of a batch whose label was out of range.
   void verify(Context& context) override;
 

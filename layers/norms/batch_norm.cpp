@@ -72,17 +72,16 @@ void BatchNorm::forward(Context& context, const ForwardCall& call) {
 void BatchNorm::backward(Context& context, const BackwardCall& call) {
   const TensorType scratch =
       batch_norm_scratch(channel_shape("batch_norm", call.x[0].shape()), call.x[0].dtype());
-  batch_norm_backward(context.stream(),
-                      {.dx = call.dx[0],
-                       .weight_grad = options_.affine ? weight_.gradient() : Gradient{},
-                       .bias_grad = options_.affine ? bias_.gradient() : Gradient{},
-                       .x = call.x[0],
-                       .dy = call.dy[0],
-                       .weight = options_.affine ? weight_.value() : Tensor(),
-                       .mean = mean_.tensor(),
-                       .rstd = rstd_.tensor(),
-                       .scratch = backward_scratch_.view(scratch.shape),
-                       .training = context.training()});
+  batch_norm_backward(context.stream(), {.dx = call.dx[0],
+                                         .weight_grad = call.parameters.of(weight_),
+                                         .bias_grad = call.parameters.of(bias_),
+                                         .x = call.x[0],
+                                         .dy = call.dy[0],
+                                         .weight = options_.affine ? weight_.value() : Tensor(),
+                                         .mean = mean_.tensor(),
+                                         .rstd = rstd_.tensor(),
+                                         .scratch = backward_scratch_.view(scratch.shape),
+                                         .training = context.training()});
 }
 
 Value batch_norm(const Value& x, const BatchNormOptions& options) {

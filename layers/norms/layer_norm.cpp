@@ -49,7 +49,7 @@ void LayerNorm::forward(Context& context, const ForwardCall& call) {
 }
 
 void LayerNorm::backward(Context& context, const BackwardCall& call) {
-  backward_with(context, call.x[0], call.dy[0], Tensor(), call.dx[0], true);
+  backward_with(context, call.x[0], call.dy[0], Tensor(), call.dx[0], call.parameters);
 }
 
 void LayerNorm::forward_of_sum(Context& context, const Tensor& a, const Tensor& b,
@@ -67,14 +67,15 @@ void LayerNorm::forward_of_sum(Context& context, const Tensor& a, const Tensor& 
 }
 
 void LayerNorm::backward_with(Context& context, const Tensor& x, const Tensor& dy,
-                              const Tensor& extra, const Gradient& dx, bool parameters) {
+                              const Tensor& extra, const Gradient& dx,
+                              const ParameterGradients& parameters) {
   const Tensor matrix = x.as_matrix();
   const std::int64_t rows = matrix.shape()[0];
   layer_norm_backward(
       context.stream(),
       {.dx = dx,
-       .weight_grad = parameters ? weight_.gradient() : Gradient{},
-       .bias_grad = parameters ? bias_.gradient() : Gradient{},
+       .weight_grad = parameters.of(weight_),
+       .bias_grad = parameters.of(bias_),
        .x = x,
        .dy = dy,
        .extra = extra,
@@ -84,9 +85,9 @@ void LayerNorm::backward_with(Context& context, const Tensor& x, const Tensor& d
        .scratch = scratch_.view(layer_norm_scratch(rows, matrix.shape()[1], x.dtype()).shape)});
 }
 
-void LayerNorm::no_parameter_gradients(Context& context) {
-  contribute_zeros(context.stream(), weight_.gradient());
-  contribute_zeros(context.stream(), bias_.gradient());
+void LayerNorm::no_parameter_gradients(Context& context, const ParameterGradients& parameters) {
+  contribute_zeros(context.stream(), parameters.of(weight_));
+  contribute_zeros(context.stream(), parameters.of(bias_));
 }
 
 Value layer_norm(const Value& x) { return x.graph().apply(LayerNorm(), {x}); }

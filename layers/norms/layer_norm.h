@@ -28,10 +28,10 @@ class LayerNorm : public LayerOf<LayerNorm> {
   void forward_of_sum(Context& context, const Tensor& a, const Tensor& b, const Tensor& sum,
                       const Tensor& y);
   /// What backward leaves of the parameters where no gradient reaches y: zeros, or what was there.
-  void no_parameter_gradients(Context& context);
+  void no_parameter_gradients(Context& context, const ParameterGradients& parameters);
   /// Backward with `extra` (may be undefined) added to dx.
   void backward_with(Context& context, const Tensor& x, const Tensor& dy, const Tensor& extra,
-                     const Gradient& dx, bool parameters);
+                     const Gradient& dx, const ParameterGradients& parameters);
 
  private:
   std::int64_t features_;

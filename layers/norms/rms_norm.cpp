@@ -42,7 +42,7 @@ void RMSNorm::backward(Context& context, const BackwardCall& call) {
   const Shape matrix = call.x[0].as_matrix().shape();
   const TensorType scratch = rms_norm_scratch(matrix[0], matrix[1], call.x[0].dtype());
   rms_norm_backward(context.stream(), {.dx = call.dx[0],
-                                       .weight_grad = weight_.gradient(),
+                                       .weight_grad = call.parameters.of(weight_),
                                        .x = call.x[0],
                                        .dy = call.dy[0],
                                        .weight = weight_.value(),

@@ -69,6 +69,10 @@ void Bilinear::build(Builder& builder) {
   const TensorType pairs{x1.dtype, {rows, in1 * in2}};
   pairs_ = builder.saved("pairs", pairs);
   pair_gradients_ = builder.scratch("pair gradients", pairs, Phase::backward);
+  if (weight_.trainable()) {  // a product writes both
+    builder.writes_float32_gradient(weight_);
+    if (has_bias_) builder.writes_float32_gradient(bias_);
+  }
   if (!weight_.trainable() && has_bias_)
     bias_scratch_ =
         builder.scratch("bias gradient", column_sum_scratch(rows, out_, x1.dtype), Phase::backward);
@@ -78,7 +82,7 @@ Tensor Bilinear::weight_matrix(const Tensor& weight) const {
   return weight.defined() ? weight.reshaped({out_, weight.count() / out_}) : weight;
 }
 
-void Bilinear::prepare(Context& context, const Signature& x) {
+void Bilinear::prepare(Context& context, const Signature& x, const ParameterGradients& parameters) {
   const Tensor x1(nullptr, x[0].dtype, x[0].shape), x2(nullptr, x[1].dtype, x[1].shape);
   const Tensor y(nullptr, x[0].dtype, infer(x)[0].shape);
   const Tensor pairs(nullptr, x[0].dtype, {rows_of(x1), columns_of(x1) * columns_of(x2)});
@@ -89,12 +93,11 @@ void Bilinear::prepare(Context& context, const Signature& x) {
   for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
     prepare_matmul(context, first_gradient({x1, mode}, x2, pairs));
     prepare_matmul(context, second_gradient(x1, {x2, mode}, pairs));
-    if (weight_.trainable())
-      prepare_matmul(context,
-                     linear_weight_gradient(
-                         pairs, y, {weight_matrix(weight_.gradient().tensor), mode},
-                         has_bias_ && bias_.trainable() ? Gradient{bias_.gradient().tensor, mode}
-                                                        : Gradient{}));
+    const Gradient wanted = parameters.of(weight_), bias = parameters.of(bias_);
+    if (wanted.wanted())
+      prepare_matmul(context, linear_weight_gradient(
+                                  pairs, y, {weight_matrix(wanted.tensor), mode},
+                                  bias.wanted() ? Gradient{bias.tensor, mode} : Gradient{}));
   }
 }
 
@@ -109,9 +112,9 @@ void Bilinear::forward(Context& context, const ForwardCall& call) {
 void Bilinear::backward(Context& context, const BackwardCall& call) {
   const Tensor &x1 = call.x[0], &x2 = call.x[1], &dy = call.dy[0];
   const Shape shape{rows_of(x1), columns_of(x1) * columns_of(x2)};
-  const Gradient bias = has_bias_ ? bias_.gradient() : Gradient{};
-  if (weight_.gradient().wanted()) {
-    const Gradient weight{weight_matrix(weight_.gradient().tensor), weight_.gradient().mode};
+  const Gradient wanted = call.parameters.of(weight_), bias = call.parameters.of(bias_);
+  if (wanted.wanted()) {
+    const Gradient weight{weight_matrix(wanted.tensor), wanted.mode};
     matmul(context, linear_weight_gradient(pairs_.view(shape), dy, weight, bias));
   } else if (bias.wanted()) {  // a frozen weight: no product to ride on
     const TensorType scratch = column_sum_scratch(shape[0], out_, dy.dtype());

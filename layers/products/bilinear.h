@@ -22,7 +22,7 @@ class Bilinear : public LayerOf<Bilinear> {
   }
   Traits traits() const override { return {.backward_reads_x = true}; }
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature& x) override;
+  void prepare(Context& context, const Signature& x, const ParameterGradients& parameters) override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;

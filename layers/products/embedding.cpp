@@ -8,13 +8,17 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-Embedding::Embedding(const EmbeddingOptions& options) : options_(options) {
+Embedding::Embedding(const EmbeddingOptions& options)
+    : options_(options), weight_(Shape{options.vocabulary, options.width}) {
   ADJOINT_CHECK(options.vocabulary > 0 && options.width > 0,
                 "embedding: expected a positive vocabulary and width, got ", options.vocabulary,
                 " and ", options.width);
   ADJOINT_CHECK(options.padding >= -1 && options.padding < options.vocabulary,
                 "embedding: expected a padding index of 0 to ", options.vocabulary - 1,
                 ", or -1 for none, got ", options.padding);
+  ADJOINT_CHECK(options.stored_rows == 0 || options.stored_rows >= options.vocabulary,
+                "embedding: expected stored_rows of at least ", options.vocabulary, ", got ",
+                options.stored_rows);
 }
 
 std::string Embedding::describe() const {
@@ -31,8 +35,10 @@ Signature Embedding::infer(const Signature& x) const {
 }
 
 void Embedding::build(Builder& builder) {
-  builder.parameter(weight_,
-                    {"weight", {options_.vocabulary, options_.width}, options_.initializer});
+  builder.parameter(weight_, {.name = "weight",
+                              .shape = {options_.vocabulary, options_.width},
+                              .initializer = options_.initializer,
+                              .stored_rows = options_.stored_rows});
   status_ = builder.persistent("status", {DType::int32, {2}});
   scratch_ =
       builder.scratch("index counts", embedding_scratch(options_.vocabulary), Phase::backward);
@@ -46,7 +52,7 @@ void Embedding::forward(Context& context, const ForwardCall& call) {
 
 void Embedding::backward(Context& context, const BackwardCall& call) {
   const Tensor& x = call.x[0];
-  embedding_backward(context.stream(), weight_.gradient(), x.reshaped({x.count()}),
+  embedding_backward(context.stream(), call.parameters.of(weight_), x.reshaped({x.count()}),
                      call.dy[0].reshaped({x.count(), options_.width}), options_.padding,
                      scratch_.tensor());
 }

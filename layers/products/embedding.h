@@ -9,6 +9,9 @@ inline namespace ADJOINT_BACKEND {
 struct EmbeddingOptions {
   std::int64_t vocabulary = 0;  ///< rows of the table; indices lie in [0, vocabulary)
   std::int64_t width = 0;
+  /// Rows in memory, the rest zeros: a multiple of 64 or 128 that a tied product is fast with. 0:
+  /// as many as the vocabulary. Files hold the vocabulary's.
+  std::int64_t stored_rows = 0;
   /// An index whose row is not learned, -1 for none. The row starts like the others; write zeros
   /// where it should have none.
   std::int64_t padding = -1;

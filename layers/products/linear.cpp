@@ -15,6 +15,17 @@ Linear::Linear(const LinearOptions& options) : options_(options) {
                 options.out);
   ADJOINT_CHECK(options.in >= 0,
                 "Linear: expected input features of 0 (take what comes) or more, got ", options.in);
+  ADJOINT_CHECK(options.stored_rows == 0 || options.stored_rows >= options.out,
+                "Linear: expected stored_rows of at least ", options.out, ", got ",
+                options.stored_rows);
+}
+
+Linear::Linear(const Parameter& weight) : weight_(weight) {
+  const Shape& shape = weight.shape();
+  ADJOINT_CHECK(shape.rank() == 2, "Linear: expected a weight [out, in] of another layer, got ",
+                shape.rank() == 0 ? str("one whose shape is not known before it is built")
+                                  : str("one of ", shape));
+  options_ = {.in = shape[1], .out = shape[0], .bias = false};
 }
 
 std::string Linear::describe() const {
@@ -37,11 +48,19 @@ void Linear::build(Builder& builder) {
   const std::int64_t in = builder.inputs()[0].shape[-1];
   ADJOINT_CHECK(in > 0, "Linear: expected at least one input feature, got ", builder.inputs()[0]);
   const Initializer standard = Initializer::uniform(1.0f / std::sqrt(static_cast<float>(in)));
-  builder.parameter(weight_,
-                    {"weight", {options_.out, in}, options_.weight_initializer.value_or(standard)});
+  builder.parameter(weight_, {.name = "weight",
+                              .shape = {options_.out, in},
+                              .initializer = options_.weight_initializer.value_or(standard),
+                              .stored_rows = options_.stored_rows});
   if (options_.bias)
-    builder.parameter(bias_,
-                      {"bias", {options_.out}, options_.bias_initializer.value_or(standard)});
+    builder.parameter(bias_, {.name = "bias",
+                              .shape = {options_.out},
+                              .initializer = options_.bias_initializer.value_or(standard),
+                              .stored_rows = options_.stored_rows});
+  if (weight_.trainable()) {  // a product writes both
+    builder.writes_float32_gradient(weight_);
+    if (options_.bias) builder.writes_float32_gradient(bias_);
+  }
   if (!weight_.trainable() && bias_.trainable()) {
     const TensorType& y = builder.outputs()[0];
     bias_scratch_ = builder.scratch(
@@ -50,18 +69,19 @@ void Linear::build(Builder& builder) {
   }
 }
 
-void Linear::prepare(Context& context, const Signature& x) {
+void Linear::prepare(Context& context, const Signature& x, const ParameterGradients& parameters) {
   const Tensor input(nullptr, x[0].dtype, x[0].shape),
       output(nullptr, x[0].dtype, infer(x)[0].shape);
   const Tensor bias = options_.bias ? bias_.value() : Tensor();
   prepare_matmul(context, linear_forward(input, weight_.value(), bias, output));
   for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
-    const Gradient weight_gradient{weight_.gradient().tensor, mode};
-    const Gradient bias_gradient =
-        options_.bias && bias_.trainable() ? Gradient{bias_.gradient().tensor, mode} : Gradient{};
-    if (weight_.trainable())
+    const auto in_mode = [&](const Parameter& parameter) {
+      const Gradient gradient = parameters.of(parameter);
+      return gradient.wanted() ? Gradient{gradient.tensor, mode} : Gradient{};
+    };
+    if (parameters.of(weight_).wanted())
       prepare_matmul(context,
-                     linear_weight_gradient(input, output, weight_gradient, bias_gradient));
+                     linear_weight_gradient(input, output, in_mode(weight_), in_mode(bias_)));
     prepare_matmul(context, linear_input_gradient(output, weight_.value(), {input, mode}));
   }
 }
@@ -72,8 +92,8 @@ void Linear::forward(Context& context, const ForwardCall& call) {
 }
 
 void Linear::backward(Context& context, const BackwardCall& call) {
-  parameter_gradients(context, call.x[0], call.dy[0], weight_.gradient(),
-                      options_.bias ? bias_.gradient() : Gradient{});
+  parameter_gradients(context, call.x[0], call.dy[0], call.parameters.of(weight_),
+                      call.parameters.of(bias_));
   if (call.dx[0].wanted())
     matmul(context, linear_input_gradient(call.dy[0], weight_.value(), call.dx[0]));
 }
@@ -94,6 +114,10 @@ std::int64_t Linear::multiply_adds(const Signature& x) const {
 }
 
 Value linear(const Value& x, std::int64_t out) { return x.graph().apply(Linear(out), {x}); }
+
+Value linear(const Value& x, const Parameter& weight) {
+  return x.graph().apply(Linear(weight), {x});
+}
 
 namespace {
 

@@ -12,6 +12,10 @@ struct LinearOptions {
   std::int64_t in = 0;  ///< features taken; 0 takes what comes
   std::int64_t out = 0;
   bool bias = true;
+  /// Rows of weight and bias in memory, the rest zeros: a multiple of 64 or 128 that the product
+  /// with a cross-entropy is fast with (layers/rewrites/linear_cross_entropy.h). 0: as many as
+  /// `out`. Files hold those of `out`.
+  std::int64_t stored_rows = 0;
   /// By default uniform in +-1 / sqrt(in), for weight and bias, as in LeCun et al. 1998 (Efficient
   /// BackProp) up to a constant, and as PyTorch does. In recipes weight_init and bias_init.
   std::optional<Initializer> weight_initializer;
@@ -24,6 +28,9 @@ class Linear : public LayerOf<Linear> {
   explicit Linear(std::int64_t out) : Linear(LinearOptions{.out = out}) {}
   Linear(std::int64_t in, std::int64_t out) : Linear(LinearOptions{.in = in, .out = out}) {}
   explicit Linear(const LinearOptions& options);
+  /// With a weight that another layer has as well, [out, in], and no bias: a tied output head.
+  /// Throws Error for a weight whose shape its layer does not know before it is built.
+  explicit Linear(const Parameter& weight);
 
   std::string kind() const override { return "linear"; }
   std::string describe() const override;
@@ -33,7 +40,7 @@ class Linear : public LayerOf<Linear> {
   }
   Traits traits() const override;
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature& x) override;
+  void prepare(Context& context, const Signature& x, const ParameterGradients& parameters) override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
@@ -53,8 +60,12 @@ class Linear : public LayerOf<Linear> {
   Slot bias_scratch_;
 };
 
-/// Applies a Linear of `out` features.
+/// y = x W^T + b: x [..., in] of a floating type to y [..., out] of the same. Throws Error for
+/// other inputs.
 Value linear(const Value& x, std::int64_t out);
+/// y = x W^T with another layer's weight, [out, in]: linear(x, embedding.weight()). Its gradient is
+/// the sum of both layers'.
+Value linear(const Value& x, const Parameter& weight);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

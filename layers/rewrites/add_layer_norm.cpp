@@ -25,13 +25,13 @@ void AddLayerNorm::backward(Context& context, const BackwardCall& call) {
   const Tensor sum = call.y[0], from_sum = call.dy[0], dy = call.dy[1];
   const Gradient a = call.dx[0], b = call.dx[1];
   if (!dy.defined()) {  // nothing differentiated reads the norm
-    norm_.no_parameter_gradients(context);
+    norm_.no_parameter_gradients(context, call.parameters);
     for (const Gradient& dx : call.dx)
       if (dx.wanted()) contribute(context.stream(), dx, from_sum);
     return;
   }
   // The kernel adds ds while it writes dx, but not while it adds to what is there.
-  const auto write = [&](const Gradient& dx, bool parameters) {
+  const auto write = [&](const Gradient& dx, const ParameterGradients& parameters) {
     if (dx.accumulates() && from_sum.defined()) {
       contribute(context.stream(), dx, from_sum);
       norm_.backward_with(context, sum, dy, Tensor(), dx, parameters);
@@ -40,13 +40,13 @@ void AddLayerNorm::backward(Context& context, const BackwardCall& call) {
     }
   };
   if (a.accumulates() && b.accumulates()) {
-    write(a, true);
-    write(b, false);
+    write(a, call.parameters);
+    write(b, {});
     return;
   }
   // One pass writes the gradient where it may be overwritten; the other place gets it from there.
   const bool into_b = !a.wanted() || (b.wanted() && a.accumulates());
-  write(into_b ? b : a, true);
+  write(into_b ? b : a, call.parameters);
   const Gradient& other = into_b ? a : b;
   if (other.wanted()) contribute(context.stream(), other, (into_b ? b : a).tensor);
 }

@@ -52,6 +52,8 @@ void LinearChain::build(Builder& builder) {
     Builder part = builder.part(stage.name, types, next);
     stage.linear.build(part);
     if (stage.activation != ElementFunction::none) {
+      // Its bias's gradient comes out of an epilogue, in the type of the product.
+      part.writes_float32_gradient(stage.linear.bias(), false);
       const TensorType& type = next[0];
       const std::int64_t columns = type.shape[-1], rows = type.shape.count() / columns;
       links_.push_back({.hidden = part.saved("activation", type),
@@ -88,7 +90,8 @@ std::vector<Matmul> LinearChain::forward_products(const Tensor& x, const Tensor&
 }
 
 std::vector<Matmul> LinearChain::backward_products(const Tensor& x, const Tensor& dy,
-                                                   const Gradient& dx) const {
+                                                   const Gradient& dx,
+                                                   const ParameterGradients& parameters) const {
   const std::int64_t rows = x.as_matrix().shape()[0];
   std::vector<Matmul> products;
   for (std::size_t k = stages_.size(); k-- > 0;) {
@@ -97,8 +100,9 @@ std::vector<Matmul> LinearChain::backward_products(const Tensor& x, const Tensor
     const Tensor input = k == 0 ? x : hidden(k - 1, links_[k - 1].hidden, rows);
     const Tensor gradient = last ? dy : hidden(k, links_[k].hidden_gradient, rows);
     // The bias gradients of all stages but the last come out of the epilogues below.
-    const Gradient bias = last && linear.options().bias ? linear.bias().gradient() : Gradient{};
-    products.push_back(linear_weight_gradient(input, gradient, linear.weight().gradient(), bias));
+    const Gradient bias = last ? parameters.of(linear.bias()) : Gradient{};
+    products.push_back(
+        linear_weight_gradient(input, gradient, parameters.of(linear.weight()), bias));
     if (k == 0) {
       if (dx.wanted())
         products.push_back(linear_input_gradient(gradient, linear.weight().value(), dx));
@@ -112,19 +116,22 @@ std::vector<Matmul> LinearChain::backward_products(const Tensor& x, const Tensor
         {hidden(k - 1, links_[k - 1].hidden_gradient, rows), GradientMode::overwrite});
     product.epilogue = backward_epilogue(before.activation);
     product.saved = links_[k - 1].saved.view(saved.shape);
-    product.bias_gradient = before.linear.bias().gradient().tensor;
-    product.accumulate_bias_gradient = before.linear.bias().gradient().accumulates();
+    const Gradient bias_before = parameters.of(before.linear.bias());
+    product.bias_gradient = bias_before.tensor;
+    product.accumulate_bias_gradient = bias_before.accumulates();
     products.push_back(product);
   }
   return products;
 }
 
-void LinearChain::prepare(Context& context, const Signature& x) {
+void LinearChain::prepare(Context& context, const Signature& x,
+                          const ParameterGradients& parameters) {
   const Tensor input(nullptr, x[0].dtype, x[0].shape),
       output(nullptr, x[0].dtype, infer(x)[0].shape);
   for (const Matmul& product : forward_products(input, output)) prepare_matmul(context, product);
+  if (!parameters.of(stages_.front().linear.weight()).wanted()) return;  // it only computes
   for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
-    for (const Matmul& product : backward_products(input, output, {input, mode})) {
+    for (const Matmul& product : backward_products(input, output, {input, mode}, parameters)) {
       Matmul either = product;
       const bool to_parameters = product.transpose_a;
       if (to_parameters) either.beta = mode == GradientMode::accumulate ? 1.0f : 0.0f;
@@ -140,7 +147,8 @@ void LinearChain::forward(Context& context, const ForwardCall& call) {
 }
 
 void LinearChain::backward(Context& context, const BackwardCall& call) {
-  for (const Matmul& product : backward_products(call.x[0], call.dy[0], call.dx[0]))
+  for (const Matmul& product :
+       backward_products(call.x[0], call.dy[0], call.dx[0], call.parameters))
     matmul(context, product);
 }
 

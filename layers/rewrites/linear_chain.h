@@ -29,7 +29,7 @@ class LinearChain : public LayerOf<LinearChain> {
   Signature infer(const Signature& x) const override;
   Traits traits() const override { return {.backward_reads_x = true}; }
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature& x) override;
+  void prepare(Context& context, const Signature& x, const ParameterGradients& parameters) override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
@@ -44,8 +44,8 @@ class LinearChain : public LayerOf<LinearChain> {
 
   // The products of a step, in order. `dx` says whether the first includes the input's gradient.
   std::vector<Matmul> forward_products(const Tensor& x, const Tensor& y) const;
-  std::vector<Matmul> backward_products(const Tensor& x, const Tensor& dy,
-                                        const Gradient& dx) const;
+  std::vector<Matmul> backward_products(const Tensor& x, const Tensor& dy, const Gradient& dx,
+                                        const ParameterGradients& parameters) const;
   Tensor hidden(std::size_t link, const Slot& slot, std::int64_t rows) const;
 
   std::vector<Stage> stages_;

@@ -50,13 +50,14 @@ void LinearCrossEntropy::build(Builder& builder) {
   logits_ = builder.scratch("logits", {logits.dtype, {chunk_rows_, classes}}, Phase::forward);
 }
 
-void LinearCrossEntropy::prepare(Context& context, const Signature& x) {
-  loss_.prepare(context, x);
+void LinearCrossEntropy::prepare(Context& context, const Signature& x,
+                                 const ParameterGradients& parameters) {
+  loss_.prepare(context, x, parameters);
   const Tensor whole = Tensor(nullptr, x[0].dtype, x[0].shape).as_matrix();
   const std::int64_t rows = whole.shape()[0], in = whole.shape()[1];
   for (std::int64_t count : {std::min(chunk_rows_, rows), rows % chunk_rows_}) {
     if (count == 0) continue;
-    linear_.prepare(context, {{x[0].dtype, {count, in}}});
+    linear_.prepare(context, {{x[0].dtype, {count, in}}}, parameters);
   }
 }
 
@@ -65,7 +66,7 @@ void LinearCrossEntropy::forward(Context& context, const ForwardCall& call) {
   const Tensor labels = call.x[1].reshaped({call.x[1].count()});
   const Gradient dx =
       call.dx[0].wanted() ? Gradient{call.dx[0].tensor.as_matrix(), call.dx[0].mode} : Gradient{};
-  const bool training = dx.wanted() || linear_.weight().gradient().wanted();
+  const bool training = dx.wanted() || call.parameters.of(linear_.weight()).wanted();
   const Tensor bias = linear_.options().bias ? linear_.bias().value() : Tensor();
   const std::int64_t rows = x.shape()[0];
   for (std::int64_t begin = 0; begin < rows; begin += chunk_rows_) {
@@ -81,9 +82,8 @@ void LinearCrossEntropy::forward(Context& context, const ForwardCall& call) {
       if (begin > 0 && gradient.wanted()) gradient.mode = GradientMode::accumulate;
       return gradient;
     };
-    const Gradient bias_gradient = linear_.options().bias ? linear_.bias().gradient() : Gradient{};
-    linear_.parameter_gradients(context, part, logits, added(linear_.weight().gradient()),
-                                added(bias_gradient));
+    linear_.parameter_gradients(context, part, logits, added(call.parameters.of(linear_.weight())),
+                                added(call.parameters.of(linear_.bias())));
     if (dx.wanted())
       matmul(context, linear_input_gradient(logits, linear_.weight().value(),
                                             {rows_of(dx.tensor, begin, count), dx.mode}));

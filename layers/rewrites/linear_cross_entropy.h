@@ -24,7 +24,7 @@ class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
     return {.backward_reads_x = false, .gradient_in_forward = true};
   }
   void build(Builder& builder) override;
-  void prepare(Context& context, const Signature& x) override;
+  void prepare(Context& context, const Signature& x, const ParameterGradients& parameters) override;
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context&, const BackwardCall&) override {}
   void verify(Context& context) override { loss_.verify(context); }

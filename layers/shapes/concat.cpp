@@ -1,8 +1,8 @@
 #include "layers/shapes/concat.h"
 
 #include "core/graph/registry.h"
+#include "core/tensor/axes.h"
 #include "kernels/strided_copy.h"
-#include "layers/shapes/axes.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {

@@ -97,7 +97,7 @@ class Harness {
   std::vector<Numbers> parameter_gradients() {
     std::vector<Numbers> all;
     for (const Parameter& parameter : graph_.parameters())
-      all.push_back(download<float>(context_, parameter.gradient().tensor));
+      all.push_back(download<float>(context_, parameter.gradient()));
     return all;
   }
 
@@ -275,14 +275,18 @@ TEST_P(Contract, AnOutputWithoutGradientCountsAsZeros) {
     y.push_back(graph.tensor(output));
     dy.push_back(graph.gradient(output));
   }
-  for (const Parameter& parameter : graph.parameters())
-    gradients.push_back(parameter.gradient().tensor);
+  std::vector<ParameterGradient> parameters;
+  for (const Parameter& parameter : graph.parameters()) {
+    gradients.push_back(parameter.gradient());
+    parameters.push_back({parameter, {parameter.gradient(), GradientMode::overwrite}});
+  }
   for (std::size_t without = 0; without < dy.size(); ++without) {
     const auto run = [&](const std::vector<Tensor>& given) {
       for (const Tensor& tensor : gradients)
         upload(context, tensor,
                Numbers(std::size_t(tensor.count()), std::numeric_limits<float>::quiet_NaN()));
-      harness.layer().run_backward(context, {.x = x, .y = y, .dy = given, .dx = dx}, types);
+      harness.layer().run_backward(
+          context, {.x = x, .y = y, .dy = given, .dx = dx, .parameters = parameters}, types);
       std::vector<Numbers> made;
       for (const Tensor& tensor : gradients) made.push_back(download<float>(context, tensor));
       return made;

@@ -93,7 +93,7 @@ class Comparison {
       if (is_floating(model_.inputs[i].type().dtype))
         expect(graph.gradient(model_.inputs[i]), str("dx", i), tolerance);
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      expect(parameters[i].gradient().tensor, str("gradient", i), tolerance);
+      expect(parameters[i].gradient(), str("gradient", i), tolerance);
   }
 
  private:

@@ -106,7 +106,7 @@ std::vector<Result> run_layer(const LayerCase& layer_case) {
     if (is_floating(model.inputs[i].type().dtype))
       add(str("dx", i), model.graph.gradient(model.inputs[i]));
   for (const Parameter& parameter : model.graph.parameters())
-    add(parameter.name() + " gradient", parameter.gradient().tensor);
+    add(parameter.name() + " gradient", parameter.gradient());
   return results;
 }
 

@@ -59,7 +59,7 @@ class TestModel {
     std::map<std::string, std::vector<float>> result;
     for (const Parameter& parameter : graph.parameters())
       if (parameter.trainable())
-        result[parameter.name()] = download<float>(context, parameter.gradient().tensor);
+        result[parameter.name()] = download<float>(context, parameter.gradient());
     return result;
   }
   std::vector<std::string> kinds() const {

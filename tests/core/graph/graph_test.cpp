@@ -31,7 +31,7 @@ class Unprepared : public LayerOf<Unprepared> {
   explicit Unprepared(int failures) : failures_(failures) {}
   std::string kind() const override { return "unprepared"; }
   Signature infer(const Signature& x) const override { return x; }
-  void prepare(Context&, const Signature& x) override {
+  void prepare(Context&, const Signature& x, const ParameterGradients&) override {
     ADJOINT_CHECK(x[0].shape[0] != 2 || failures_-- <= 0, "unprepared: no memory");
     prepared_ = x[0].shape[0];
   }

@@ -512,7 +512,7 @@ std::vector<RandomGraph::Result> RandomGraph::results() {
       add(graph_.program().values[std::size_t(input.id())].name + " gradient",
           graph_.gradient(input));
   for (const Parameter& parameter : graph_.parameters())
-    if (parameter.trainable()) add(parameter.name() + " gradient", parameter.gradient().tensor);
+    if (parameter.trainable()) add(parameter.name() + " gradient", parameter.gradient());
   return all;
 }
 
@@ -543,8 +543,8 @@ std::vector<RandomGraph::Differentiable> RandomGraph::differentiables() {
   }
   for (const Parameter& parameter : graph_.parameters())
     if (parameter.trainable())
-      all.push_back({parameter.name(), parameter.master(),
-                     download<double>(context_, parameter.gradient().tensor)});
+      all.push_back(
+          {parameter.name(), parameter.master(), download<double>(context_, parameter.gradient())});
   return all;
 }
 
