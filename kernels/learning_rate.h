@@ -86,6 +86,11 @@ ADJOINT_HD double fraction_power(double x, double power) {
   return result;
 }
 
+/// Whether validation losses lower the rate, told by Optimizer::observe().
+ADJOINT_HD bool observes_losses(const Schedule& schedule) {
+  return schedule.kind == Schedule::Kind::plateau;
+}
+
 namespace detail {
 
 ADJOINT_HD double between(double from, double to, double share_of_from) {

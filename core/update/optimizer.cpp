@@ -192,7 +192,7 @@ void Optimizer::step(const Tensor& totals) {
 }
 
 void Optimizer::observe(double validation_loss) {
-  if (schedule_.kind == Schedule::Kind::plateau)
+  if (observes_losses(schedule_))
     observe_loss(context_.stream(), update_state_, schedule_, validation_loss);
 }
 
