@@ -14,6 +14,9 @@ bool is_positive(double value) { return value > 0 && std::isfinite(value); }
 bool is_not_negative(double value) { return value >= 0 && std::isfinite(value); }
 bool is_fraction(double value) { return value >= 0 && value < 1; }
 
+constexpr const char* kPositive = "a positive number";
+constexpr const char* kNotNegative = "a number of at least 0";
+
 }  // namespace
 
 void OptionReader::number(const char* key, double& value, bool (*valid)(double),
@@ -27,11 +30,21 @@ void OptionReader::fraction(const char* key, double& value) const {
 }
 
 void OptionReader::not_negative(const char* key, double& value) const {
-  number(key, value, is_not_negative, "a number of at least 0");
+  number(key, value, is_not_negative, kNotNegative);
 }
 
 void OptionReader::positive(const char* key, double& value) const {
-  number(key, value, is_positive, "a positive number");
+  number(key, value, is_positive, kPositive);
+}
+
+void OptionReader::optional_not_negative(const char* key, std::optional<double>& value) const {
+  value = options.optional_number(key);
+  options.require(!value || is_not_negative(*value), key, kNotNegative);
+}
+
+void OptionReader::optional_positive(const char* key, std::optional<double>& value) const {
+  value = options.optional_number(key);
+  options.require(!value || is_positive(*value), key, kPositive);
 }
 
 void OptionReader::betas(double& beta1, double& beta2) const {

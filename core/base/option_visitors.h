@@ -13,6 +13,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/base/options.h"
@@ -28,6 +29,8 @@ struct OptionReader {
   void not_negative(const char* key, double& value) const;  ///< finite, >= 0
   void positive(const char* key, double& value) const;      ///< finite, > 0
   void epsilon(double& value) const { positive("epsilon", value); }
+  void optional_not_negative(const char* key, std::optional<double>& value) const;
+  void optional_positive(const char* key, std::optional<double>& value) const;
   /// Two fractions, in a recipe betas = [0.9, 0.999].
   void betas(double& beta1, double& beta2) const;
   void flag(const char* key, bool& value) const;
@@ -58,6 +61,12 @@ struct OptionWriter {
   void not_negative(const char* key, double value) const { line(key, value); }
   void positive(const char* key, double value) const { line(key, value); }
   void epsilon(double value) const { line("epsilon", value); }
+  void optional_not_negative(const char* key, const std::optional<double>& value) const {
+    if (value) line(key, *value);
+  }
+  void optional_positive(const char* key, const std::optional<double>& value) const {
+    if (value) line(key, *value);
+  }
   void betas(double beta1, double beta2) const;
   void flag(const char* key, bool value) const { line(key, value); }
   template <std::integral T>
@@ -81,6 +90,12 @@ struct OptionCheck {
   void not_negative(const char* key, double value) const;
   void positive(const char* key, double value) const;
   void epsilon(double value) const { positive("epsilon", value); }
+  void optional_not_negative(const char* key, const std::optional<double>& value) const {
+    if (value) not_negative(key, *value);
+  }
+  void optional_positive(const char* key, const std::optional<double>& value) const {
+    if (value) positive(key, *value);
+  }
   void betas(double beta1, double beta2) const;
   void flag(const char* /*key*/, bool /*value*/) const {}
   template <std::integral T>

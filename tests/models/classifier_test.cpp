@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "core/graph/sequential.h"
-#include "core/update/optimizer.h"
 #include "layers/activations/dropout.h"
 #include "layers/activations/gelu.h"
 #include "layers/activations/relu.h"
@@ -11,6 +10,7 @@
 #include "layers/norms/layer_norm.h"
 #include "layers/products/linear.h"
 #include "layers/shapes/flatten.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/model.h"
 

@@ -16,6 +16,7 @@ struct Sample {
   bool centered = false;
   std::uint32_t patience = 3;
   std::uint64_t warmup = 0;
+  std::optional<double> decay = {}, loss_scale = {};
 
   template <class O, class Visitor>
   static void visit(O& o, Visitor&& visitor) {
@@ -27,6 +28,8 @@ struct Sample {
     visitor.flag("centered", o.centered);
     visitor.count("patience", o.patience, 1);
     visitor.steps("warmup", o.warmup);
+    visitor.optional_not_negative("decay", o.decay);
+    visitor.optional_positive("loss_scale", o.loss_scale);
     visitor.require(!o.centered || o.size > 0, "size", "a number above 0 for centered");
   }
 };
@@ -53,6 +56,8 @@ TEST(OptionVisitors, ReadEachKeyAndLeaveTheOthers) {
   EXPECT_EQ(sample.beta1, 0.25);
   EXPECT_EQ(sample.beta2, 0.5);
   EXPECT_EQ(sample.scale, 2);
+  EXPECT_EQ(sample.decay, std::nullopt);
+  EXPECT_EQ(read_with("decay", 0.0).decay, 0.0);
 }
 
 TEST(OptionVisitors, ReadingSaysPlaceKeyAndRange) {
@@ -67,6 +72,8 @@ TEST(OptionVisitors, ReadingSaysPlaceKeyAndRange) {
                {"patience: expected a whole number of at least 1, got 0"});
   expect_error([] { read_with("patience", std::int64_t(1) << 31); }, {"of 31 bits"});
   expect_error([] { read_with("warmup", std::int64_t(-1)); }, {"at least 0, got -1"});
+  expect_error([] { read_with("decay", -1.0); }, {"decay: expected a number of at least 0"});
+  expect_error([] { read_with("loss_scale", 0.0); }, {"loss_scale: expected a positive number"});
   expect_error([] { read_with("centered", true); }, {"size: expected a number above 0"});
   expect_error([] { read_with("scael", 1.0); }, {"did you mean 'scale'?"});
 }
@@ -78,6 +85,10 @@ TEST(OptionVisitors, WriteEveryDefault) {
   EXPECT_EQ(text,
             "share = 0.5\nsize = 0.0\nscale = 2.0\nepsilon = 1e-08\nbetas = [0.9, 0.99]\n"
             "centered = false\npatience = 3\nwarmup = 0\n");
+  text.clear();
+  const Sample given{.loss_scale = 8};
+  Sample::visit(given, OptionWriter{text});
+  EXPECT_NE(text.find("loss_scale = 8.0\n"), std::string::npos);
 }
 
 TEST(OptionVisitors, CheckWhatCppGave) {
@@ -90,6 +101,8 @@ TEST(OptionVisitors, CheckWhatCppGave) {
   expect_error([&] { check({.epsilon = 0}); }, {"epsilon"});
   expect_error([&] { check({.beta2 = 1}); }, {"beta2"});
   expect_error([&] { check({.patience = 0}); }, {"Sample: expected patience of 1 or more, got 0"});
+  expect_error([&] { check({.decay = -1}); }, {"a finite decay of 0 or more"});
+  expect_error([&] { check({.loss_scale = 0}); }, {"a finite loss_scale above 0"});
   expect_error([&] { check({.centered = true}); }, {"Sample: size: expected a number above 0"});
 }
 
