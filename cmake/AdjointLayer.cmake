@@ -46,8 +46,8 @@ function(adjoint_require_fixture name)
   endif()
 endfunction()
 
-# add_optimizer(NAME): optim/NAME.cu, a functor and its rule. Its options stand in the table of
-# optim/methods.h, over which tests/optim/methods_test.cpp goes; a test of its own is optional.
+# add_optimizer(NAME): optim/NAME.cu, a functor and its update rule, which enters itself under its kind.
+# tests/optim/rules_test.cpp goes over all kinds; a test of its own is optional.
 function(add_optimizer name)
   adjoint_sources(backends ${PROJECT_SOURCE_DIR}/optim/${name}.cu)
   if(EXISTS ${PROJECT_SOURCE_DIR}/tests/optim/${name}_test.cpp)

@@ -83,7 +83,7 @@ ADJOINT_DEVICE void count_update(const StepArguments& call, UpdateState& state) 
 
 ADJOINT_DEVICE double scheduled_rate(const Schedule& schedule, const UpdateState& state) {
   const double rate = learning_rate(schedule, state.step);
-  if (schedule.kind != Schedule::Kind::plateau || state.rate_factor == 0) return rate;
+  if (!observes_losses(schedule) || state.rate_factor == 0) return rate;
   const double reduced = rate * state.rate_factor;
   const double least = schedule.final < rate ? schedule.final : rate;
   return reduced > least ? reduced : least;

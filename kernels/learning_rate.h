@@ -8,7 +8,8 @@
 
 namespace adjoint {
 
-/// See learning_rate(). Made by optim/schedule.h, which checks the ranges.
+/// See learning_rate(). Made by a schedule's options (core/update/schedule_options.h), which check
+/// the ranges.
 struct Schedule {
   enum class Kind : std::uint8_t {
     constant,
@@ -84,6 +85,37 @@ ADJOINT_HD double fraction_power(double x, double power) {
   for (int n = 20; n >= 1; --n) result = 1 + exponent / n * result;
   for (; halves > 0; --halves) result *= 0.5;
   return result;
+}
+
+/// Whether validation losses lower the rate, told by Optimizer::observe().
+ADJOINT_HD bool observes_losses(const Schedule& schedule) {
+  return schedule.kind == Schedule::Kind::plateau;
+}
+
+/// Whether the formulas below divide by nothing but numbers above 0. Schedules that are made of
+/// options always are.
+ADJOINT_HD bool well_formed(const Schedule& schedule) {
+  using Kind = Schedule::Kind;
+  const bool ends = schedule.warmup_steps < schedule.total_steps;
+  switch (schedule.kind) {
+    case Kind::step:
+      return schedule.period > 0;
+    case Kind::cosine_restarts:
+      return schedule.period > 0 && schedule.period_factor > 0;
+    case Kind::polynomial:
+    case Kind::cosine:
+    case Kind::one_cycle:
+      return ends;
+    case Kind::warmup_stable_decay:
+      return ends && schedule.period > 0 &&
+             schedule.period <= schedule.total_steps - schedule.warmup_steps;
+    case Kind::constant:
+    case Kind::multi_step:
+    case Kind::exponential:
+    case Kind::plateau:
+      return true;
+  }
+  return false;
 }
 
 namespace detail {

@@ -1,5 +1,6 @@
-// Adadelta: the formulas stand at AdadeltaOptions in optim/methods.h.
+// Adadelta: the formulas stand at AdadeltaOptions in optim/rules.h.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -25,11 +26,12 @@ struct AdadeltaStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const AdadeltaOptions& o) {
+UpdateRule adadelta_rule(const AdadeltaOptions& o) {
   return slab_rule<AdadeltaStep>(o, {.moments = {{"v"}, {"d"}}, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(adadelta_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -1,5 +1,6 @@
-// Adagrad: the formulas stand at AdagradOptions in optim/methods.h.
+// Adagrad: the formulas stand at AdagradOptions in optim/rules.h.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -21,12 +22,13 @@ struct AdagradStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const AdagradOptions& o) {
+UpdateRule adagrad_rule(const AdagradOptions& o) {
   return slab_rule<AdagradStep>(
       o, {.moments = {{"v", true, o.initial_accumulator}}, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(adagrad_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -1,5 +1,6 @@
-// Adam: the formulas stand at AdamOptions in optim/methods.h.
+// Adam: the formulas stand at AdamOptions in optim/rules.h.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -26,12 +27,13 @@ struct AdamStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const AdamOptions& o) {
+UpdateRule adam_rule(const AdamOptions& o) {
   return slab_rule<AdamStep>(
       o, {.moments = {{"m"}, {"v"}}, .beta1 = o.beta1, .beta2 = o.beta2, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(adam_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

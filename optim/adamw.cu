@@ -1,6 +1,7 @@
-// AdamW: the formulas stand at AdamWOptions in optim/methods.h. Bound by memory: of float32
+// AdamW: the formulas stand at AdamWOptions in optim/rules.h. Bound by memory: of float32
 // parameters it reads 16 bytes each (p, g, m, v) and writes 12.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -26,12 +27,13 @@ struct AdamWStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const AdamWOptions& o) {
+UpdateRule adamw_rule(const AdamWOptions& o) {
   return slab_rule<AdamWStep>(
       o, {.moments = {{"m"}, {"v"}}, .beta1 = o.beta1, .beta2 = o.beta2, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(adamw_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -1,9 +1,10 @@
-// LAMB: the formulas stand at LambOptions in optim/methods.h. Norms must be whole before a
+// LAMB: the formulas stand at LambOptions in optim/rules.h. Norms must be whole before a
 // parameter changes, so an update is two launches: moments and norms (kernels/lamb_norms.h), then
 // this.
 #include "core/update/slab_rule.cuh"
 #include "kernels/lamb_direction.cuh"
 #include "kernels/lamb_norms.h"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -28,9 +29,7 @@ struct LambStep {
   ADJOINT_DEVICE void operator()(T, T& p, T& m, T& v) const { p -= rate * direction(p, m, v); }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const LambOptions& o) {
+UpdateRule lamb_rule(const LambOptions& o) {
   UpdateRule rule{.name = o.kName,
                   .moments = {{"m"}, {"v"}},
                   .learning_rate = o.learning_rate,
@@ -46,5 +45,8 @@ UpdateRule update_rule(const LambOptions& o) {
   return rule;
 }
 
+const bool registered = register_update_rule(lamb_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

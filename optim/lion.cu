@@ -1,5 +1,6 @@
-// Lion: the formulas stand at LionOptions in optim/methods.h.
+// Lion: the formulas stand at LionOptions in optim/rules.h.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -24,11 +25,10 @@ struct LionStep {
   }
 };
 
+UpdateRule lion_rule(const LionOptions& o) { return slab_rule<LionStep>(o, {.moments = {{"m"}}}); }
+
+const bool registered = register_update_rule(lion_rule);
+
 }  // namespace
-
-UpdateRule update_rule(const LionOptions& o) {
-  return slab_rule<LionStep>(o, {.moments = {{"m"}}});
-}
-
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -1,6 +1,7 @@
-// NAdam: the formulas stand at NAdamOptions in optim/methods.h. The state keeps 1 - P(t) and
+// NAdam: the formulas stand at NAdamOptions in optim/rules.h. The state keeps 1 - P(t) and
 // 1 - 0.96^(t momentum_decay); what belongs to t + 1 is derived here.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -42,9 +43,7 @@ struct NAdamStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const NAdamOptions& o) {
+UpdateRule nadam_rule(const NAdamOptions& o) {
   UpdateRule rule{.name = o.kName,
                   .moments = {{"m"}, {"v"}},
                   .learning_rate = o.learning_rate,
@@ -59,5 +58,8 @@ UpdateRule update_rule(const NAdamOptions& o) {
   return rule;
 }
 
+const bool registered = register_update_rule(nadam_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

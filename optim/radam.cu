@@ -1,5 +1,6 @@
-// RAdam: the formulas stand at RAdamOptions in optim/methods.h.
+// RAdam: the formulas stand at RAdamOptions in optim/rules.h.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -33,12 +34,13 @@ struct RAdamStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const RAdamOptions& o) {
+UpdateRule radam_rule(const RAdamOptions& o) {
   return slab_rule<RAdamStep>(
       o, {.moments = {{"m"}, {"v"}}, .beta1 = o.beta1, .beta2 = o.beta2, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(radam_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

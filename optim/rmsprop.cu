@@ -1,6 +1,7 @@
-// RMSprop: the formulas stand at RmsPropOptions in optim/methods.h. A moment that is not kept reads
+// RMSprop: the formulas stand at RmsPropOptions in optim/rules.h. A moment that is not kept reads
 // as zero, so that one functor serves all four forms.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -29,12 +30,13 @@ struct RmsPropStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const RmsPropOptions& o) {
+UpdateRule rmsprop_rule(const RmsPropOptions& o) {
   return slab_rule<RmsPropStep>(
       o, {.moments = {{"v"}, {"a", o.centered}, {"b", o.momentum != 0}}, .squares_gradient = true});
 }
 
+const bool registered = register_update_rule(rmsprop_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

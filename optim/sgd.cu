@@ -1,5 +1,6 @@
-// SGD: the formulas stand at SgdOptions in optim/methods.h. Without momentum no velocity is moved.
+// SGD: the formulas stand at SgdOptions in optim/rules.h. Without momentum no velocity is moved.
 #include "core/update/slab_rule.cuh"
+#include "optim/rules.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -24,11 +25,12 @@ struct SgdStep {
   }
 };
 
-}  // namespace
-
-UpdateRule update_rule(const SgdOptions& o) {
+UpdateRule sgd_rule(const SgdOptions& o) {
   return slab_rule<SgdStep>(o, {.moments = {{"v", o.momentum != 0}}});
 }
 
+const bool registered = register_update_rule(sgd_rule);
+
+}  // namespace
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

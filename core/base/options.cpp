@@ -224,19 +224,20 @@ std::string Options::choice(const std::string& key, const std::string& fallback,
                             const std::vector<std::string>& choices) {
   const std::string value = text(key, fallback);
   if (std::ranges::find(choices, value) != choices.end()) return value;
-  const Item* item = find(key);
-  ADJOINT_FAIL(item == nullptr ? "" : place(item->where), owner_, " ", key, ": unknown '", value,
-               "'", did_you_mean(value, choices));
+  reject(key, str("unknown '", value, "'", did_you_mean(value, choices)));
 }
 
 void Options::require(bool condition, const std::string& key, std::string_view expected) const {
   if (!condition) fail(key, expected);
 }
 
+void Options::reject(const std::string& key, std::string_view why) const {
+  const Item* item = find(key);
+  ADJOINT_FAIL(place(item == nullptr ? where_ : item->where), owner_, " ", key, ": ", why);
+}
+
 void Options::refuse(const std::string& key, std::string_view why) {
-  if (look_up(key) == nullptr) return;
-  ADJOINT_FAIL(place(find(key)->where), owner_, " ", key, ": has no effect ", why,
-               "; leave it out");
+  if (look_up(key) != nullptr) reject(key, str("has no effect ", why, "; leave it out"));
 }
 
 void Options::refuse_unless(const std::string& key, const OptionValue& idle, std::string_view why) {

@@ -68,6 +68,9 @@ class Options {
   /// Throws Error "[optim] lr: expected a positive number, got -1" unless `condition` holds.
   void require(bool condition, const std::string& key, std::string_view expected) const;
 
+  /// Throws Error "[optim] type: " and `why`, beginning with the place where the key was set.
+  [[noreturn]] void reject(const std::string& key, std::string_view why) const;
+
   /// Throws Error "[data] test_part: has no effect beside test; leave it out" where the key is
   /// given: it exists, but nothing would come of it here. `why` is what follows "has no effect".
   void refuse(const std::string& key, std::string_view why);

@@ -1,7 +1,6 @@
 #include "core/update/optimizer.h"
 
 #include <atomic>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -9,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/update/parameter_groups.h"
+#include "core/update/schedule_options.h"
 #include "kernels/accumulate_totals.h"
 #include "kernels/cast.h"
 #include "kernels/initialize.h"
@@ -46,11 +46,6 @@ std::optional<StepRecord> read_record(std::uint64_t* place, std::uint64_t sequen
   return record;
 }
 
-UpdateRule checked_rule(const OptimizerMethod& method) {
-  check_method(method);
-  return std::visit([](const auto& options) { return update_rule(options); }, method);
-}
-
 /// Room for `count` values of type T at the start of `buffer` and on, 16-byte aligned.
 template <class T>
 T* take(std::byte*& next, std::size_t count) {
@@ -61,9 +56,9 @@ T* take(std::byte*& next, std::size_t count) {
 
 }  // namespace
 
-Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,
+Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const RuleOptions& rule,
                      const OptimizerOptions& options)
-    : Optimizer(context, slab, checked_rule(method), options) {}
+    : Optimizer(context, slab, update_rule(rule), options) {}
 
 Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const UpdateRule& rule,
                      const OptimizerOptions& options)
@@ -71,7 +66,9 @@ Optimizer::Optimizer(Context& context, const ParameterSlab& slab, const UpdateRu
       slab_(slab),
       rule_(rule),
       options_(options),
-      schedule_(options.schedule ? *options.schedule : constant(rule.learning_rate)) {
+      schedule_(options.schedule.value_or(
+          Schedule{.base = rule.learning_rate, .final = rule.learning_rate})) {
+  check_schedule(schedule_);
   check_slab_tensors();
   check_options(rule.name, options);
   allocate_state();
@@ -192,7 +189,7 @@ void Optimizer::step(const Tensor& totals) {
 }
 
 void Optimizer::observe(double validation_loss) {
-  if (schedule_.kind == Schedule::Kind::plateau)
+  if (observes_losses(schedule_))
     observe_loss(context_.stream(), update_state_, schedule_, validation_loss);
 }
 

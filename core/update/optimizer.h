@@ -1,5 +1,5 @@
-// Optimizer: updates all parameters of a model by one of the methods of optim/methods.h. One step
-// is two kernels (LAMB: three), whatever the number of parameters and of their groups:
+// Optimizer: updates all parameters of a model by an update rule. One step is two kernels (LAMB:
+// three), whatever the number of parameters and of their groups:
 //
 //   gradient_norm   norm, clipping, learning rate, loss scale, counters, metrics
 //   update          every parameter, its moments, its 16-bit copy and its moving average
@@ -38,9 +38,9 @@ class Optimizer {
   /// (kernels/totals.h).
 
   /// Throws Error if the slab's tensors do not fit each other or an option is out of range.
-  Optimizer(Context& context, const ParameterSlab& slab, const OptimizerMethod& method,
+  Optimizer(Context& context, const ParameterSlab& slab, const RuleOptions& rule,
             const OptimizerOptions& options = {});
-  /// For methods that are not in the table.
+  /// By a rule that is entered nowhere.
   Optimizer(Context& context, const ParameterSlab& slab, const UpdateRule& rule,
             const OptimizerOptions& options = {});
   Optimizer(const Optimizer&) = delete;
@@ -77,7 +77,7 @@ class Optimizer {
   static constexpr std::size_t kRingSize = 1024;
 
   /// Everything that must be saved to go on as if never interrupted, beside the parameters and the
-  /// context's step: "update_state", uint8 [kSavedUpdateState]; the moments the method keeps;
+  /// context's step: "update_state", uint8 [kSavedUpdateState]; the moments the rule keeps;
   /// "loss_scale", float32 [1], where it is dynamic; "ema", where an average is kept, and
   /// "ema_running", that of the layers' running state, where there is any.
   const std::vector<OptimizerState>& state() const { return states_; }
@@ -109,25 +109,6 @@ class Optimizer {
   std::uint64_t read_ = 0;  ///< sequence number of the last record read
   std::uint64_t lost_ = 0;
 };
-
-/// Optimizers by name: AdamW optimizer(context, slab, {.weight_decay = 0.1}, {.clip_norm = 1}).
-template <class Method>
-class OptimizerOf : public Optimizer {
- public:
-  OptimizerOf(Context& context, const ParameterSlab& slab, const Method& method = {},
-              const OptimizerOptions& options = {})
-      : Optimizer(context, slab, OptimizerMethod(method), options) {}
-};
-using AdamW = OptimizerOf<AdamWOptions>;
-using Sgd = OptimizerOf<SgdOptions>;
-using Adam = OptimizerOf<AdamOptions>;
-using NAdam = OptimizerOf<NAdamOptions>;
-using RAdam = OptimizerOf<RAdamOptions>;
-using RmsProp = OptimizerOf<RmsPropOptions>;
-using Adagrad = OptimizerOf<AdagradOptions>;
-using Adadelta = OptimizerOf<AdadeltaOptions>;
-using Lion = OptimizerOf<LionOptions>;
-using Lamb = OptimizerOf<LambOptions>;
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/update/schedule_options.h"
 
 namespace adjoint {
 namespace {

@@ -1,4 +1,4 @@
-// What every optimizer can be told, whatever its method.
+// What every optimizer can be told, whatever its update rule.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "optim/schedule.h"
+#include "kernels/update_state.h"
 
 namespace adjoint {
 
@@ -14,14 +14,15 @@ namespace adjoint {
 struct ParameterGroup {
   std::string match = "*";                  ///< glob over names: "*.bias", "layer_norm*"
   std::optional<std::int64_t> rank = {};    ///< axes of the parameter: 1 for biases and norms
-  std::optional<double> weight_decay = {};  ///< instead of the method's
+  std::optional<double> weight_decay = {};  ///< instead of the rule's
   double lr_scale = 1;                      ///< times the learning rate, >= 0
 
   bool operator==(const ParameterGroup&) const = default;
 };
 
 struct OptimizerOptions {
-  /// Instead of the method's constant learning_rate.
+  /// Instead of the rule's constant learning_rate; made by a schedule of optim/schedules.h or a
+  /// plugin's.
   std::optional<Schedule> schedule = {};
   /// Whether a step reads the whole gradient before it changes anything, for its norm and to skip a
   /// step whose gradient is not finite. Without, it saves one of SGD's four passes over memory, of

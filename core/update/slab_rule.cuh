@@ -8,8 +8,9 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-/// `rule` says what the functor needs beside its options: moments, betas.
-template <template <class> class StepOf, class Options>
+/// For update rules' options (OptionsOfRule). `rule` says what the functor needs beside its
+/// options: moments, betas.
+template <template <class> class StepOf, OptionsOfRule Options>
 UpdateRule slab_rule(const Options& options, UpdateRule rule) {
   rule.name = Options::kName;
   rule.learning_rate = options.learning_rate;

@@ -1,15 +1,14 @@
-// UpdateRule: what the Optimizer must know of a method - its moments, what of its bookkeeping is
-// computed once a step, and how to launch its update. Made by update_rule() of the method's
-// options, in optim/TYPE.cu; a method outside of this project makes one of its own functor by
-// slab_rule() (core/update/slab_rule.cuh).
+// UpdateRule: what the Optimizer must know of a rule - its moments, what of its bookkeeping is
+// computed once a step, and how to launch its update. Made of the rule's options by what is entered
+// here under their kind, once a backend.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "core/update/rule_options.h"
 #include "kernels/slab_update.h"
-#include "optim/methods.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -38,17 +37,30 @@ struct UpdateRule {
   std::function<void(Stream&, const SlabUpdate&)> update = {};
 };
 
-/// Of options that are in range: one for each method, in optim/TYPE.cu.
-UpdateRule update_rule(const AdamWOptions& options);
-UpdateRule update_rule(const SgdOptions& options);
-UpdateRule update_rule(const AdamOptions& options);
-UpdateRule update_rule(const NAdamOptions& options);
-UpdateRule update_rule(const RAdamOptions& options);
-UpdateRule update_rule(const RmsPropOptions& options);
-UpdateRule update_rule(const AdagradOptions& options);
-UpdateRule update_rule(const AdadeltaOptions& options);
-UpdateRule update_rule(const LionOptions& options);
-UpdateRule update_rule(const LambOptions& options);
+/// The rule of these options, by its kind. Throws Error for an option out of range, and for a kind
+/// that has no kernels on this backend or that two rules claim.
+UpdateRule update_rule(const RuleOptions& options);
+
+/// Enters what makes the rule of options that are in range, and the options with them. Never
+/// throws; see register_rule_options. The file that defines a rule ends with
+///
+///   UpdateRule sign_rule(const SignOptions& o) { return slab_rule<SignStep>(o, {}); }
+///   const bool registered = register_update_rule(sign_rule);
+///
+/// With several backends it is compiled for each: let the options stand outside of ADJOINT_BACKEND
+/// and of unnamed namespaces, so that they are one type.
+template <OptionsOfRule O>
+bool register_update_rule(UpdateRule (*make)(const O&));
+
+/// For register_update_rule.
+bool enter_update_rule(const std::string& kind, std::function<UpdateRule(const RuleOptions&)> make);
+
+template <OptionsOfRule O>
+bool register_update_rule(UpdateRule (*make)(const O&)) {
+  register_rule_options(O{});
+  return enter_update_rule(O::kType,
+                           [make](const RuleOptions& options) { return make(options.as<O>()); });
+}
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

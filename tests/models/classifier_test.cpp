@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "core/graph/sequential.h"
-#include "core/update/optimizer.h"
 #include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/norms/layer_norm.h"
 #include "layers/products/linear.h"
 #include "layers/shapes/flatten.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/model.h"
 

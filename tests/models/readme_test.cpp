@@ -2,12 +2,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/update/optimizer.h"
 #include "layers/activations/activations.h"
 #include "layers/activations/dropout.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/products/linear.h"
 #include "layers/shapes/flatten.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/model.h"
 #include "support/source_folder.h"

@@ -4,11 +4,11 @@
 
 #include <limits>
 
-#include "core/update/optimizer.h"
 #include "layers/arithmetic/add.h"
 #include "layers/losses/regression_losses.h"
 #include "layers/norms/batch_norm.h"
 #include "layers/products/linear.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/model.h"
 

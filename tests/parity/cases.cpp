@@ -7,13 +7,13 @@
 
 #include "core/device/execution_options.h"
 #include "core/tensor/transfer.h"
-#include "core/update/optimizer.h"
 #include "kernels/column_sum.h"
 #include "kernels/gather.h"
 #include "kernels/initialize.h"
 #include "kernels/metrics.h"
 #include "kernels/regression_errors.h"
 #include "optim/cases.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/layer_graph.h"
 #include "support/reference.h"
@@ -142,7 +142,7 @@ std::vector<T> drawn_slab(unsigned seed, double scale) {
 // All that an update may be told at once. Gradients are of type T, and so, where that is not
 // float32, is a copy of the parameters.
 template <class T>
-std::vector<Result> run_optimizer(const OptimizerMethod& method) {
+std::vector<Result> run_optimizer(const RuleOptions& rule) {
   constexpr bool kMixed = !std::is_same_v<T, float>;
   Context context({.seed = 9});
   const DeviceVector<float> master(context, drawn_slab<float>(1, 1));
@@ -150,9 +150,8 @@ std::vector<Result> run_optimizer(const OptimizerMethod& method) {
       copy(context, std::vector<T>(master.size(), T(0.0f)));
   const DeviceVector<float> totals(context, std::vector<float>{12, 8, 3});
   const Shape shape{std::int64_t(master.size())};
-  const double rate = std::visit([](const auto& options) { return options.learning_rate; }, method);
   // The norm of the gradients below is about 70: both kinds of clipping do something.
-  const OptimizerOptions options{.schedule = cosine(rate, 20, {.warmup_steps = 2}),
+  const OptimizerOptions options{.schedule = cosine(rule.learning_rate(), 20, {.warmup_steps = 2}),
                                  .clip_norm = 3,
                                  .clip_value = 0.1,
                                  .groups = {{.match = "*.bias", .weight_decay = 0.0, .lr_scale = 2},
@@ -161,7 +160,7 @@ std::vector<Result> run_optimizer(const OptimizerMethod& method) {
   Optimizer optimizer(context,
                       {master.tensor(shape), gradient.tensor(shape),
                        kMixed ? copy.tensor(shape) : Tensor(), parameter_ranges()},
-                      method, options);
+                      rule, options);
   for (unsigned step = 0; step < 8; ++step) {
     gradient.upload(drawn_slab<T>(10 + 3 * step, 8));
     optimizer.step(totals.tensor({3}));
@@ -180,13 +179,13 @@ std::vector<Result> run_optimizer(const OptimizerMethod& method) {
   return results;
 }
 
-// "optimizer sgd_nesterov, bfloat16": every case of every method that is registered.
+// "optimizer sgd_nesterov, bfloat16": every case of every rule that is registered.
 std::vector<Result> run_optimizer_case(const std::string& name) {
-  for (const test::MethodCase& method_case : test::all_cases()) {
-    const std::string prefix = str("optimizer ", method_case.name, ", ");
-    if (name == prefix + "float32") return run_optimizer<float>(method_case.method);
-    if (name == prefix + "bfloat16") return run_optimizer<bfloat16>(method_case.method);
-    if (name == prefix + "float16") return run_optimizer<float16>(method_case.method);
+  for (const test::RuleCase& rule_case : test::all_cases()) {
+    const std::string prefix = str("optimizer ", rule_case.name, ", ");
+    if (name == prefix + "float32") return run_optimizer<float>(rule_case.rule);
+    if (name == prefix + "bfloat16") return run_optimizer<bfloat16>(rule_case.rule);
+    if (name == prefix + "float16") return run_optimizer<float16>(rule_case.rule);
   }
   ADJOINT_FAIL("parity: there is no case ", name);
 }
@@ -302,9 +301,9 @@ std::vector<Case> parity_cases() {
   for (const LayerCase& layer_case : registered_cases())
     for (const char* type : {"float32", "bfloat16", "float16"})
       cases.push_back({str("layer ", layer_case.name, ", ", type), run_layer_case});
-  for (const test::MethodCase& method_case : test::all_cases())
+  for (const test::RuleCase& rule_case : test::all_cases())
     for (const char* type : {"float32", "bfloat16", "float16"})
-      cases.push_back({str("optimizer ", method_case.name, ", ", type), run_optimizer_case});
+      cases.push_back({str("optimizer ", rule_case.name, ", ", type), run_optimizer_case});
   cases.push_back({"initialize", run_initializers});
   cases.push_back({"gather", run_gather});
   cases.push_back({"column_sum", run_column_sum});

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "core/update/optimizer.h"
 #include "core/update/parameter_groups.h"
+#include "optim/optimizers.h"
 #include "support/slab.h"
 #include "support/source_folder.h"
 

@@ -1,4 +1,4 @@
-// Times the update of the methods of optim/methods.h over ten million float32 parameters, a step of
+// Times the update of the rules of optim over ten million float32 parameters, a step of
 // an optimizer with all its bookkeeping (counters, metrics): a line for each, its best
 // milliseconds, with the gradient's norm and check and without them. tools/compare/compare.py puts
 // them beside PyTorch's.
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/tensor/transfer.h"
-#include "core/update/optimizer.h"
+#include "optim/optimizers.h"
 
 namespace {
 
@@ -45,11 +45,10 @@ struct Slab {
   Tensor totals;
 };
 
-/// The forms whose cost differs: a method's defaults, and those with more moments.
-std::vector<std::pair<std::string, OptimizerMethod>> forms() {
-  std::vector<std::pair<std::string, OptimizerMethod>> forms;
-  for (const OptimizerMethod& method : optimizer_methods())
-    forms.emplace_back(method_type(method), method);
+/// The forms whose cost differs: a rule's defaults, and those with more moments.
+std::vector<std::pair<std::string, RuleOptions>> forms() {
+  std::vector<std::pair<std::string, RuleOptions>> forms;
+  for (const std::string& kind : rule_kinds()) forms.emplace_back(kind, default_rule_options(kind));
   forms.emplace_back("sgd_momentum", SgdOptions{.momentum = 0.9});
   forms.emplace_back("rmsprop_centered", RmsPropOptions{.momentum = 0.9, .centered = true});
   return forms;
@@ -59,9 +58,9 @@ using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 /// The best milliseconds of a step in about so many seconds.
-double best_step(Context& context, const Slab& slab, const OptimizerMethod& method,
+double best_step(Context& context, const Slab& slab, const RuleOptions& rule,
                  const OptimizerOptions& options, double seconds) {
-  Optimizer optimizer(context, slab.slab, method, options);
+  Optimizer optimizer(context, slab.slab, rule, options);
   const auto step = [&] {
     const Clock::time_point begin = Clock::now();
     optimizer.step(slab.totals);
@@ -82,18 +81,18 @@ double best_step(Context& context, const Slab& slab, const OptimizerMethod& meth
 int main(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "0.5", wanted = argc > 2 ? argv[2] : "";
   if (first == "--list") {
-    for (const auto& [name, method] : forms()) std::puts(name.c_str());
+    for (const auto& [name, rule] : forms()) std::puts(name.c_str());
     return 0;
   }
   const double seconds = std::atof(first.c_str());
   Context context;
   const Slab slab(context);
   bool found = false;
-  for (const auto& [name, method] : forms()) {
+  for (const auto& [name, rule] : forms()) {
     if (!wanted.empty() && name != wanted) continue;
     found = true;
-    const double checked = best_step(context, slab, method, {}, seconds);
-    const double unchecked = best_step(context, slab, method, {.check_gradient = false}, seconds);
+    const double checked = best_step(context, slab, rule, {}, seconds);
+    const double unchecked = best_step(context, slab, rule, {.check_gradient = false}, seconds);
     std::printf("%s %.4f %.4f\n", name.c_str(), checked, unchecked);
   }
   if (found) return 0;

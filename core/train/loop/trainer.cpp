@@ -53,7 +53,7 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
   ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1 && options.row_steps >= 1,
                 "trainer: expected at least one step of at least one batch, got ", options.steps,
                 " of ", options.accumulate);
-  ADJOINT_CHECK(optimizer.schedule().kind != Schedule::Kind::plateau || validation != nullptr,
+  ADJOINT_CHECK(!observes_losses(optimizer.schedule()) || validation != nullptr,
                 "trainer: a plateau schedule goes by the loss of validation samples, and there are "
                 "none; set [data] validation above 0");
   check_targets(loader_, model_);

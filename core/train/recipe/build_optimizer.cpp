@@ -22,14 +22,15 @@ std::unique_ptr<Optimizer> build_optimizer(Context& context, const Recipe& recip
                                            const Graph& graph, std::int64_t total_steps) {
   const OptimizerRecipe& optim = recipe.optim;
   const ParameterSlab slab = graph.slab();
-  OptimizerOptions options{.schedule = build_schedule(recipe.schedule, optim.lr, total_steps),
-                           .check_gradient = optim.check_gradient,
-                           .clip_norm = optim.clip_norm,
-                           .clip_value = optim.clip_value,
-                           .loss_scale = optim.loss_scale.value_or(1),
-                           .groups = optim.groups,
-                           .ema = optim.ema,
-                           .ema_warmup = optim.ema_warmup};
+  OptimizerOptions options{
+      .schedule = recipe.schedule.fitting_schedule(optim.lr, std::uint64_t(total_steps)),
+      .check_gradient = optim.check_gradient,
+      .clip_norm = optim.clip_norm,
+      .clip_value = optim.clip_value,
+      .loss_scale = optim.loss_scale.value_or(1),
+      .groups = optim.groups,
+      .ema = optim.ema,
+      .ema_warmup = optim.ema_warmup};
   const bool in_float16 = slab.compute.defined() && slab.compute.dtype() == DType::float16;
   if (in_float16 && !optim.loss_scale) {
     options.loss_scale = first_dynamic_scale(graph.max_batch());
@@ -37,7 +38,7 @@ std::unique_ptr<Optimizer> build_optimizer(Context& context, const Recipe& recip
                        .growth_interval = static_cast<std::uint32_t>(optim.growth_interval)};
   }
   try {
-    return std::make_unique<Optimizer>(context, slab, optim.method, options);
+    return std::make_unique<Optimizer>(context, slab, optim.rule, options);
   } catch (const Error& error) {
     ADJOINT_FAIL(recipe.name, ": [optim]: ", error.message());
   }

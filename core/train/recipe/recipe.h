@@ -122,7 +122,7 @@ struct Recipe {
   /// A layer of (prediction, target) that makes totals, by the registry of layers.
   LayerRecipe loss = {.type = "softmax_cross_entropy", .options = Options("[loss]")};
   OptimizerRecipe optim = {};
-  ScheduleRecipe schedule = {};
+  ScheduleOptions schedule = default_schedule_options("constant");
   TrainRecipe train = {};
 };
 

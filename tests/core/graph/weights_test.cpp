@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "core/graph/sequential.h"
-#include "core/update/optimizer.h"
 #include "layers/activations/activations.h"
 #include "layers/losses/softmax_cross_entropy.h"
 #include "layers/norms/batch_norm.h"
@@ -15,7 +14,7 @@
 #include "layers/products/embedding.h"
 #include "layers/products/linear.h"
 #include "layers/shapes/flatten.h"
-#include "optim/methods.h"
+#include "optim/optimizers.h"
 #include "support/backend.h"
 #include "support/expect_error.h"
 #include "support/model.h"

@@ -330,12 +330,12 @@ TEST(RecipeKeys, EachOfEveryMethodIsTakenOrRefused) {
                                          "accumulate=4",    "ema=0.5",
                                          "loss_scale=16",   "growth_interval=7",
                                          "ema_warmup=false"};
-  for (const OptimizerMethod& method : optimizer_methods()) {
-    const std::string text = kModel + "[optim]\ntype = \"" + method_type(method) + "\"\n";
+  for (const std::string& kind : rule_kinds()) {
+    const std::string text = kModel + "[optim]\ntype = \"" + kind + "\"\n";
     expect_walked(known_keys(text, "optim"), keys, {"type"});
     const OptimizerRecipe without = parse_recipe(text, "r.toml").optim;
     for (const std::string& key : keys) {
-      SCOPED_TRACE(method_type(method) + ", " + key);
+      SCOPED_TRACE(kind + ", " + key);
       const std::vector<std::string> set = {"optim." + key};
       try {
         EXPECT_FALSE(parse_recipe(text, "r.toml", set).optim == without);
@@ -373,7 +373,7 @@ TEST(RecipeKeys, EachOfEveryScheduleHasAnEffectOrIsRefused) {
       "patience=3",     "final_divisor=16", "decay_steps=11", "cooldown=4", "threshold=0.5"};
   const auto built = [](const std::string& text, const std::vector<std::string>& set) {
     const Recipe recipe = parse_recipe(text, "r.toml", set);
-    return fields(build_schedule(recipe.schedule, recipe.optim.lr, 100));
+    return fields(recipe.schedule.fitting_schedule(recipe.optim.lr, 100));
   };
   for (const std::string& schedule : schedules) {
     const std::string text = kModel + "[schedule]\ntype = \"" + schedule + "\n";

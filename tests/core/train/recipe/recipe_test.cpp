@@ -5,6 +5,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "optim/rules.h"
+#include "optim/schedules.h"
 #include "support/expect_error.h"
 #include "support/source_folder.h"
 
@@ -35,7 +37,7 @@ TEST(Recipe, DefaultsFillWhatIsLeftOut) {
   EXPECT_EQ(recipe.name, "r.toml");
   EXPECT_EQ(recipe.data.name, "digits");
   EXPECT_EQ(recipe.data.train_count, 30000);
-  EXPECT_EQ(recipe.optim.type, "adamw");
+  EXPECT_EQ(recipe.optim.rule.kind(), "adamw");
   EXPECT_EQ(recipe.optim.lr, 1e-3);
   EXPECT_EQ(recipe.train.epochs, 10);
   EXPECT_EQ(recipe.train.steps, std::nullopt);
@@ -85,15 +87,15 @@ precision = "bfloat16"
   EXPECT_EQ(recipe.loss.options.number("label_smoothing"), 0.1);
   EXPECT_EQ(recipe.loss.options.integer("ignored_label"), -1);
   EXPECT_EQ(recipe.optim.lr, 1);
-  const auto& sgd = std::get<SgdOptions>(recipe.optim.method);
+  const auto& sgd = recipe.optim.rule.as<SgdOptions>();
   EXPECT_EQ(sgd.momentum, 0.5);
   EXPECT_TRUE(sgd.nesterov);
   EXPECT_EQ(sgd.weight_decay, 1e-4);
   EXPECT_EQ(recipe.optim.clip_norm, 1);
   EXPECT_EQ(recipe.optim.accumulate, 4);
-  EXPECT_EQ(recipe.schedule.type, "cosine");
-  EXPECT_EQ(recipe.schedule.warmup_steps, 10);
-  EXPECT_EQ(recipe.schedule.final_lr, 1e-5);
+  EXPECT_EQ(recipe.schedule.kind(), "cosine");
+  EXPECT_EQ(recipe.schedule.warmup_steps(), 10u);
+  EXPECT_EQ(recipe.schedule.as<CosineOptions>().final, 1e-5);
   EXPECT_EQ(recipe.train.steps, 77);
   EXPECT_EQ(recipe.train.epochs, std::nullopt);
   EXPECT_EQ(recipe.train.batch, 32);
@@ -180,18 +182,14 @@ TEST(Recipe, ValuesOutOfRangeAreErrors) {
 }
 
 TEST(Recipe, EveryMethodReadsAndResolves) {
-  for (const OptimizerMethod& method : optimizer_methods()) {
-    const std::string type = method_type(method);
+  for (const std::string& type : rule_kinds()) {
+    const RuleOptions defaults = default_rule_options(type);
     const Recipe recipe = parse(str("[optim]\ntype = \"", type, "\"\nweight_decay = 0.125\n"));
-    EXPECT_EQ(recipe.optim.type, type);
-    EXPECT_EQ(recipe.optim.method.index(), method.index());
-    std::visit(
-        [&](const auto& read, const auto& defaults) {
-          EXPECT_EQ(read.weight_decay, 0.125);
-          EXPECT_EQ(read.learning_rate, defaults.learning_rate);
-          EXPECT_EQ(read.learning_rate, recipe.optim.lr);
-        },
-        recipe.optim.method, method);
+    EXPECT_EQ(recipe.optim.rule.kind(), type);
+    EXPECT_EQ(recipe.optim.rule.name(), defaults.name());
+    EXPECT_EQ(recipe.optim.rule.weight_decay(), 0.125);
+    EXPECT_EQ(recipe.optim.rule.learning_rate(), defaults.learning_rate());
+    EXPECT_EQ(recipe.optim.rule.learning_rate(), recipe.optim.lr);
     const std::string resolved = to_toml(recipe);
     EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
     expect_refused(str("[optim]\ntype = \"", type, "\"\nwieght_decay = 1"),
@@ -218,8 +216,8 @@ TEST(Recipe, EveryScheduleReadsAndResolves) {
     const Recipe recipe = parse(str("[schedule]\n", schedule, "\nwarmup_steps = 5\n"));
     const std::string resolved = to_toml(recipe);
     EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved) << schedule;
-    for (const std::int64_t steps : {1, 2, 3, 100})  // cut short, it still is a schedule
-      EXPECT_NO_THROW(build_schedule(recipe.schedule, recipe.optim.lr, steps)) << schedule;
+    for (const std::uint64_t steps : {1u, 2u, 3u, 100u})  // cut short, it still is a schedule
+      EXPECT_NO_THROW(recipe.schedule.fitting_schedule(recipe.optim.lr, steps)) << schedule;
     expect_refused(str("[schedule]\n", schedule, "\nwarmup_stps = 5"),
                    {"did you mean 'warmup_steps'?"});
   }
@@ -229,6 +227,29 @@ TEST(Recipe, EveryScheduleReadsAndResolves) {
   expect_refused("[schedule]\ntype = \"plateau\"\ngamma = 1.0", {"between 0 and 1"});
   expect_refused("[schedule]\ntype = \"cosin\"", {"did you mean 'cosine'?"});
   expect_refused("[schedule]\nperiod = 3", {"no key 'period'"});
+}
+
+template <int kNumber>
+struct DoubledOptions {
+  static constexpr const char* kName = "doubled";
+  static constexpr const char* kType = "doubled";
+  std::uint64_t warmup_steps = kNumber;
+
+  bool operator==(const DoubledOptions&) const = default;
+  Schedule schedule(double rate, std::uint64_t) const { return {.base = rate}; }
+
+  template <class O, class Visitor>
+  static void visit(O& o, Visitor&& visitor) {
+    visitor.steps("warmup_steps", o.warmup_steps);
+  }
+};
+const bool registered =
+    register_schedule(DoubledOptions<0>{}) && register_schedule(DoubledOptions<1>{});
+
+TEST(Recipe, AKindThatTwoClaimIsAnErrorOfTheRecipe) {
+  expect_refused("[schedule]\ntype = \"doubled\"",
+                 {"r.toml, line 4: [schedule] type: there are two of kind 'doubled'"});
+  EXPECT_NO_THROW(parse("[schedule]\ntype = \"cosine\""));
 }
 
 TEST(Recipe, GroupsAreReadStrictly) {
@@ -321,7 +342,7 @@ TEST(Recipe, OverridesReplaceAndAdd) {
   EXPECT_EQ(recipe.train.epochs, 3);
   EXPECT_EQ(recipe.data.name, "mnist");
   EXPECT_EQ(recipe.data.folder, "/tmp/a-b.c");
-  EXPECT_EQ(std::get<AdamWOptions>(recipe.optim.method).beta2, 0.6);
+  EXPECT_EQ(recipe.optim.rule.as<AdamWOptions>().beta2, 0.6);
   EXPECT_EQ(recipe.layers[0].options.integer("out"), 32);
   EXPECT_FALSE(recipe.layers[0].options.flag("bias"));
   EXPECT_EQ(parse("", {"optim.lr=1", "optim.lr=2"}).optim.lr, 2);

@@ -1,5 +1,5 @@
-// What every method of optim/methods.h must do, over all cases of cases.h.
-#include "optim/methods.h"
+// What every update rule must do, over all cases of cases.h.
+#include "optim/rules.h"
 
 #include <gtest/gtest.h>
 
@@ -93,14 +93,21 @@ std::vector<double> fixture(const std::string& name, int steps) {
   return std::vector<double>(kPattern, std::nan(""));
 }
 
-class MethodTest : public SlabTest, public testing::WithParamInterface<test::MethodCase> {
+/// The rule with another weight decay.
+UpdateRule with_weight_decay(const RuleOptions& options, double decay) {
+  UpdateRule rule = update_rule(options);
+  rule.weight_decay = decay;
+  return rule;
+}
+
+class RuleTest : public SlabTest, public testing::WithParamInterface<test::RuleCase> {
  protected:
-  const OptimizerMethod& method() const { return GetParam().method; }
+  const RuleOptions& rule() const { return GetParam().rule; }
 
   template <class T, class Gradient = T, class Compute = void>
   void expect_fixture(std::initializer_list<int> recorded, double tolerance) {
     Model<T, Gradient, Compute> model(context());
-    Optimizer optimizer(context(), model.slab(), method());
+    Optimizer optimizer(context(), model.slab(), rule());
     int made = 0;
     for (const int steps : recorded) {
       model.steps(optimizer, made, steps);
@@ -117,7 +124,7 @@ class MethodTest : public SlabTest, public testing::WithParamInterface<test::Met
   }
 };
 
-TEST_P(MethodTest, AgreesWithPyTorchInEveryPlaceAndType) {
+TEST_P(RuleTest, AgreesWithPyTorchInEveryPlaceAndType) {
   expect_fixture<double>({1, 2, 10, 100}, 1e-9);
   expect_fixture<float>({1, 2, 10, 100}, 1e-5);
   expect_fixture<float, float, bfloat16>({1, 2, 10}, 1e-5);
@@ -126,16 +133,16 @@ TEST_P(MethodTest, AgreesWithPyTorchInEveryPlaceAndType) {
   expect_fixture<float, float16, float16>({10}, 1e-5);
 }
 
-TEST_P(MethodTest, AgreesWithPyTorchWithTheGpusBlocks) {
+TEST_P(RuleTest, AgreesWithPyTorchWithTheGpusBlocks) {
   const GpuBlocks blocks;
   expect_fixture<double>({2}, 1e-9);
   expect_fixture<float>({2}, 1e-5);
   expect_fixture<float, bfloat16, bfloat16>({2}, 1e-5);
 }
 
-TEST_P(MethodTest, ABadGradientChangesNothing) {
+TEST_P(RuleTest, ABadGradientChangesNothing) {
   Model<float, bfloat16, bfloat16> model(context());
-  Optimizer optimizer(context(), model.slab(), method(), {.ema = 0.9});
+  Optimizer optimizer(context(), model.slab(), rule(), {.ema = 0.9});
   model.steps(optimizer, 0, 2);
   const auto contents = [&] {
     std::vector<std::vector<std::uint8_t>> bytes = {bytes_of(context(), flat(model.master)),
@@ -157,10 +164,10 @@ TEST_P(MethodTest, ABadGradientChangesNothing) {
   EXPECT_EQ(optimizer.read_metrics().back().skipped, 1u);
 }
 
-TEST_P(MethodTest, WithoutItsCheckAFiniteGradientDoesTheSame) {
+TEST_P(RuleTest, WithoutItsCheckAFiniteGradientDoesTheSame) {
   Model<float, float, bfloat16> checked(context()), unchecked(context());
-  Optimizer a(context(), checked.slab(), method(), {.clip_value = 0.25});
-  Optimizer b(context(), unchecked.slab(), method(), {.check_gradient = false, .clip_value = 0.25});
+  Optimizer a(context(), checked.slab(), rule(), {.clip_value = 0.25});
+  Optimizer b(context(), unchecked.slab(), rule(), {.check_gradient = false, .clip_value = 0.25});
   for (int i = 0; i < 3; ++i) {
     checked.set_gradient(i);
     unchecked.set_gradient(i);
@@ -178,18 +185,18 @@ TEST_P(MethodTest, WithoutItsCheckAFiniteGradientDoesTheSame) {
   }
 }
 
-TEST_P(MethodTest, ThreeReplaysEqualThreeSteps) {
+TEST_P(RuleTest, ThreeReplaysEqualThreeSteps) {
   const OptimizerOptions options{.schedule = cosine(0.01, 20, {.warmup_steps = 2}), .ema = 0.9};
   Model<float, float16, float16> plain(context()), captured(context());
-  Optimizer a(context(), plain.slab(), method(), options);
-  Optimizer b(context(), captured.slab(), method(), options);
+  Optimizer a(context(), plain.slab(), rule(), options);
+  Optimizer b(context(), captured.slab(), rule(), options);
   plain.set_gradient(3);
   captured.set_gradient(3);
   for (int i = 0; i < 3; ++i) a.step(flat(plain.totals));
   context().stream().begin_capture();
   b.step(flat(captured.totals));
   const CapturedWork work = context().stream().end_capture();
-  EXPECT_EQ(work.operations().size(), method_type(method()) == "lamb" ? 3u : 2u);
+  EXPECT_EQ(work.operations().size(), rule().kind() == "lamb" ? 3u : 2u);
   for (int i = 0; i < 3; ++i) work.replay(context().stream());
   EXPECT_TRUE(same_bits(plain.master.download(), captured.master.download()));
   EXPECT_TRUE(same_bits(plain.compute.download(), captured.compute.download()));
@@ -198,13 +205,13 @@ TEST_P(MethodTest, ThreeReplaysEqualThreeSteps) {
         << a.state()[i].name;
 }
 
-TEST_P(MethodTest, SavedStateContinuesBitForBit) {
+TEST_P(RuleTest, SavedStateContinuesBitForBit) {
   const OptimizerOptions options{.loss_scale = 4, .scaling = {.dynamic = true}, .ema = 0.5};
   Context other;
   Model<float> first(context()), second(other);
-  Optimizer a(context(), first.slab(), method(), options);
+  Optimizer a(context(), first.slab(), rule(), options);
   first.steps(a, 0, 3);
-  Optimizer b(other, second.slab(), method(), options);
+  Optimizer b(other, second.slab(), rule(), options);
   second.master.upload(first.master.download());
   ASSERT_EQ(a.state().size(), b.state().size());
   for (std::size_t i = 0; i < a.state().size(); ++i) {
@@ -221,14 +228,14 @@ TEST_P(MethodTest, SavedStateContinuesBitForBit) {
         << a.state()[i].name;
 }
 
-TEST_P(MethodTest, GroupsAreHonoured) {
+TEST_P(RuleTest, GroupsAreHonoured) {
   Model<double> model(context()), decayed(context());
   Optimizer optimizer(
-      context(), model.slab(), method(),
+      context(), model.slab(), rule(),
       {.groups = {{.match = "p0.*", .lr_scale = 0}, {.match = "*1.weight", .weight_decay = 0.25}}});
-  Optimizer reference(context(), decayed.slab(), test::with_weight_decay(method(), 0.25));
+  Optimizer reference(context(), decayed.slab(), with_weight_decay(rule(), 0.25));
   Model<double> plain(context());
-  Optimizer other(context(), plain.slab(), method());
+  Optimizer other(context(), plain.slab(), rule());
   model.steps(optimizer, 0, 5);
   decayed.steps(reference, 0, 5);
   plain.steps(other, 0, 5);
@@ -244,9 +251,9 @@ TEST_P(MethodTest, GroupsAreHonoured) {
   EXPECT_NE(expected[1], expected[2]);
 }
 
-TEST_P(MethodTest, AveragesItsParameters) {
+TEST_P(RuleTest, AveragesItsParameters) {
   Model<double> model(context());
-  Optimizer optimizer(context(), model.slab(), method(), {.ema = 0.75});
+  Optimizer optimizer(context(), model.slab(), rule(), {.ema = 0.75});
   std::vector<double> average;
   for (int step = 0; step < 5; ++step) {
     model.steps(optimizer, step, step + 1);
@@ -261,10 +268,10 @@ TEST_P(MethodTest, AveragesItsParameters) {
   EXPECT_TRUE(same_bits(model.master.download(), last));
 }
 
-TEST_P(MethodTest, ClipsEveryElement) {
+TEST_P(RuleTest, ClipsEveryElement) {
   Model<double> wild(context()), tame(context());
-  Optimizer a(context(), wild.slab(), method(), {.clip_value = 0.25});
-  Optimizer b(context(), tame.slab(), method());
+  Optimizer a(context(), wild.slab(), rule(), {.clip_value = 0.25});
+  Optimizer b(context(), tame.slab(), rule());
   for (int step = 0; step < 4; ++step) {
     wild.steps(a, step, step + 1);
     tame.set_gradient(step);
@@ -276,18 +283,18 @@ TEST_P(MethodTest, ClipsEveryElement) {
   EXPECT_TRUE(same_bits(wild.master.download(), tame.master.download()));
 }
 
-TEST_P(MethodTest, RepeatsBitForBit) {
+TEST_P(RuleTest, RepeatsBitForBit) {
   std::vector<float> results[2];
   for (auto& result : results) {
     Model<float> model(context());
-    Optimizer optimizer(context(), model.slab(), method());
+    Optimizer optimizer(context(), model.slab(), rule());
     model.steps(optimizer, 0, 3);
     result = model.master.download();
   }
   EXPECT_TRUE(same_bits(results[0], results[1]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, testing::ValuesIn(test::all_cases()),
+INSTANTIATE_TEST_SUITE_P(Rules, RuleTest, testing::ValuesIn(test::all_cases()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "optim/schedule.h"
+#include "optim/schedules.h"
 
 #include <gtest/gtest.h>
 
@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/update/schedule_options.h"
 #include "support/expect_error.h"
 #include "support/source_folder.h"
 
@@ -173,6 +174,17 @@ TEST(Schedule, RefusesShapesThatDoNotFall) {
     expect_error([&] { one_cycle(1, 9, {.rise = rise}); }, {"rise"});
   expect_error([] { one_cycle(1, 9, {.start_divisor = 0.5}); }, {"start_divisor of 1 or more"});
   expect_error([] { one_cycle(1, 9, {.final_divisor = kNaN}); }, {"final_divisor of 1 or more"});
+}
+
+TEST(Schedule, ThoseMadeByHandMustBeOnesThatCanBeWorkedOut) {
+  using Kind = Schedule::Kind;
+  for (const Schedule& schedule :
+       {Schedule{.kind = Kind::step, .base = 1}, Schedule{.kind = Kind::cosine_restarts, .base = 1},
+        Schedule{.kind = Kind::cosine, .base = 1}, Schedule{.kind = Kind(77), .base = 1},
+        Schedule{.kind = Kind::warmup_stable_decay, .base = 1, .total_steps = 9, .period = 10}})
+    expect_error([&] { check_schedule(schedule); }, {"expected one that is made of options"});
+  expect_error([] { check_schedule({.base = kNaN}); }, {"a finite learning rate"});
+  EXPECT_NO_THROW(check_schedule(cosine(1, 10)));
 }
 
 TEST(Schedule, RefusesCountsThatDoNotFit) {

@@ -1,12 +1,8 @@
-// The methods of updating: what each can be told, and between what bounds. Plain values, which
-// recipes, C++ and kernels share; the arithmetic of a method is a functor in optim/TYPE.cu. With
-// learning rate r, gradient g (the mean over samples, clipped) and parameter p; unless said
-// otherwise, g = g + weight_decay p comes first.
+// The update rules: what each can be told, and between what bounds (core/update/rule_options.h says
+// what a struct must have). Plain values, which recipes, C++ and kernels share; the arithmetic of a
+// rule is a functor in optim/TYPE.cu. With learning rate r, gradient g (the mean over samples,
+// clipped) and parameter p; unless said otherwise, g = g + weight_decay p comes first.
 #pragma once
-
-#include <string>
-#include <variant>
-#include <vector>
 
 namespace adjoint {
 
@@ -24,6 +20,7 @@ struct SgdOptions {
   double weight_decay = 0;  ///< >= 0, here and below
 
   bool operator==(const SgdOptions&) const = default;
+  static SgdOptions recipe_defaults() { return SgdOptions{.momentum = 0.9}; }
 
   template <class Options, class Visitor>
   static void visit(Options& o, Visitor&& visitor) {
@@ -234,20 +231,5 @@ struct LambOptions {
     visit_adam(o, visitor);
   }
 };
-
-/// The table of methods: what recipes can name and what tests go over. A type entered here must
-/// have an update_rule() (core/update/update_rule.h), or the library does not link, and test cases
-/// with fixtures (tests/optim/cases.h), or the tests do not compile or fail.
-using OptimizerMethod =
-    std::variant<AdamWOptions, SgdOptions, AdamOptions, NAdamOptions, RAdamOptions, RmsPropOptions,
-                 AdagradOptions, AdadeltaOptions, LionOptions, LambOptions>;
-
-/// Every method with its defaults.
-std::vector<OptimizerMethod> optimizer_methods();
-/// "adamw"
-std::string method_type(const OptimizerMethod& method);
-
-/// Throws Error naming method and option for an option out of range.
-void check_method(const OptimizerMethod& method);
 
 }  // namespace adjoint
