@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/data/loader/loader.h"
+#include "core/device/replay.h"
 #include "core/samples/statistics.h"
 #include "core/train/judging/metrics.h"
-#include "core/train/loop/replay.h"
 #include "core/train/recipe/model.h"
 #include "kernels/regression_errors.h"
 
