@@ -5,8 +5,9 @@
 #include <cmath>
 #include <functional>
 
-#include "core/data/readers/samples.h"
+#include "core/data/readers/sample_files.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/predictor.h"
 #include "support/npy_files.h"
 #include "support/scratch_folder.h"

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/data/readers/samples.h"
 #include "core/samples/datasets.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/files/run_folder.h"
 #include "core/train/judging/evaluator.h"
 #include "core/train/judging/not_finite.h"

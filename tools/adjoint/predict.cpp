@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/data/readers/samples.h"
+#include "core/data/readers/sample_files.h"
 #include "core/samples/datasets.h"
 #include "core/train/judging/predictor.h"
 #include "core/train/judging/reconstructions.h"

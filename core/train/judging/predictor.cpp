@@ -6,10 +6,10 @@
 
 #include "core/base/error.h"
 #include "core/data/loader/loader.h"
-#include "core/data/readers/samples.h"
 #include "core/samples/datasets.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/floats.h"
 
 namespace adjoint {

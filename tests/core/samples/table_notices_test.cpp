@@ -8,7 +8,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/data/readers/samples.h"
+#include "core/data/readers/sample_files.h"
 #include "core/data/readers/tables.h"
 #include "core/samples/datasets.h"
 #include "core/samples/remainder.h"

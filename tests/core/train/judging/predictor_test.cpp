@@ -7,10 +7,10 @@
 #include <cmath>
 
 #include "core/base/png.h"
-#include "core/data/readers/samples.h"
 #include "core/samples/datasets.h"
 #include "core/tensor/transfer.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/reconstructions.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
