@@ -159,12 +159,19 @@ json json_of(const Evaluation& found, const Recipe& recipe) {
   return outputs;
 }
 
-// ---- of questions with two answers (bce_with_logits): each output is one, its target 0 or 1
+// ---- of questions with two answers, as of bce_with_logits: each output is one, its target 0 or 1
 
 struct BinaryReport {
   double accuracy = 0;  ///< of "the probability is above one half"
   double area = 0;      ///< under the ROC curve
 };
+
+// Each output is a probability by itself, not one of a distribution.
+bool asks_questions(const Model& model) {
+  return model.outputs > 0 && model.loss != nullptr &&
+         model.loss->predicts() == Predicted::probability &&
+         model.wanted.range.meaning == ValueRange::Meaning::plain;
+}
 
 std::vector<BinaryReport> binary_reports(Context& context, const RunFolder& folder,
                                          const Dataset& data) {
@@ -235,7 +242,7 @@ class EvalRun {
     load_model(folder_.model(), *model_.graph);
     measure(loader);
     // Targets as they are in the file, and so are the features.
-    if (model_.outputs > 0 && recipe_.loss.type == "bce_with_logits")
+    if (asks_questions(model_))
       binary_ = binary_reports(context_, folder_, load_test_data(recipe_.data, command_.data));
     if (command_.json != "-") print();
     if (!command_.json.empty()) write_report(command_.json, report_json());

@@ -25,22 +25,6 @@ Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
   return data_outline(data);
 }
 
-// What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
-// exponential, cross-entropies the softmax.
-std::vector<double> to_probabilities(const std::vector<float>& logits, std::size_t width,
-                                     const std::string& loss) {
-  std::vector<double> values(logits.begin(), logits.end());
-  if (loss == "bce_with_logits" || loss == "kl_divergence") {
-    const double one = loss == "bce_with_logits" ? 1.0 : 0.0;
-    for (double& value : values) value = 1 / (one + std::exp(-value));
-    return values;
-  }
-  for (std::size_t begin = 0; begin < values.size(); begin += width)
-    std::ranges::copy(probabilities(std::span(logits).subspan(begin, width)),
-                      values.begin() + static_cast<std::ptrdiff_t>(begin));
-  return values;
-}
-
 void to_units(std::vector<double>& values, const Normalisation& target) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t j = i % target.mean.size();
@@ -70,9 +54,13 @@ std::vector<float> Predictor::run(const Dataset& samples) {
 
 std::vector<double> Predictor::numbers(const Dataset& samples) {
   const std::vector<float> made = outputs(samples);
-  if (model_.predicts_logits)
-    return to_probabilities(made, static_cast<std::size_t>(width_), recipe_.loss.type);
   std::vector<double> values(made.begin(), made.end());
+  if (model_.predicts_logits) {
+    const auto width = static_cast<std::size_t>(width_);
+    for (std::size_t begin = 0; begin < values.size(); begin += width)
+      model_.loss->inverse_link(std::span(values).subspan(begin, width));
+    return values;
+  }
   if (outline_.outputs > 0 && !statistics_.target.mean.empty())
     to_units(values, statistics_.target);
   return values;
@@ -111,10 +99,7 @@ std::vector<float> Predictor::outputs(const Dataset& samples) {
 
 std::vector<double> probabilities(std::span<const float> scores) {
   std::vector<double> p(scores.begin(), scores.end());
-  const double largest = *std::ranges::max_element(p);
-  double sum = 0;
-  for (double& value : p) sum += value = std::exp(value - largest);
-  for (double& value : p) value /= sum;
+  softmax_row(p);
   return p;
 }
 

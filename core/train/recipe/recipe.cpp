@@ -87,7 +87,7 @@ void read_npy_keys(Options& options, DataRecipe& data) {
                   "an array beside test and train_target, and only there");
 }
 
-void read_file_keys(Options& options, DataRecipe& data, const std::string& loss) {
+void read_file_keys(Options& options, DataRecipe& data, Predicted predicted) {
   data.train = options.text("train");
   data.test = options.text("test", "");
   if (data.test.empty()) {
@@ -106,8 +106,7 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
     options.refuse("classes", "beside target = \"input\"");
     return;
   }
-  const bool of_classes = loss.ends_with("cross_entropy") || loss == "nll";
-  const std::string fallback = of_classes ? "classification" : "regression";
+  const std::string fallback = predicted == Predicted::label ? "classification" : "regression";
   const std::string task = options.choice("task", fallback, {"classification", "regression"});
   data.task = task == "regression" ? Task::regression : Task::classification;
   options.require(data.task == Task::regression || data.name != "csv" || data.target.size() == 1,
@@ -118,7 +117,7 @@ void read_file_keys(Options& options, DataRecipe& data, const std::string& loss)
   if (data.task == Task::regression) options.refuse("classes", "on numbers to predict");
 }
 
-DataRecipe read_data(Options& options, const std::string& loss) {
+DataRecipe read_data(Options& options, Predicted predicted) {
   DataRecipe data;
   data.name =
       options.choice("name", data.name, {"digits", "mnist", "csv", "npy", "tabular", "regression"});
@@ -126,7 +125,7 @@ DataRecipe read_data(Options& options, const std::string& loss) {
   const bool drawn = !data.files() && data.name != "mnist";
   data.folder = drawn ? "" : options.text("folder", "");
   if (data.files()) {
-    read_file_keys(options, data, loss);
+    read_file_keys(options, data, predicted);
   } else {
     data.train_count = count(options, "train_count", drawn ? 30000 : 0, drawn ? 1 : 0);
     data.test_count = count(options, "test_count", drawn ? 10000 : 0, drawn ? 1 : 0);
@@ -137,7 +136,7 @@ DataRecipe read_data(Options& options, const std::string& loss) {
   if (images || data.name == "npy") read_pixel_statistics(options, data);
   if (!images) data.normalise = options.flag("normalise", data.normalise);
   if (!images && data.task == Task::regression)
-    data.normalise_target = options.flag("normalise_target", !is_of_probabilities(loss));
+    data.normalise_target = options.flag("normalise_target", predicted == Predicted::number);
   else if (!images)
     options.refuse("normalise_target", "without numbers to predict");
   if (!data.normalise)
@@ -315,7 +314,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
                 ": the recipe has no layers; expected [model] with layers = [{type = ...}, ...]");
   for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
   recipe.loss = read_loss(tables.sections.at("loss"));
-  recipe.data = read_data(tables.sections.at("data"), recipe.loss.type);
+  recipe.data = read_data(tables.sections.at("data"), predicted_by(recipe.loss.type));
   read_classes(recipe);
   recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
@@ -330,9 +329,11 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
                       path.filename().string(), overrides);
 }
 
-bool is_of_probabilities(std::string_view loss_type) {
-  return loss_type == "bce_with_logits" || loss_type == "kl_divergence" ||
-         loss_type.ends_with("cross_entropy");
+Predicted predicted_by(std::string_view loss_type) {
+  if (loss_type.ends_with("cross_entropy") || loss_type == "nll" || loss_type == "ctc")
+    return Predicted::label;
+  if (loss_type == "bce_with_logits" || loss_type == "kl_divergence") return Predicted::probability;
+  return Predicted::number;
 }
 
 std::string to_toml(const Recipe& recipe) {

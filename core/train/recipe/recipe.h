@@ -14,6 +14,7 @@
 
 #include "core/base/options.h"
 #include "core/tensor/dtype.h"
+#include "core/tensor/predicted.h"
 #include "core/train/recipe/recipe_optim.h"
 
 namespace adjoint {
@@ -136,9 +137,10 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
 Recipe parse_recipe(std::string_view text, const std::string& name,
                     std::span<const std::string> overrides = {});
 
-/// Whether a loss of that type compares logits, or logarithms, with probabilities: its targets mean
-/// something as they are, and are not what predictions should equal.
-bool is_of_probabilities(std::string_view loss_type);
+/// What a model predicts under a loss of that type: what LossLayer::predicts() says, by names,
+/// because recipes are read without a backend, whose layers could be asked. A loss of a plugin
+/// counts as one of numbers, unless its name ends with cross_entropy.
+Predicted predicted_by(std::string_view loss_type);
 
 /// The recipe as TOML with every default filled in; parse_recipe reads it to the same recipe.
 /// Throws Error for text that is not UTF-8, which TOML cannot hold.
