@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
 #include "core/train/files/outline.h"

@@ -7,7 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/data/readers/sample_files.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/judging/predictor.h"
 #include "core/train/judging/reconstructions.h"
 #include "tools/adjoint/commands.h"

@@ -12,8 +12,6 @@
 namespace adjoint {
 namespace {
 
-namespace fs = std::filesystem;
-
 bool of_images(const Dataset& outline) { return outline.type == DType::uint8; }
 
 // "images uint8 [1, 28, 28]", "4 features".

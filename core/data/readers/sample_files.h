@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "core/samples/data_recipe.h"
 #include "core/samples/dataset.h"
-#include "core/train/recipe/recipe.h"
 
 namespace adjoint {
 

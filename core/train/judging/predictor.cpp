@@ -6,7 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/data/loader/loader.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
 #include "core/train/files/outline.h"

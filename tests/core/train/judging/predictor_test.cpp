@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "core/base/png.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/tensor/transfer.h"
 #include "core/train/files/model_file.h"
 #include "core/train/files/outline.h"
