@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/data/loader/loader.h"
 #include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
@@ -175,7 +176,10 @@ bool asks_questions(const Model& model) {
 
 std::vector<BinaryReport> binary_reports(Context& context, const RunFolder& folder,
                                          const Dataset& data) {
-  const std::vector<float> found = Predictor(context, folder).run(data);
+  Predictor predictor(context, folder);
+  const std::unique_ptr<Loader> loader =
+      sample_loader(context, data, predictor.outline(), predictor.statistics(), predictor.batch());
+  const std::vector<float> found = predictor.run(*loader);
   const auto outputs = static_cast<std::size_t>(data.outputs);
   std::vector<BinaryReport> reports;
   for (std::size_t j = 0; j < outputs; ++j) {

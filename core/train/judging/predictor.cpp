@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "core/base/error.h"
-#include "core/data/loader/loader.h"
 #include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
@@ -47,12 +46,12 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
   width_ = model_.prediction.shape().count() / model_.prediction.shape()[0];
 }
 
-std::vector<float> Predictor::run(const Dataset& samples) {
+std::vector<float> Predictor::run(BatchSource& samples) {
   const std::vector<double> found = numbers(samples);
   return {found.begin(), found.end()};
 }
 
-std::vector<double> Predictor::numbers(const Dataset& samples) {
+std::vector<double> Predictor::numbers(BatchSource& samples) {
   const std::vector<float> made = outputs(samples);
   std::vector<double> values(made.begin(), made.end());
   if (model_.predicts_logits) {
@@ -67,34 +66,26 @@ std::vector<double> Predictor::numbers(const Dataset& samples) {
 }
 
 // As the model makes them.
-std::vector<float> Predictor::outputs(const Dataset& samples) {
-  ADJOINT_CHECK(samples.type == outline_.type && samples.sample == outline_.sample, samples.name,
-                ": samples of ", name(samples.type), " ", samples.sample, ", but the model takes ",
-                name(outline_.type), " ", outline_.sample);
-  auto data = std::make_shared<Dataset>(samples);
-  normalise(*data, {.input = statistics_.input, .target = {}});
-  Loader loader(
-      context_, data,
-      {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
+std::vector<float> Predictor::outputs(BatchSource& samples) {
   Graph& graph = *model_.graph;
   const ScopedTraining evaluating(context_, false);
   const DType type = graph.tensor(model_.prediction).dtype();
   const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_of(type);
-  const auto count = static_cast<std::size_t>(samples.count);
+  const auto count = static_cast<std::size_t>(samples.count());
   const Buffer all = context_.memory().allocate(count * row_bytes, "predictions");
   auto* to = static_cast<std::byte*>(all.data());
-  loader.begin_epoch(0);
-  while (const std::int64_t size = loader.next_size()) {
-    loader.advance();
+  samples.begin_epoch(0);
+  while (const std::int64_t size = samples.next_size()) {
+    samples.advance();
     graph.set_batch(size);
-    loader.gather(graph.tensor(model_.input), Tensor());
+    samples.gather(graph.tensor(model_.input), Tensor());
     graph.forward();
     const std::size_t bytes = static_cast<std::size_t>(size) * row_bytes;
     copy_on_device(context_.stream(), to, graph.tensor(model_.prediction).data(), bytes);
     to += bytes;
-    loader.batch_queued();
+    samples.batch_queued();
   }
-  return download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
+  return download_floats(context_, Tensor(all.data(), type, {samples.count(), width_}));
 }
 
 std::vector<double> probabilities(std::span<const float> scores) {
