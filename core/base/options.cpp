@@ -57,6 +57,7 @@ std::string text_of(const std::string& value) {
 template <class T>
 std::string text_of(const std::vector<T>& values) {
   std::vector<std::string> parts;
+  parts.reserve(values.size());
   for (const T& value : values) parts.push_back(text_of(value));
   return str("[", join(parts, ", "), "]");
 }
@@ -234,7 +235,7 @@ double Options::fraction(const std::string& key, double fallback) {
 
 std::string Options::choice(const std::string& key, const std::string& fallback,
                             const std::vector<std::string>& choices) {
-  const std::string value = text(key, fallback);
+  std::string value = text(key, fallback);
   if (std::ranges::find(choices, value) != choices.end()) return value;
   const Item* item = find(key);
   ADJOINT_FAIL(item == nullptr ? "" : place(item->where), owner_, " ", key, ": unknown '", value,
