@@ -57,6 +57,7 @@ std::string text_of(const std::string& value) {
 template <class T>
 std::string text_of(const std::vector<T>& values) {
   std::vector<std::string> parts;
+  parts.reserve(values.size());
   for (const T& value : values) parts.push_back(text_of(value));
   return str("[", join(parts, ", "), "]");
 }
@@ -220,9 +221,21 @@ std::optional<double> Options::optional_number(const std::string& key) {
   return get<double>(key, kNumber);
 }
 
+std::int64_t Options::count(const std::string& key, std::int64_t fallback, std::int64_t least) {
+  const std::int64_t value = integer(key, fallback);
+  require(value >= least, key, str("a whole number of at least ", least));
+  return value;
+}
+
+double Options::fraction(const std::string& key, double fallback) {
+  const double value = number(key, fallback);
+  require(value >= 0 && value < 1, key, "a number from 0 to below 1");  // NaN fails
+  return value;
+}
+
 std::string Options::choice(const std::string& key, const std::string& fallback,
                             const std::vector<std::string>& choices) {
-  const std::string value = text(key, fallback);
+  std::string value = text(key, fallback);
   if (std::ranges::find(choices, value) != choices.end()) return value;
   reject(key, str("unknown '", value, "'", did_you_mean(value, choices)));
 }

@@ -61,6 +61,11 @@ class Options {
   std::optional<std::string> optional_text(const std::string& key);
   std::optional<double> optional_number(const std::string& key);
 
+  /// A whole number of at least `least`.
+  std::int64_t count(const std::string& key, std::int64_t fallback, std::int64_t least);
+  /// A number from 0 to below 1.
+  double fraction(const std::string& key, double fallback);
+
   /// One of `choices`; the error names the nearest.
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& choices);

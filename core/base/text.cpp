@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "core/base/error.h"
+
 namespace adjoint {
 namespace {
 
@@ -84,6 +86,11 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
     out += parts[i];
   }
   return out;
+}
+
+std::string alternatives(std::span<const std::string> parts) {
+  if (parts.size() < 2) return join(parts, "");
+  return str(join(parts.first(parts.size() - 1), ", "), " or ", parts.back());
 }
 
 }  // namespace adjoint

@@ -33,4 +33,7 @@ std::string human_bytes(std::uint64_t bytes);
 /// join({"a", "b"}, ", ") -> "a, b".
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
+/// alternatives({"a", "b", "c"}) -> "a, b or c".
+std::string alternatives(std::span<const std::string> parts);
+
 }  // namespace adjoint

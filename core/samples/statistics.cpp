@@ -1,5 +1,6 @@
 #include "core/samples/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -107,6 +108,11 @@ void normalise(Dataset& dataset, const DataStatistics& statistics) {
                     statistics.target);
 }
 
+PixelStatistics pixel_scale(const DataStatistics& statistics) {
+  if (statistics.input.mean.size() != 1) return {.mean = 0, .deviation = 1};
+  return {.mean = statistics.input.mean[0], .deviation = statistics.input.deviation[0]};
+}
+
 std::vector<std::int64_t> class_counts(const Dataset& dataset) {
   ADJOINT_CHECK(dataset.classes > 0, dataset.name, ": its samples have no classes to count");
   std::vector<std::int64_t> counts(static_cast<std::size_t>(dataset.classes));
@@ -151,6 +157,19 @@ std::vector<double> balanced_sample_weights(const Dataset& dataset) {
                           ? 0.0
                           : 1.0 / static_cast<double>(counts[static_cast<std::size_t>(label)]));
   return weights;
+}
+
+void resolve_class_weights(Options& loss, const Dataset& train) {
+  const std::string key = "class_weights";
+  const auto item = std::ranges::find(loss.items(), key, &Options::Item::key);
+  if (item == loss.items().end()) return;
+  const auto* text = std::get_if<std::string>(&item->value);
+  if (text == nullptr) return;
+  loss.require(*text == "balanced", key, "\"balanced\" or a list of numbers");
+  const std::vector<float> weights =
+      train.count > 0 ? balanced_class_weights(train)
+                      : std::vector<float>(static_cast<std::size_t>(train.classes), 1.0f);
+  loss.set(key, std::vector<double>(weights.begin(), weights.end()), item->where);
 }
 
 }  // namespace adjoint

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "core/base/options.h"
 #include "core/samples/dataset.h"
 
 namespace adjoint {
@@ -62,6 +63,9 @@ void normalise(std::span<float> values, const Normalisation& normalisation,
 /// are not those of `statistics`, and like the above.
 void normalise(Dataset& dataset, const DataStatistics& statistics);
 
+/// What loaders do to pixels under these statistics.
+PixelStatistics pixel_scale(const DataStatistics& statistics);
+
 /// Samples of each class; those with the ignored label are none of any. Throws Error for a data set
 /// without classes.
 std::vector<std::int64_t> class_counts(const Dataset& dataset);
@@ -74,5 +78,9 @@ std::vector<float> balanced_class_weights(const Dataset& dataset);
 /// The weights of Loader's samples under which every class comes equally often: 1 / samples of its
 /// class, 0 for an ignored sample. Throws Error for a class without samples.
 std::vector<double> balanced_sample_weights(const Dataset& dataset);
+
+/// class_weights = "balanced" among the options of a loss becomes the list of
+/// balanced_class_weights of the training part; of a data set of no samples, ones.
+void resolve_class_weights(Options& loss, const Dataset& train);
 
 }  // namespace adjoint

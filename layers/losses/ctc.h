@@ -27,6 +27,7 @@ class CtcLoss : public LossOf<CtcLoss> {
   std::string kind() const override { return "ctc"; }
   Signature infer(const Signature& x) const override;
   std::vector<ValueRange> expects() const override { return {ValueRange::log_probabilities()}; }
+  Predicted predicts() const override { return Predicted::label; }
   void build(Builder& builder) override;
   /// Throws Error naming the first sequence of a batch with bad labels or lengths.
   void verify(Context& context) override;

@@ -1,6 +1,5 @@
 #include "layers/losses/loss.h"
 
-#include <algorithm>
 #include <array>
 
 #include "core/base/options.h"
@@ -36,10 +35,6 @@ LossOutput Loss::sums(const Tensor& totals) const {
           .undivided = undivided(),
           .counter = counter_.tensor(),
           .scratch = scratch_.tensor()};
-}
-
-void Loss::best(std::span<const float> target, std::span<float> prediction) const {
-  std::ranges::copy(target, prediction.begin());
 }
 
 LossOutput Loss::Run::out_of_rows() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/graph/graph.h"
+#include "core/graph/loss.h"
 #include "kernels/loss.h"
 
 namespace adjoint {
@@ -29,7 +30,7 @@ inline constexpr double kFarLogit = 100;
 /// Base of losses. With reductions `mean` and `sum`, forward makes the gradient of the sum, times
 /// the context's loss scale, while it makes the loss. Where a layer reads the totals (see
 /// Layer::defer_gradient), and with `none`, backward makes it from dy: then x is read twice.
-class Loss : public Layer {
+class Loss : public LossLayer {
  public:
   explicit Loss(Reduction reduction = Reduction::mean) : reduction_(reduction) {}
 
@@ -39,11 +40,6 @@ class Loss : public Layer {
   void backward(Context& context, const BackwardCall& call) final;
 
   Reduction reduction() const { return reduction_; }
-
-  /// The prediction for which the loss of this target is the least there is: a row of the last axis
-  /// each. For losses of a floating target; by default the target itself. What cannot be reached
-  /// (a logit of probability 0) is far enough for the difference to vanish in float32.
-  virtual void best(std::span<const float> target, std::span<float> prediction) const;
 
  protected:
   /// One run: `out` has totals in forward and losses where they are the output, or what gradients

@@ -25,6 +25,8 @@ class NllLoss : public LossOf<NllLoss> {
   std::string kind() const override { return "nll"; }
   Signature infer(const Signature& x) const override;
   std::vector<ValueRange> expects() const override { return {ValueRange::log_probabilities()}; }
+  Predicted predicts() const override { return Predicted::label; }
+  std::optional<std::int32_t> ignored_label() const override { return labels_.ignored(); }
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature&, const ParameterGradients&) override {
     labels_.prepare(context);

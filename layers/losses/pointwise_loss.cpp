@@ -24,9 +24,14 @@ void PointwiseLoss::build(Builder& builder) {
 }
 
 void PointwiseLoss::best(std::span<const float> target, std::span<float> prediction) const {
-  if (!operations_.best) return Loss::best(target, prediction);
+  if (!operations_.best) return LossLayer::best(target, prediction);
   std::ranges::transform(target, prediction.begin(),
                          [&](float t) { return static_cast<float>(operations_.best(double(t))); });
+}
+
+void PointwiseLoss::inverse_link(std::span<double> prediction) const {
+  if (operations_.probability)
+    std::ranges::transform(prediction, prediction.begin(), operations_.probability);
 }
 
 void PointwiseLoss::run(Context& context, const Run& run) {

@@ -11,7 +11,8 @@
 //
 // A functor may say what it is made for: `static constexpr ValueRange kPrediction, kTarget`, so
 // that models that end otherwise are warned of and targets outside are refused; and, where that is
-// not the target itself, `double best(double t) const`, the prediction with the least loss.
+// not the target itself, `double best(double t) const`, the prediction with the least loss; and, of
+// losses of probabilities, `double probability(double x) const`, what a prediction stands for.
 #pragma once
 
 #include "core/base/options.h"
@@ -33,6 +34,8 @@ PointwiseLoss::Operations pointwise_loss(const std::string& kind, const F& funct
   if constexpr (requires { F::kTarget; }) operations.target = F::kTarget;
   if constexpr (requires { function.best(0.0); })
     operations.best = [function](double t) { return function.best(t); };
+  if constexpr (requires { function.probability(0.0); })
+    operations.probability = [function](double x) { return function.probability(x); };
   return operations;
 }
 

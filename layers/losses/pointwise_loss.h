@@ -22,7 +22,9 @@ class PointwiseLoss : public LossOf<PointwiseLoss> {
     std::function<void(Stream&, const PointwiseLossCall&)> run;
     ValueRange prediction = {};                    ///< what x is meant to be
     ValueRange target = {};                        ///< what t has to be
-    std::function<double(double)> best = nullptr;  ///< see Loss::best; null: t
+    std::function<double(double)> best = nullptr;  ///< see LossLayer::best; null: t
+    /// The probability that x stands for, of losses of probabilities; null: x is the prediction.
+    std::function<double(double)> probability = nullptr;
   };
   struct Form {
     Reduction reduction = Reduction::mean;
@@ -36,6 +38,10 @@ class PointwiseLoss : public LossOf<PointwiseLoss> {
   std::vector<ValueRange> expects() const override {
     return {operations_.prediction, operations_.target};
   }
+  Predicted predicts() const override {
+    return operations_.probability ? Predicted::probability : Predicted::number;
+  }
+  void inverse_link(std::span<double> prediction) const override;
   void build(Builder& builder) override;
   void best(std::span<const float> target, std::span<float> prediction) const override;
 

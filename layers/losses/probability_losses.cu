@@ -33,6 +33,7 @@ struct BinaryCrossEntropy {
     return t < 1 ? std::clamp(std::log(pos_weight * t / (1 - t)), -kFarLogit, kFarLogit)
                  : kFarLogit;
   }
+  double probability(double x) const { return 1 / (1 + std::exp(-x)); }
 };
 
 struct KlDivergence {
@@ -43,6 +44,7 @@ struct KlDivergence {
     return select(t == T(0.0f), T(0.0f), t * (log(t) - x));
   }
   double best(double t) const { return t > 0 ? std::log(t) : -kFarLogit; }
+  double probability(double x) const { return std::exp(x); }
 };
 
 struct KlDivergenceOfLogs {
@@ -53,6 +55,7 @@ struct KlDivergenceOfLogs {
     const T probability = exp(t);
     return select(probability == T(0.0f), T(0.0f), probability * (t - x));
   }
+  double probability(double x) const { return std::exp(x); }
 };
 
 using Operations = PointwiseLoss::Operations;

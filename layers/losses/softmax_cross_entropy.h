@@ -35,6 +35,9 @@ class CrossEntropyLoss : public LossOf<CrossEntropyLoss> {
   std::vector<ValueRange> expects() const override {
     return {ValueRange::real(), ValueRange::probabilities()};
   }
+  Predicted predicts() const override { return Predicted::label; }
+  std::optional<std::int32_t> ignored_label() const override { return options_.ignored_label; }
+  void inverse_link(std::span<double> logits) const override { softmax_row(logits); }
   void best(std::span<const float> target, std::span<float> prediction) const override;
   void build(Builder& builder) override;
   void prepare(Context& context, const Signature&, const ParameterGradients&) override {

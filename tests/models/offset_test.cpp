@@ -5,8 +5,9 @@
 #include <cmath>
 #include <functional>
 
-#include "core/data/readers/samples.h"
+#include "core/data/readers/sample_files.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/predictor.h"
 #include "support/npy_files.h"
 #include "support/scratch_folder.h"
@@ -95,7 +96,8 @@ TEST_F(OffsetTest, EvaluationAndPredictionSeeThemToo) {
     Predictor predictor(context, saved);
     const Dataset samples = read_samples((folder / (target ? "q.csv" : "p.csv")).string(),
                                          predictor.outline(), predictor.recipe().data);
-    const std::vector<double> predicted = predictor.numbers(samples);
+    const std::vector<double> predicted = predictor.numbers(*sample_loader(
+        context, samples, predictor.outline(), predictor.statistics(), predictor.batch()));
     ASSERT_EQ(predicted.size(), 2u);
     EXPECT_NEAR(predicted[0], target ? 1'700'000'010.0 : 8, 0.2);
     EXPECT_NEAR(predicted[1], target ? 1'700'000'050.0 : 28, 0.2);

@@ -5,9 +5,10 @@
 #include <limits>
 #include <numeric>
 
-#include "core/data/generated/generated.h"
-#include "core/samples/datasets.h"
+#include "core/data/generated/regression.h"
+#include "core/data/generated/tabular.h"
 #include "core/samples/random.h"
+#include "core/samples/recipe_data.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
 #include "support/small_run.h"
@@ -118,7 +119,7 @@ Recipe regression(const std::string& data = "", const std::string& train = "") {
 }
 
 // The noise allows an R squared of 0.96 and a mean absolute error of 0.80
-// (core/data/generated/generated.h).
+// (core/data/generated/regression.h).
 TEST_F(TablesTest, APerceptronLearnsASmoothFunction) {
   for (const char* precision : {"float32", "bfloat16"}) {
     TableRun run(regression("", str("precision = \"", precision, "\"\n")));

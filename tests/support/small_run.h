@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/data/generated/digits.h"
+#include "core/data/loader/loader.h"
 #include "core/train/loop/trainer.h"
 #include "support/backend.h"
 

@@ -5,10 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/data/readers/samples.h"
-#include "core/samples/datasets.h"
+#include "core/data/loader/loader.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/files/run_folder.h"
 #include "core/train/judging/evaluator.h"
 #include "core/train/judging/not_finite.h"
@@ -159,16 +160,26 @@ json json_of(const Evaluation& found, const Recipe& recipe) {
   return outputs;
 }
 
-// ---- of questions with two answers (bce_with_logits): each output is one, its target 0 or 1
+// ---- of questions with two answers, as of bce_with_logits: each output is one, its target 0 or 1
 
 struct BinaryReport {
   double accuracy = 0;  ///< of "the probability is above one half"
   double area = 0;      ///< under the ROC curve
 };
 
+// Each output is a probability by itself, not one of a distribution.
+bool asks_questions(const Model& model) {
+  return model.outputs > 0 && model.loss != nullptr &&
+         model.loss->predicts() == Predicted::probability &&
+         model.wanted.range.meaning == ValueRange::Meaning::plain;
+}
+
 std::vector<BinaryReport> binary_reports(Context& context, const RunFolder& folder,
                                          const Dataset& data) {
-  const std::vector<float> found = Predictor(context, folder).run(data);
+  Predictor predictor(context, folder);
+  const std::unique_ptr<Loader> loader =
+      sample_loader(context, data, predictor.outline(), predictor.statistics(), predictor.batch());
+  const std::vector<float> found = predictor.run(*loader);
   const auto outputs = static_cast<std::size_t>(data.outputs);
   std::vector<BinaryReport> reports;
   for (std::size_t j = 0; j < outputs; ++j) {
@@ -235,7 +246,7 @@ class EvalRun {
     load_model(folder_.model(), *model_.graph);
     measure(loader);
     // Targets as they are in the file, and so are the features.
-    if (model_.outputs > 0 && recipe_.loss.type == "bce_with_logits")
+    if (asks_questions(model_))
       binary_ = binary_reports(context_, folder_, load_test_data(recipe_.data, command_.data));
     if (command_.json != "-") print();
     if (!command_.json.empty()) write_report(command_.json, report_json());

@@ -8,7 +8,7 @@
 #include "core/base/text.h"
 #include "core/graph/notices.h"
 #include "core/graph/registry.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/table.h"
 
@@ -28,7 +28,7 @@ void say_notices(const Recipe& recipe, const Dataset& outline, const Program& pr
   const auto last = static_cast<std::size_t>(prediction);
   if (program.values[last].producer < 0) return;
   LayerRecipe loss = recipe.loss;
-  resolve_class_weights(loss, outline);
+  resolve_class_weights(loss.options, outline);
   const std::vector<ValueRange> expected = make_layer(loss)->expects();
   if (expected.empty()) return;
   const std::string text =

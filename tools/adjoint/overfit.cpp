@@ -5,7 +5,8 @@
 #include <cstdio>
 
 #include "core/base/error.h"
-#include "core/samples/datasets.h"
+#include "core/data/loader/loader.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/judging/least_loss.h"
 #include "core/train/judging/not_finite.h"
 #include "core/train/judging/predictor.h"
@@ -55,7 +56,7 @@ class OverfitRun {
  private:
   void load() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
-    resolve_class_weights(recipe_.loss, data.train);
+    resolve_class_weights(recipe_.loss.options, data.train);
     // As many updates as the recipe would make of all its samples.
     steps_ = total_updates(recipe_, data.train.count);
     auto few = std::make_shared<const Dataset>(first_samples(data.train, command_.overfit));

@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/data/readers/samples.h"
-#include "core/samples/datasets.h"
+#include "core/data/loader/loader.h"
+#include "core/data/readers/sample_files.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/judging/predictor.h"
 #include "core/train/judging/reconstructions.h"
 #include "tools/adjoint/commands.h"
@@ -79,7 +80,9 @@ class PredictRun {
   void predict(const std::string& file) {
     const Dataset samples =
         read_samples(file, outline(), predictor_.recipe().data, {.invert = command_.invert});
-    const std::vector<double> numbers = predictor_.numbers(samples);
+    const std::unique_ptr<Loader> loader =
+        sample_loader(context_, samples, outline(), predictor_.statistics(), predictor_.batch());
+    const std::vector<double> numbers = predictor_.numbers(*loader);
     const std::vector<float> values(numbers.begin(), numbers.end());
     const auto width = static_cast<std::size_t>(predictor_.width());
     for (std::int64_t row = 0; row < samples.count; ++row) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/samples/datasets.h"
 #include "core/samples/random.h"
+#include "core/samples/recipe_data.h"
 #include "kernels/engines/matmul.h"
 
 namespace adjoint {
@@ -51,7 +51,7 @@ SyntheticRun::SyntheticRun(Recipe recipe, const EngineOptions& engines)
     : context({.seed = recipe.train.seed}), accumulate_(recipe.optim.accumulate) {
   choose_engines(context, engines);
   const Dataset outline = data_outline(recipe.data);
-  resolve_class_weights(recipe.loss, outline);
+  resolve_class_weights(recipe.loss.options, outline);
   ModelOptions options = model_options(outline);
   options.batch = recipe.train.batch;
   model = build_model(context, recipe, options);

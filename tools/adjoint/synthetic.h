@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "core/data/loader/loader.h"
 #include "core/train/loop/trainer.h"
 #include "tools/adjoint/commands.h"
 

@@ -7,9 +7,10 @@
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/data/readers/samples.h"
-#include "core/samples/datasets.h"
+#include "core/data/loader/loader.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
+#include "core/train/files/outline.h"
 #include "core/train/files/run_folder.h"
 #include "core/train/judging/not_finite.h"
 #include "core/train/judging/reconstructions.h"
@@ -138,7 +139,7 @@ class TrainRun {
 
   void load_data() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
-    resolve_class_weights(recipe_.loss, data.train);
+    resolve_class_weights(recipe_.loss.options, data.train);
     statistics_ = data.statistics;
     notices_ = std::move(data.notices);
     if (command_.fast_dev_run) {

@@ -9,16 +9,15 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/data/generated/draw_rows.h"
 #include "core/data/generated/glyphs.h"
-#include "core/samples/random.h"
+#include "core/samples/data_kinds.h"
 
 namespace adjoint {
 namespace {
 
 constexpr int kSide = static_cast<int>(kDigitSide);
 constexpr int kPiecesPerSpan = 6;
-/// Test samples begin here, beyond any training set.
-constexpr std::uint64_t kTestBegin = std::uint64_t{1} << 32;
 
 using Canvas = std::array<double, kSide * kSide>;
 
@@ -197,5 +196,10 @@ Datasets make_digits(std::int64_t train_count, std::int64_t test_count, std::uin
   digits.test.name = "digits test";
   return digits;
 }
+
+namespace {
+const bool kRegistered = register_data_kind(
+    drawn_data_kind("digits", DataInput::images, Task::classification, make_digits));
+}  // namespace
 
 }  // namespace adjoint

@@ -192,5 +192,16 @@ std::int64_t Loader::sample(std::int64_t batch, std::int64_t row) const {
   return order_[std::size_t(batch * options_.batch + row)];
 }
 
+std::unique_ptr<Loader> sample_loader(Context& context, Dataset samples, const Dataset& outline,
+                                      const DataStatistics& statistics, std::int64_t batch) {
+  ADJOINT_CHECK(samples.type == outline.type && samples.sample == outline.sample, samples.name,
+                ": samples of ", name(samples.type), " ", samples.sample, ", but the model takes ",
+                name(outline.type), " ", outline.sample);
+  normalise(samples, {.input = statistics.input, .target = {}});
+  return std::make_unique<Loader>(
+      context, std::make_shared<const Dataset>(std::move(samples)),
+      LoaderOptions{.batch = batch, .shuffle = false, .pixels = pixel_scale(statistics)});
+}
+
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -16,9 +16,10 @@
 
 #include "core/data/loader/order.h"
 #include "core/device/context.h"
+#include "core/samples/batch_source.h"
 #include "core/samples/dataset.h"
+#include "core/samples/statistics.h"
 #include "core/tensor/tensor.h"
-#include "core/tensor/value_range.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -40,59 +41,41 @@ struct LoaderOptions {
   int threads = 1;
 };
 
-/// The least and the largest of a data set's numbers to predict, and the samples they are of.
-struct TargetBounds {
-  float least = 0, largest = 0;
-  std::int64_t least_sample = 0, largest_sample = 0;
-};
-
-class Loader {
+class Loader : public BatchSource {
  public:
   /// Keeps `data` only if it must be streamed. Throws Error for an empty data set or batch.
   Loader(Context& context, std::shared_ptr<const Dataset> data, const LoaderOptions& options);
-  ~Loader();
+  ~Loader() override;
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   /// Of the data set.
-  const std::string& name() const { return name_; }
-  const std::vector<std::string>& feature_names() const { return feature_names_; }
-  DType type() const { return type_; }
-  std::int64_t count() const { return count_; }
-  std::int64_t batch() const { return options_.batch; }
-  std::uint64_t seed() const { return options_.seed; }
-  /// Batches in an epoch; the last may be smaller.
+  const std::string& name() const override { return name_; }
+  const std::vector<std::string>& feature_names() const override { return feature_names_; }
+  DType type() const override { return type_; }
+  std::int64_t count() const override { return count_; }
+  std::int64_t batch() const override { return options_.batch; }
+  std::uint64_t seed() const override { return options_.seed; }
+  /// Batches in an epoch.
   std::int64_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
   bool resident() const { return ring_ == nullptr; }
-  /// Of a data set with numbers to predict.
-  const std::optional<TargetBounds>& target_bounds() const { return target_bounds_; }
-  /// Between what the model sees pixels; of tables nothing is known.
-  ValueRange pixel_range() const;
+  std::optional<TargetBounds> target_bounds() const override { return target_bounds_; }
+  ValueRange pixel_range() const override;
 
-  /// Draws the order of that epoch and starts at its front, or behind its first `taken` batches,
-  /// whatever was left of the one before.
-  void begin_epoch(std::uint64_t epoch, std::int64_t taken = 0);
-  /// Samples in the next batch; 0 at the end of the epoch.
-  std::int64_t next_size() const;
-  /// How many of these have that label.
-  std::int64_t next_with_label(std::int32_t label) const;
-  /// Samples of the epoch that have not been handed out.
-  std::int64_t left() const { return count_ - taken_; }
+  /// Draws the order of that epoch.
+  void begin_epoch(std::uint64_t epoch, std::int64_t taken = 0) override;
+  std::int64_t next_size() const override;
+  std::int64_t next_with_label(std::int32_t label) const override;
+  std::int64_t left() const override { return count_ - taken_; }
 
-  // One batch is: advance(); gather(...) or a replay of work that captured it; batch_queued().
+  /// Moves the device's position on. The calling thread waits only when streaming, for the threads
+  /// that fill buffers.
+  void advance() override;
+  void gather(const Tensor& input, const Tensor& target) override;
+  void batch_queued() override;
 
-  /// Moves the device's position on and makes the stream wait for the next batch to be there. The
-  /// calling thread waits only when streaming, for the threads that fill buffers.
-  void advance();
-  /// Puts on the stream what fills input, floating [n, ...], and target, labels int32 [n] or
-  /// floating [n, outputs], n = next_size(); an undefined target is left out. May be captured:
-  /// reads nothing but device memory.
-  void gather(const Tensor& input, const Tensor& target);
-  /// Everything that reads the batch has been put on the stream.
-  void batch_queued();
-
-  /// Index in the data set of sample `row` of batch `batch` of the present epoch, for messages.
-  std::int64_t sample(std::int64_t batch, std::int64_t row) const;
+  /// Index in the data set.
+  std::int64_t sample(std::int64_t batch, std::int64_t row) const override;
 
  private:
   void make_constants();
@@ -128,6 +111,12 @@ class Loader {
   int upload_ = 0;
   std::unique_ptr<BatchRing> ring_;  // last: its copies end before the buffers go
 };
+
+/// Samples without targets for a trained model to look at, in their order: those of `outline`,
+/// normalised by `statistics`, of the model's training. Throws Error for samples of another type or
+/// shape, and like normalise().
+std::unique_ptr<Loader> sample_loader(Context& context, Dataset samples, const Dataset& outline,
+                                      const DataStatistics& statistics, std::int64_t batch);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

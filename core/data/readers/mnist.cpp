@@ -1,11 +1,14 @@
-// load_mnist of dataset.h: finds the four IDX files and joins images with their labels.
+// Finds the four IDX files and joins images with their labels; [data] name = "mnist".
+#include "core/data/readers/mnist.h"
+
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 
 #include "core/base/error.h"
 #include "core/data/readers/idx.h"
-#include "core/samples/dataset.h"
+#include "core/samples/data_kinds.h"
 
 namespace adjoint {
 namespace {
@@ -117,5 +120,56 @@ Datasets load_mnist(const fs::path& folder, const MnistOptions& options) {
                 mnist.train.sample, " but test images ", mnist.test.sample);
   return mnist;
 }
+
+namespace {
+
+// The first `count` samples; all of them where count is 0.
+Dataset first_samples(Dataset data, std::int64_t count, const char* key) {
+  ADJOINT_CHECK(count <= data.count, "[data] ", key, ": expected at most ", data.count,
+                " samples, which is what ", data.name, " has, got ", count);
+  if (count == 0 || count == data.count) return data;
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  return select(data, indices);
+}
+
+// Their labels do not say whether they lack a class; a model that makes MNIST's ten says so.
+MnistOptions mnist_options(const DataRecipe& recipe) {
+  const std::int32_t digits = MnistOptions().least_classes;
+  return {.least_classes = recipe.model_classes.value_or(digits) == digits ? digits : 0,
+          .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)};
+}
+
+Datasets load(const DataRecipe& recipe, const fs::path& folder, const LossTargets&) {
+  ADJOINT_CHECK(!folder.empty(),
+                "[data] name = \"mnist\" needs a folder with the four IDX files of MNIST; name it "
+                "with --data FOLDER");
+  Datasets all = load_mnist(folder, mnist_options(recipe));
+  return {first_samples(std::move(all.train), recipe.train_count, "train_count"),
+          first_samples(std::move(all.test), recipe.test_count, "test_count")};
+}
+
+// Without the folder, what MNIST's own images are.
+Dataset outline(const DataRecipe& recipe, const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder, error)) return load_mnist(folder, mnist_options(recipe)).train;
+  const std::int32_t classes = recipe.model_classes.value_or(MnistOptions().least_classes);
+  return {.name = recipe.name, .sample = {1, 28, 28}, .classes = std::max(classes, 1)};
+}
+
+const bool kRegistered =
+    register_data_kind({.name = "mnist",
+                        .input = DataInput::images,
+                        .read =
+                            [](Options& options, DataRecipe& data, Predicted) {
+                              read_counts(options, data, 0, 0, /*least=*/0);
+                              read_known_target(options, data, Task::classification);
+                            },
+                        .write = write_counts,
+                        .load = load,
+                        .resolve = resolve_counts,
+                        .outline = outline});
+
+}  // namespace
 
 }  // namespace adjoint

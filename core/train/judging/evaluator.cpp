@@ -11,9 +11,9 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-std::int64_t next_counted(const Loader& loader, const Model& model) {
-  const std::int64_t size = loader.next_size();
-  return model.classes > 0 ? size - loader.next_with_label(model.ignored_label) : size;
+std::int64_t next_counted(const BatchSource& source, const Model& model) {
+  const std::int64_t size = source.next_size();
+  return model.classes > 0 ? size - source.next_with_label(model.ignored_label) : size;
 }
 
 double accuracy_of(const Model& model, double correct, double divisor, double counted) {
@@ -21,29 +21,29 @@ double accuracy_of(const Model& model, double correct, double divisor, double co
   return model.classes > 0 ? correct / counted : 0.0;
 }
 
-void check_targets(const Loader& loader, const Model& model) {
-  const std::optional<TargetBounds>& bounds = loader.target_bounds();
+void check_targets(const BatchSource& source, const Model& model) {
+  const std::optional<TargetBounds> bounds = source.target_bounds();
   if (!bounds) return;
   const auto check = [&](float target, std::int64_t sample) {
     check_targets(std::span(&target, 1), 1,
                   {model.wanted.loss, {model.wanted.range.low, model.wanted.range.high}},
-                  [&](auto, auto) { return str(loader.name(), ": sample ", sample); });
+                  [&](auto, auto) { return str(source.name(), ": sample ", sample); });
   };
   check(bounds->least, bounds->least_sample);
   check(bounds->largest, bounds->largest_sample);
 }
 
-std::string unreachable_targets(const Loader& loader, const Model& model) {
+std::string unreachable_targets(const BatchSource& source, const Model& model) {
   if (model.classes > 0 || model.predicts_logits) return "";
-  ValueRange targets = loader.pixel_range();
-  if (const std::optional<TargetBounds>& bounds = loader.target_bounds())
+  ValueRange targets = source.pixel_range();
+  if (const std::optional<TargetBounds> bounds = source.target_bounds())
     targets = {bounds->least, bounds->largest};
   // Of the input of a table nothing is known, nor is it where the loss is of probabilities.
   if (!targets.bounded() || model.wanted.loss.empty() || !model.wanted.any()) return "";
   if (model.range.holds(targets.low) && model.range.holds(targets.high)) return "";
-  const bool pixels = !loader.target_bounds();
+  const bool pixels = !source.target_bounds();
   return str("the last layer makes numbers from ", model.range.low, " to ", model.range.high,
-             ", but ", loader.name(), pixels ? " has pixels from " : " has targets from ",
+             ", but ", source.name(), pixels ? " has pixels from " : " has targets from ",
              targets.low, " to ", targets.high,
              pixels ? ", as they are normalised; end with a linear layer, or set [data] mean = 0.0 "
                       "and deviation = 1.0"
@@ -51,29 +51,29 @@ std::string unreachable_targets(const Loader& loader, const Model& model) {
                       "normalise_target they have mean 0)");
 }
 
-void gather_batch(Loader& loader, const Model& model) {
+void gather_batch(BatchSource& source, const Model& model) {
   const Graph& graph = *model.graph;
-  loader.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
+  source.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
 }
 
-void for_each_batch(const Model& model, Loader& loader, std::uint64_t epoch,
+void for_each_batch(const Model& model, BatchSource& source, std::uint64_t epoch,
                     const std::function<void(std::int64_t batch, std::int64_t size)>& visit) {
-  loader.begin_epoch(epoch);
-  for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
-    const std::int64_t size = loader.next_size();
-    loader.advance();
+  source.begin_epoch(epoch);
+  for (std::int64_t b = 0; source.next_size() > 0; ++b) {
+    const std::int64_t size = source.next_size();
+    source.advance();
     model.graph->set_batch(size);
-    gather_batch(loader, model);
-    loader.batch_queued();
+    gather_batch(source, model);
+    source.batch_queued();
     visit(b, size);
   }
 }
 
-Evaluator::Evaluator(Model& model, Loader& loader, const Normalisation& target,
+Evaluator::Evaluator(Model& model, BatchSource& source, const Normalisation& target,
                      ClassificationCounter* counter)
-    : model_(model), loader_(loader), target_(target), counter_(counter) {
+    : model_(model), source_(source), target_(target), counter_(counter) {
   const auto outputs = static_cast<std::size_t>(model.outputs);
-  check_targets(loader, model);
+  check_targets(source, model);
   ADJOINT_CHECK(target.deviation.empty() || target.deviation.size() == outputs,
                 "evaluator: expected what ", outputs, " targets were normalised by, got ",
                 target.deviation.size(), " deviations");
@@ -108,14 +108,14 @@ Evaluation Evaluator::run() {
   if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
   if (counter_ != nullptr) counter_->clear();
   auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
-  loader_.begin_epoch(0);
+  source_.begin_epoch(0);
   std::int64_t counted = 0;
-  while (const std::int64_t size = loader_.next_size()) {
-    counted += next_counted(loader_, model_);
-    loader_.advance();
+  while (const std::int64_t size = source_.next_size()) {
+    counted += next_counted(source_, model_);
+    source_.advance();
     graph.set_batch(size);
     batches_.run(stream, size, [&] {
-      gather_batch(loader_, model_);
+      gather_batch(source_, model_);
       graph.forward();
       accumulate_totals(stream, graph.tensor(model_.totals), workspace,
                         reinterpret_cast<std::uint64_t*>(workspace + 1));
@@ -125,12 +125,12 @@ Evaluation Evaluator::run() {
       if (counter_ != nullptr)
         counter_->add(graph.tensor(model_.prediction), graph.tensor(*model_.target));
     });
-    loader_.batch_queued();
+    source_.batch_queued();
   }
   double totals[3];
   copy_to_host(stream, totals, workspace->totals, sizeof(totals));
   stream.synchronize();
-  verify_labels(model_, loader_, 0);
+  verify_labels(model_, source_, 0);
   Evaluation found{.loss = totals[0] / totals[1],
                    .accuracy = accuracy_of(model_, totals[2], totals[1], double(counted)),
                    .count = counted};
@@ -140,14 +140,14 @@ Evaluation Evaluator::run() {
 
 // Only after something was found does anybody look which sample it was: the epoch is gathered
 // again.
-void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
+void verify_labels(Model& model, BatchSource& source, std::uint64_t epoch) {
   Graph& graph = *model.graph;
   try {
     graph.verify();
     return;
   } catch (const Error& error) {
     if (model.classes == 0) throw;
-    for_each_batch(model, loader, epoch, [&](std::int64_t batch, std::int64_t size) {
+    for_each_batch(model, source, epoch, [&](std::int64_t batch, std::int64_t size) {
       std::vector<std::int32_t> labels(static_cast<std::size_t>(size));
       Stream& stream = graph.context().stream();
       copy_to_host(stream, labels.data(), graph.tensor(*model.target).data(),
@@ -156,7 +156,7 @@ void verify_labels(Model& model, Loader& loader, std::uint64_t epoch) {
       for (std::int64_t row = 0; row < size; ++row) {
         const std::int32_t label = labels[std::size_t(row)];
         if ((label >= 0 && label < model.classes) || label == model.ignored_label) continue;
-        ADJOINT_FAIL(loader.name(), ": sample ", loader.sample(batch, row), " has label ", label,
+        ADJOINT_FAIL(source.name(), ": sample ", source.sample(batch, row), " has label ", label,
                      ", expected 0 to ", model.classes - 1);
       }
     });

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "core/data/loader/loader.h"
+#include "core/device/replay.h"
+#include "core/samples/batch_source.h"
 #include "core/samples/statistics.h"
 #include "core/train/judging/metrics.h"
-#include "core/train/loop/replay.h"
 #include "core/train/recipe/model.h"
 #include "kernels/regression_errors.h"
 
@@ -33,41 +33,42 @@ struct Evaluation {
   std::vector<double> r_squared = {};
 };
 
-/// Samples of the loader's next batch that count: all but those whose label is to be ignored.
+/// Samples of the source's next batch that count: all but those whose label is to be ignored.
 /// Totals do not say, once classes have weights.
-std::int64_t next_counted(const Loader& loader, const Model& model);
+std::int64_t next_counted(const BatchSource& source, const Model& model);
 /// What part of the samples that count was predicted right; of logits, of what the mean divides by;
 /// without either 0.
 double accuracy_of(const Model& model, double correct, double divisor, double counted);
 
-/// Throws Error, naming a sample, unless the loss takes all targets of the loader.
-void check_targets(const Loader& loader, const Model& model);
+/// Throws Error, naming a sample, unless the loss takes all targets of the source.
+void check_targets(const BatchSource& source, const Model& model);
 /// What is wrong with targets, or an input to be made again, that the last layer cannot reach;
 /// empty where it can.
-std::string unreachable_targets(const Loader& loader, const Model& model);
+std::string unreachable_targets(const BatchSource& source, const Model& model);
 
-/// Puts on the stream what fills the model's inputs with the loader's next batch.
-void gather_batch(Loader& loader, const Model& model);
+/// Puts on the stream what fills the model's inputs with the source's next batch.
+void gather_batch(BatchSource& source, const Model& model);
 /// Fills the model's inputs with one batch of the epoch after the other and calls visit(number of
 /// the batch, its size) for each. For a look at samples after something was wrong with them.
-void for_each_batch(const Model& model, Loader& loader, std::uint64_t epoch,
+void for_each_batch(const Model& model, BatchSource& source, std::uint64_t epoch,
                     const std::function<void(std::int64_t batch, std::int64_t size)>& visit);
 
 class Evaluator {
  public:
-  /// Both must outlive it. The loader must not shuffle. `target` is what targets were normalised
-  /// by. `counter`, of a model that keeps its predictions, is cleared and told every batch.
-  Evaluator(Model& model, Loader& loader, const Normalisation& target = {},
+  /// Both must outlive it. The source must give every epoch the same samples. `target` is what
+  /// targets were normalised by. `counter`, of a model that keeps its predictions, is cleared and
+  /// told every batch.
+  Evaluator(Model& model, BatchSource& source, const Normalisation& target = {},
             ClassificationCounter* counter = nullptr);
   /// Waits. Leaves the context in the mode (training or not) it was in.
   Evaluation run();
-  Loader& loader() const { return loader_; }
+  BatchSource& source() const { return source_; }
 
  private:
   void read_errors(Evaluation& found);
 
   Model& model_;
-  Loader& loader_;
+  BatchSource& source_;
   Normalisation target_;
   ClassificationCounter* counter_;
   Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
@@ -75,9 +76,9 @@ class Evaluator {
   ReplayCache<std::int64_t> batches_;
 };
 
-/// Graph::verify() after the epoch `epoch` of the loader; if a label was met that is no class, the
+/// Graph::verify() after the epoch `epoch` of the source; if a label was met that is no class, the
 /// error names the sample.
-void verify_labels(Model& model, Loader& loader, std::uint64_t epoch);
+void verify_labels(Model& model, BatchSource& source, std::uint64_t epoch);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

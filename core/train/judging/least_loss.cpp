@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "layers/losses/loss.h"
+#include "core/graph/loss.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -10,7 +10,7 @@ inline namespace ADJOINT_BACKEND {
 double least_loss(Context& context, const Recipe& recipe, std::span<const float> targets,
                   std::int64_t samples, std::int64_t row) {
   const std::shared_ptr<Layer> layer = make_layer(recipe.loss);
-  const auto* const loss = dynamic_cast<const Loss*>(layer.get());
+  const auto* const loss = dynamic_cast<const LossLayer*>(layer.get());
   const std::int64_t rows = row > 0 ? std::ssize(targets) / row : 0;
   ADJOINT_CHECK(samples > 0 && rows * row == std::ssize(targets) && rows % samples == 0,
                 "least_loss: expected targets of ", samples, " samples in rows of ", row, ", got ",

@@ -11,7 +11,7 @@ inline namespace ADJOINT_BACKEND {
 
 /// Of the recipe's loss for these targets, [samples, numbers to predict of one], in the units that
 /// Evaluation::loss has; `row` are the numbers along the last axis of a prediction. 0 for layers
-/// that are no Loss. Waits.
+/// that are no LossLayer. Waits.
 double least_loss(Context& context, const Recipe& recipe, std::span<const float> targets,
                   std::int64_t samples, std::int64_t row);
 

@@ -45,16 +45,16 @@ struct Extremes {
   Extreme input, target;
 };
 
-Extremes extremes_of(const Model& model, Loader& loader, std::uint64_t epoch) {
+Extremes extremes_of(const Model& model, BatchSource& source, std::uint64_t epoch) {
   Graph& graph = *model.graph;
   Extremes found;
   const auto look = [&](Extreme& extreme, const Tensor& tensor, std::int64_t batch) {
     const std::vector<float> values = download<float>(graph.context(), tensor);
     const std::int64_t width = std::ssize(values) / tensor.shape()[0];
     for (std::int64_t i = 0; i < std::ssize(values); ++i)
-      extreme.look_at(double(values[std::size_t(i)]), loader.sample(batch, i / width), i % width);
+      extreme.look_at(double(values[std::size_t(i)]), source.sample(batch, i / width), i % width);
   };
-  for_each_batch(model, loader, epoch, [&](std::int64_t batch, std::int64_t) {
+  for_each_batch(model, source, epoch, [&](std::int64_t batch, std::int64_t) {
     look(found.input, graph.tensor(model.input), batch);
     if (model.outputs > 0 && model.target) look(found.target, graph.tensor(*model.target), batch);
   });
@@ -62,11 +62,11 @@ Extremes extremes_of(const Model& model, Loader& loader, std::uint64_t epoch) {
 }
 
 std::string name_of(const Extreme& extreme, const char* kind, const std::vector<std::string>& names,
-                    const Loader& loader) {
+                    const BatchSource& source) {
   const std::string column = names.empty()
                                  ? str(kind, " ", extreme.column)
                                  : str(kind, " '", names[std::size_t(extreme.column)], "'");
-  return str(column, " of sample ", extreme.sample, " of ", loader.name(), " is ", extreme.value);
+  return str(column, " of sample ", extreme.sample, " of ", source.name(), " is ", extreme.value);
 }
 
 // "parameter linear1.weight", the first that holds what `type` cannot.
@@ -92,14 +92,14 @@ std::string bound_of(DType type) {
   return str("more than ", name(type), " holds, ", largest_of(type));
 }
 
-std::string input_text(const Extremes& found, const Loader& loader) {
-  return name_of(found.input, "feature", loader.feature_names(), loader);
+std::string input_text(const Extremes& found, const BatchSource& source) {
+  return name_of(found.input, "feature", source.feature_names(), source);
 }
 
-std::string unfit_number(const Extremes& found, DType type, const Loader& loader) {
+std::string unfit_number(const Extremes& found, DType type, const BatchSource& source) {
   const bool input = !found.input.held_by(type);
   if (!input && found.target.held_by(type)) return {};
-  return str(input ? input_text(found, loader) : name_of(found.target, "target", {}, loader), ", ",
+  return str(input ? input_text(found, source) : name_of(found.target, "target", {}, source), ", ",
              bound_of(type), "; normalise the data (normalise, normalise_target), or leave it out",
              type == DType::float16 ? ", or set [train] precision = \"bfloat16\"" : "");
 }
@@ -108,26 +108,26 @@ std::string unfit_number(const Extremes& found, DType type, const Loader& loader
 
 const char* kind_of_loss(double loss) { return std::isnan(loss) ? "not a number" : "infinite"; }
 
-std::string unfit_number(const Model& model, Loader& loader, std::uint64_t epoch) {
-  if (loader.type() == DType::uint8 && model.outputs == 0) return {};
-  return unfit_number(extremes_of(model, loader, epoch), compute_type(*model.graph), loader);
+std::string unfit_number(const Model& model, BatchSource& source, std::uint64_t epoch) {
+  if (source.type() == DType::uint8 && model.outputs == 0) return {};
+  return unfit_number(extremes_of(model, source, epoch), compute_type(*model.graph), source);
 }
 
-std::string why_not_finite(const Model& model, Loader& loader, std::uint64_t epoch) {
+std::string why_not_finite(const Model& model, BatchSource& source, std::uint64_t epoch) {
   const DType type = compute_type(*model.graph);
-  const Extremes found = extremes_of(model, loader, epoch);
-  std::string unfit = unfit_number(found, type, loader);
+  const Extremes found = extremes_of(model, source, epoch);
+  std::string unfit = unfit_number(found, type, source);
   if (!unfit.empty()) return unfit;
   if (const auto broken = broken_tensor(*model.graph, type))
     return str(*broken, " is not a number that ", name(type),
                " holds; start anew with a lower [optim] lr, or clip_norm = 1");
   const bool target = std::abs(found.target.value) > std::abs(found.input.value);
   if (target && !(found.target.value * found.target.value <= largest_of(DType::float32)))
-    return str(name_of(found.target, "target", {}, loader),
+    return str(name_of(found.target, "target", {}, source),
                ", whose square is infinite in float32; set [data] normalise_target = true");
   const std::string largest =
       str("of the data the largest, ",
-          target ? name_of(found.target, "target", {}, loader) : input_text(found, loader));
+          target ? name_of(found.target, "target", {}, source) : input_text(found, source));
   if (type == DType::float16)
     return str("numbers on the way from the input are ", bound_of(type), "; ", largest,
                "; lower [optim] lr, or see to the data, or set [train] precision = \"bfloat16\"");

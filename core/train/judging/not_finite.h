@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/data/loader/loader.h"
+#include "core/samples/batch_source.h"
 #include "core/train/recipe/model.h"
 
 namespace adjoint {
@@ -15,13 +15,13 @@ const char* kind_of_loss(double loss);
 
 /// The feature or target of these samples that is farthest from what the model's type holds, named
 /// with its sample, and what to do, in a sentence; empty where all of them fit. Bytes always do, so
-/// that pictures are not looked at. Waits, and goes through the whole epoch `epoch` of the loader,
+/// that pictures are not looked at. Waits, and goes through the whole epoch `epoch` of the source,
 /// which is at its end then.
-std::string unfit_number(const Model& model, Loader& loader, std::uint64_t epoch);
+std::string unfit_number(const Model& model, BatchSource& source, std::uint64_t epoch);
 
 /// Why the loss of these samples is not finite, likewise: an unfit number; a parameter or running
 /// state that is none; or else numbers that grew too large on the way.
-std::string why_not_finite(const Model& model, Loader& loader, std::uint64_t epoch);
+std::string why_not_finite(const Model& model, BatchSource& source, std::uint64_t epoch);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -5,11 +5,10 @@
 #include <numeric>
 
 #include "core/base/error.h"
-#include "core/data/loader/loader.h"
-#include "core/data/readers/samples.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/floats.h"
 
 namespace adjoint {
@@ -23,22 +22,6 @@ Dataset outline_of(const RunFolder& folder, const Recipe& recipe) {
   DataRecipe data = recipe.data;
   if (data.name == "mnist") data.folder.clear();
   return data_outline(data);
-}
-
-// What predictions are compared with: bce_with_logits its logistic function, kl_divergence the
-// exponential, cross-entropies the softmax.
-std::vector<double> to_probabilities(const std::vector<float>& logits, std::size_t width,
-                                     const std::string& loss) {
-  std::vector<double> values(logits.begin(), logits.end());
-  if (loss == "bce_with_logits" || loss == "kl_divergence") {
-    const double one = loss == "bce_with_logits" ? 1.0 : 0.0;
-    for (double& value : values) value = 1 / (one + std::exp(-value));
-    return values;
-  }
-  for (std::size_t begin = 0; begin < values.size(); begin += width)
-    std::ranges::copy(probabilities(std::span(logits).subspan(begin, width)),
-                      values.begin() + static_cast<std::ptrdiff_t>(begin));
-  return values;
 }
 
 void to_units(std::vector<double>& values, const Normalisation& target) {
@@ -63,58 +46,51 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
   width_ = model_.prediction.shape().count() / model_.prediction.shape()[0];
 }
 
-std::vector<float> Predictor::run(const Dataset& samples) {
+std::vector<float> Predictor::run(BatchSource& samples) {
   const std::vector<double> found = numbers(samples);
   return {found.begin(), found.end()};
 }
 
-std::vector<double> Predictor::numbers(const Dataset& samples) {
+std::vector<double> Predictor::numbers(BatchSource& samples) {
   const std::vector<float> made = outputs(samples);
-  if (model_.predicts_logits)
-    return to_probabilities(made, static_cast<std::size_t>(width_), recipe_.loss.type);
   std::vector<double> values(made.begin(), made.end());
+  if (model_.predicts_logits) {
+    const auto width = static_cast<std::size_t>(width_);
+    for (std::size_t begin = 0; begin < values.size(); begin += width)
+      model_.loss->inverse_link(std::span(values).subspan(begin, width));
+    return values;
+  }
   if (outline_.outputs > 0 && !statistics_.target.mean.empty())
     to_units(values, statistics_.target);
   return values;
 }
 
 // As the model makes them.
-std::vector<float> Predictor::outputs(const Dataset& samples) {
-  ADJOINT_CHECK(samples.type == outline_.type && samples.sample == outline_.sample, samples.name,
-                ": samples of ", name(samples.type), " ", samples.sample, ", but the model takes ",
-                name(outline_.type), " ", outline_.sample);
-  auto data = std::make_shared<Dataset>(samples);
-  normalise(*data, {.input = statistics_.input, .target = {}});
-  Loader loader(
-      context_, data,
-      {.batch = recipe_.train.batch, .shuffle = false, .pixels = pixel_scale(statistics_)});
+std::vector<float> Predictor::outputs(BatchSource& samples) {
   Graph& graph = *model_.graph;
   const ScopedTraining evaluating(context_, false);
   const DType type = graph.tensor(model_.prediction).dtype();
   const std::size_t row_bytes = static_cast<std::size_t>(width_) * size_of(type);
-  const auto count = static_cast<std::size_t>(samples.count);
+  const auto count = static_cast<std::size_t>(samples.count());
   const Buffer all = context_.memory().allocate(count * row_bytes, "predictions");
   auto* to = static_cast<std::byte*>(all.data());
-  loader.begin_epoch(0);
-  while (const std::int64_t size = loader.next_size()) {
-    loader.advance();
+  samples.begin_epoch(0);
+  while (const std::int64_t size = samples.next_size()) {
+    samples.advance();
     graph.set_batch(size);
-    loader.gather(graph.tensor(model_.input), Tensor());
+    samples.gather(graph.tensor(model_.input), Tensor());
     graph.forward();
     const std::size_t bytes = static_cast<std::size_t>(size) * row_bytes;
     copy_on_device(context_.stream(), to, graph.tensor(model_.prediction).data(), bytes);
     to += bytes;
-    loader.batch_queued();
+    samples.batch_queued();
   }
-  return download_floats(context_, Tensor(all.data(), type, {samples.count, width_}));
+  return download_floats(context_, Tensor(all.data(), type, {samples.count(), width_}));
 }
 
 std::vector<double> probabilities(std::span<const float> scores) {
   std::vector<double> p(scores.begin(), scores.end());
-  const double largest = *std::ranges::max_element(p);
-  double sum = 0;
-  for (double& value : p) sum += value = std::exp(value - largest);
-  for (double& value : p) value /= sum;
+  softmax_row(p);
   return p;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/png.h"
+#include "core/samples/batch_source.h"
 #include "core/samples/statistics.h"
 #include "core/train/files/run_folder.h"
 #include "core/train/recipe/model.h"
@@ -24,19 +25,23 @@ class Predictor {
   /// What samples are: a data set without any.
   const Dataset& outline() const { return outline_; }
   const DataStatistics& statistics() const { return statistics_; }
+  /// The largest that the model takes.
+  std::int64_t batch() const { return recipe_.train.batch; }
   /// Numbers that are predicted of a sample.
   std::int64_t width() const { return width_; }
 
-  /// What the model makes of samples as read_samples() gives them, [count, width]: a score for each
-  /// class; numbers in the units of the data (where these are probabilities, and the model makes
-  /// logits, probabilities); what the model made again, in its own units. Waits, once.
-  std::vector<float> run(const Dataset& samples);
+  /// What the model makes of an epoch of samples, [count, width]: a score for each class; numbers
+  /// in the units of the data (where these are probabilities, and the model makes logits,
+  /// probabilities); what the model made again, in its own units. The samples are those of
+  /// outline(), normalised by statistics(), in batches of at most batch(): sample_loader()
+  /// (core/data/loader/loader.h) makes such of samples in host memory. Waits, once.
+  std::vector<float> run(BatchSource& samples);
   /// The same in double, which has the digits of a number that is far from 0 beside the deviation
   /// of the targets.
-  std::vector<double> numbers(const Dataset& samples);
+  std::vector<double> numbers(BatchSource& samples);
 
  private:
-  std::vector<float> outputs(const Dataset& samples);
+  std::vector<float> outputs(BatchSource& samples);
 
   Context& context_;
   Recipe recipe_;

@@ -63,21 +63,21 @@ Image reconstruction_picture(const Shape& sample, const PixelStatistics& pixels,
   return picture;
 }
 
-void draw_reconstructions(const std::filesystem::path& path, Model& model, Loader& loader,
+void draw_reconstructions(const std::filesystem::path& path, Model& model, BatchSource& source,
                           const Shape& sample, const PixelStatistics& pixels) {
   Graph& graph = *model.graph;
   Context& context = graph.context();
   const ScopedTraining evaluating(context, false);
-  loader.begin_epoch(0);
-  const std::int64_t size = loader.next_size();
-  loader.advance();
+  source.begin_epoch(0);
+  const std::int64_t size = source.next_size();
+  source.advance();
   graph.set_batch(size);
-  gather_batch(loader, model);
+  gather_batch(source, model);
   const std::int64_t count = std::min(size, kReconstructionsShown) * sample.count();
   // Now: the graph is free to write over its input.
   const std::vector<float> inputs = first_floats(context, graph.tensor(model.input), count);
   graph.forward();
-  loader.batch_queued();
+  source.batch_queued();
   const std::vector<float> outputs = first_floats(context, graph.tensor(model.prediction), count);
   write_png(path, reconstruction_picture(sample, pixels, inputs, outputs));
 }

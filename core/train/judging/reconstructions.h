@@ -5,7 +5,7 @@
 #include <span>
 
 #include "core/base/png.h"
-#include "core/data/loader/loader.h"
+#include "core/samples/batch_source.h"
 #include "core/samples/statistics.h"
 #include "core/train/recipe/model.h"
 
@@ -23,8 +23,8 @@ bool can_be_drawn(const Dataset& dataset);
 Image reconstruction_picture(const Shape& sample, const PixelStatistics& pixels,
                              std::span<const float> inputs, std::span<const float> outputs);
 
-/// Draws the first samples of the loader, which must not shuffle. Waits.
-void draw_reconstructions(const std::filesystem::path& path, Model& model, Loader& loader,
+/// Draws the first samples of the source, which must not shuffle. Waits.
+void draw_reconstructions(const std::filesystem::path& path, Model& model, BatchSource& source,
                           const Shape& sample, const PixelStatistics& pixels);
 
 }  // namespace ADJOINT_BACKEND

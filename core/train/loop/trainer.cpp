@@ -43,11 +43,11 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 }  // namespace
 
-Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
+Trainer::Trainer(Model& model, Optimizer& optimizer, BatchSource& train, Evaluator* validation,
                  const TrainerOptions& options)
     : model_(model),
       optimizer_(optimizer),
-      loader_(train),
+      source_(train),
       validation_(validation),
       options_(options) {
   ADJOINT_CHECK(options.steps >= 1 && options.accumulate >= 1 && options.row_steps >= 1,
@@ -56,8 +56,8 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
   ADJOINT_CHECK(!observes_losses(optimizer.schedule()) || validation != nullptr,
                 "trainer: a plateau schedule goes by the loss of validation samples, and there are "
                 "none; set [data] validation above 0");
-  check_targets(loader_, model_);
-  if (const std::string text = unreachable_targets(loader_, model_); !text.empty())
+  check_targets(source_, model_);
+  if (const std::string text = unreachable_targets(source_, model_); !text.empty())
     log_warning(text);
   prepare();
 }
@@ -65,8 +65,8 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* v
 // Engines for the last, smaller batch of an epoch are chosen now rather than in its midst.
 void Trainer::prepare() {
   Graph& graph = *model_.graph;
-  if (const std::int64_t rest = loader_.count() % loader_.batch()) graph.set_batch(rest);
-  graph.set_batch(loader_.batch());
+  if (const std::int64_t rest = source_.count() % source_.batch()) graph.set_batch(rest);
+  graph.set_batch(source_.batch());
   graph.context().set_training(true);
 }
 
@@ -98,10 +98,10 @@ void Trainer::resume(const RunState& state, Snapshot best) {
 }
 
 RunState Trainer::state() const {
-  return {.samples = loader_.count(),
-          .batch = loader_.batch(),
+  return {.samples = source_.count(),
+          .batch = source_.batch(),
           .accumulate = options_.accumulate,
-          .seed = loader_.seed(),
+          .seed = source_.seed(),
           .epoch = epoch_,
           .batches = epoch_taken_,
           .step = latest_.step,
@@ -114,23 +114,23 @@ RunState Trainer::state() const {
 }
 
 std::vector<std::string> Trainer::step_operations() const {
-  return steps_.operations({loader_.batch(), true, options_.accumulate == 1});
+  return steps_.operations({source_.batch(), true, options_.accumulate == 1});
 }
 
 void Trainer::batch(bool first_of_update, bool last_of_update) {
   Graph& graph = *model_.graph;
-  const std::int64_t size = loader_.next_size();
-  loader_.advance();
+  const std::int64_t size = source_.next_size();
+  source_.advance();
   graph.set_batch(size);
   graph.set_accumulating(!first_of_update);
   steps_.run(graph.context().stream(), {size, first_of_update, last_of_update}, [&] {
-    gather_batch(loader_, model_);
+    gather_batch(source_, model_);
     graph.forward();
     graph.backward();
     const Tensor totals = graph.tensor(model_.totals);
     last_of_update ? optimizer_.step(totals) : optimizer_.accumulate(totals);
   });
-  loader_.batch_queued();
+  source_.batch_queued();
   events_[batches_queued_++ % kAhead].record(graph.context().stream());
 }
 
@@ -145,15 +145,15 @@ bool Trainer::run() {
 // The rest of the epoch under way; whether the run is to stop.
 bool Trainer::run_epoch() {
   epoch_begin_ = Clock::now();
-  loader_.begin_epoch(static_cast<std::uint64_t>(epoch_), epoch_taken_);
+  source_.begin_epoch(static_cast<std::uint64_t>(epoch_), epoch_taken_);
   bool stopped = false;
-  while (!stopped && loader_.next_size() > 0 && updates_queued_ < options_.steps) {
+  while (!stopped && source_.next_size() > 0 && updates_queued_ < options_.steps) {
     Samples samples;
-    for (std::int64_t micro = 0; micro < options_.accumulate && loader_.next_size() > 0; ++micro) {
+    for (std::int64_t micro = 0; micro < options_.accumulate && source_.next_size() > 0; ++micro) {
       stay_near_the_device();
-      const bool last = micro + 1 == options_.accumulate || loader_.next_size() == loader_.left();
-      samples.all += loader_.next_size();
-      samples.counted += next_counted(loader_, model_);
+      const bool last = micro + 1 == options_.accumulate || source_.next_size() == source_.left();
+      samples.all += source_.next_size();
+      samples.counted += next_counted(source_, model_);
       batch(micro == 0, last);
       ++epoch_taken_;
     }
@@ -161,12 +161,12 @@ bool Trainer::run_epoch() {
     ++updates_queued_;
     read_metrics();
     // What is saved at an end that has yet to be judged would never be.
-    if (loader_.next_size() > 0 && updates_queued_ < options_.steps) checkpoint_if_due();
+    if (source_.next_size() > 0 && updates_queued_ < options_.steps) checkpoint_if_due();
     stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
   }
   model_.graph->context().stream().synchronize();
   read_metrics();
-  const bool complete = loader_.next_size() == 0;
+  const bool complete = source_.next_size() == 0;
   finish_epoch(seconds_since(epoch_begin_), complete);
   if (!complete) return stopped;
   ++epoch_;
@@ -271,7 +271,7 @@ bool Trainer::better(const ModelScore& found, const ModelScore& than) const {
 
 void Trainer::finish_epoch(double seconds, bool complete) {
   training_seconds_ += seconds;
-  verify_labels(model_, loader_, static_cast<std::uint64_t>(epoch_));
+  verify_labels(model_, source_, static_cast<std::uint64_t>(epoch_));
   const EpochSums& sums = epoch_sums_;
   EpochReport report{.epoch = epoch_, .step = latest_.step, .epoch_seconds = seconds};
   report.train = {.loss = sums.loss / sums.valid,
@@ -292,9 +292,9 @@ void Trainer::finish_epoch(double seconds, bool complete) {
 void Trainer::explain_skips(EpochReport& report) {
   const auto epoch = static_cast<std::uint64_t>(epoch_);
   if (epoch_skipped_.loss > 0 && why_loss_.empty())
-    why_loss_ = why_not_finite(model_, loader_, epoch);
+    why_loss_ = why_not_finite(model_, source_, epoch);
   if (epoch_skipped_.total() > epoch_skipped_.no_samples && !unfit_)
-    unfit_ = unfit_number(model_, loader_, epoch);
+    unfit_ = unfit_number(model_, source_, epoch);
   report.notes = skip_lines(epoch_skipped_);
   // Of those before the run was resumed the causes are not known.
   const bool all = report.complete && epoch_sums_.skipped == epoch_sums_.updates &&
@@ -365,7 +365,7 @@ bool Trainer::validate(EpochReport& report) {
     if (found.count == 0)
       why_validation_ = "no sample counts, all have the label that is ignored";
     else if (why_validation_.empty())
-      why_validation_ = why_not_finite(model_, validation_->loader(), 0);
+      why_validation_ = why_not_finite(model_, validation_->source(), 0);
     report.notes.push_back(
         str("the validation loss is ", kind_of_loss(found.loss), ": ", why_validation_));
   }

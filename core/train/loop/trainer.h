@@ -78,7 +78,7 @@ struct TrainerOptions {
 class Trainer {
  public:
   /// All must outlive it. `validation` may be null.
-  Trainer(Model& model, Optimizer& optimizer, Loader& train, Evaluator* validation,
+  Trainer(Model& model, Optimizer& optimizer, BatchSource& train, Evaluator* validation,
           const TrainerOptions& options);
 
   /// Before run(): goes on where another run stood, whose model, optimizer and context's step were
@@ -109,7 +109,7 @@ class Trainer {
   std::vector<std::string> step_operations() const;
 
   /// One batch: gathers, runs forward and backward, and updates if it is the last of its update.
-  /// What run() is made of, for benchmarks and tests; begin_epoch() of the loader comes before.
+  /// What run() is made of, for benchmarks and tests; begin_epoch() of the source comes before.
   void batch(bool first_of_update, bool last_of_update);
 
  private:
@@ -149,7 +149,7 @@ class Trainer {
 
   Model& model_;
   Optimizer& optimizer_;
-  Loader& loader_;
+  BatchSource& source_;
   Evaluator* validation_;
   TrainerOptions options_;
 

@@ -3,8 +3,6 @@
 #include "core/base/error.h"
 #include "core/graph/notices.h"
 #include "core/graph/registry.h"
-#include "layers/losses/softmax_cross_entropy.h"
-#include "layers/shapes/flatten.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -56,11 +54,12 @@ void check_prediction(const Recipe& recipe, const Value& x, const ModelOptions& 
 Value target_of(const Model& model) {
   if (model.target) return *model.target;
   if (model.prediction.shape() == model.input.shape()) return model.input;
-  return model.graph->apply(Flatten(), {model.input});
+  const LayerRecipe flatten{.type = "flatten", .options = Options("flatten")};
+  return model.graph->apply(make_layer(flatten), {model.input})[0];
 }
 
-Value apply_loss(Graph& graph, const Recipe& recipe, const Value& prediction, const Value& target) {
-  const std::shared_ptr<Layer> loss = make_layer(recipe.loss);
+Value apply_loss(Graph& graph, const Recipe& recipe, const std::shared_ptr<Layer>& loss,
+                 const Value& prediction, const Value& target) {
   ADJOINT_CHECK(loss->traits().gradient_in_forward, place(recipe.loss), ": ", recipe.loss.type,
                 " makes no totals of losses; expected a loss such as softmax_cross_entropy or mse, "
                 "without reduction = \"none\"");
@@ -69,6 +68,21 @@ Value apply_loss(Graph& graph, const Recipe& recipe, const Value& prediction, co
   } catch (const Error& error) {
     ADJOINT_FAIL(place(recipe.loss), ": ", error.message());
   }
+}
+
+LossTargets targets_of(const Layer& loss, const std::string& type) {
+  const std::vector<ValueRange> expected = loss.expects();
+  return {.loss = type, .range = expected.size() > 1 ? expected[1] : ValueRange()};
+}
+
+void ask_loss(Model& model, const std::string& type, const std::shared_ptr<Layer>& loss,
+              const ModelOptions& options) {
+  model.loss = std::dynamic_pointer_cast<const LossLayer>(loss);
+  if (options.with_loss && options.classes == 0) model.wanted = targets_of(*loss, type);
+  if (model.loss == nullptr) return;
+  model.predicts_logits = options.outputs > 0 && model.loss->predicts() != Predicted::number;
+  if (options.classes > 0)
+    model.ignored_label = model.loss->ignored_label().value_or(model.ignored_label);
 }
 
 }  // namespace
@@ -94,8 +108,7 @@ std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
 }
 
 LossTargets loss_targets(const LayerRecipe& loss) {
-  const std::vector<ValueRange> expected = make_layer(loss)->expects();
-  return {.loss = loss.type, .range = expected.size() > 1 ? expected[1] : ValueRange()};
+  return targets_of(*make_layer(loss), loss.type);
 }
 
 LossTargets loss_targets(const Recipe& recipe) {
@@ -117,19 +130,14 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
     model.target = graph.input({batch}, DType::int32, {.name = "labels"});
   else if (options.with_loss && options.outputs > 0)
     model.target = graph.input({batch, options.outputs}, DType::float32, {.name = "target"});
-  model.predicts_logits = options.outputs > 0 && is_of_probabilities(recipe.loss.type);
   Value x = model.input;
   for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
   check_prediction(recipe, x, options, batch);
   model.prediction = x;
   model.range = value_ranges(graph.program())[std::size_t(x.id())];
-  if (options.with_loss) model.totals = apply_loss(graph, recipe, x, target_of(model));
-  if (options.with_loss && options.classes == 0) model.wanted = loss_targets(recipe.loss);
-  if (options.classes > 0) {
-    Options loss = recipe.loss.options;
-    model.ignored_label = static_cast<std::int32_t>(
-        loss.integer("ignored_label", CrossEntropyOptions().ignored_label));
-  }
+  const std::shared_ptr<Layer> loss = make_layer(recipe.loss);
+  if (options.with_loss) model.totals = apply_loss(graph, recipe, loss, x, target_of(model));
+  ask_loss(model, recipe.loss.type, loss, options);
   CompileOptions compile{.compute_type = precision,
                          .accumulate = recipe.optim.accumulate > 1,
                          .rewrite = options.rewrite,

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/graph/graph.h"
+#include "core/graph/loss.h"
 #include "core/samples/dataset.h"
 #include "core/samples/target_check.h"
 #include "core/train/recipe/recipe.h"
@@ -45,10 +46,14 @@ struct Model {
   std::optional<Value> target;
   /// Kept to be read where there are no classes, or ModelOptions asked for it.
   Value prediction;
-  std::int32_t classes = 0;        ///< 0: nothing is right or wrong, losses alone compare models
-  std::int64_t outputs = 0;        ///< numbers to predict
-  std::int32_t ignored_label = 0;  ///< samples with this label do not count
-  /// Predictions are logits or logarithms of the numbers to predict, not like these.
+  std::int32_t classes = 0;  ///< 0: nothing is right or wrong, losses alone compare models
+  std::int64_t outputs = 0;  ///< numbers to predict
+  /// Samples with this label do not count.
+  std::int32_t ignored_label = Dataset().ignored_label;
+  /// The recipe's loss, for what it says of itself; null where it is no LossLayer.
+  std::shared_ptr<const LossLayer> loss;
+  /// Predictions are logits or logarithms of the numbers to predict, not like these:
+  /// LossLayer::inverse_link makes them like these.
   bool predicts_logits = false;
   LossTargets wanted = {};  ///< with a loss, and no classes
   ValueRange range = {};    ///< of predictions, by what the layers say

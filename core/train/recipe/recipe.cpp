@@ -1,7 +1,6 @@
 #include "core/train/recipe/recipe.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "core/base/encoding.h"
@@ -13,142 +12,7 @@
 namespace adjoint {
 namespace {
 
-constexpr const char* kPositive = "a positive number";
-constexpr const char* kUnitInterval = "a number from 0 to below 1";
-
-// Written so that NaN fails each.
-bool positive(double value) { return value > 0 && std::isfinite(value); }
-bool in_unit_interval(double value) { return value >= 0 && value < 1; }
-
 // ---- reading
-
-std::int64_t count(Options& options, const std::string& key, std::int64_t fallback,
-                   std::int64_t least) {
-  const std::int64_t value = options.integer(key, fallback);
-  options.require(value >= least, key, str("a whole number of at least ", least));
-  return value;
-}
-
-std::uint64_t seed(Options& options, std::uint64_t fallback) {
-  return static_cast<std::uint64_t>(count(options, "seed", static_cast<std::int64_t>(fallback), 0));
-}
-
-double number(Options& options, const std::string& key, double fallback, bool (*valid)(double),
-              const char* expected) {
-  const double value = options.number(key, fallback);
-  options.require(valid(value), key, expected);
-  return value;
-}
-
-void read_pixel_statistics(Options& options, DataRecipe& data) {
-  data.mean = options.optional_number("mean");
-  data.deviation = options.optional_number("deviation");
-  options.require(!data.mean || std::isfinite(*data.mean), "mean", "a finite number");
-  options.require(!data.deviation || positive(*data.deviation), "deviation", kPositive);
-  options.require(data.mean.has_value() || !data.deviation, "mean", "a number beside deviation");
-  options.require(data.deviation.has_value() || !data.mean, "deviation", "a number beside mean");
-}
-
-// Sets of which is known what they are: the input may be the target instead.
-void read_known_target(Options& options, DataRecipe& data) {
-  const bool numbers = data.name == "regression";
-  const std::string own = numbers ? "number" : "label";
-  data.task = options.choice("target", own, {own, "input"}) == "input" ? Task::reconstruction
-              : numbers                                                ? Task::regression
-                                                                       : Task::classification;
-}
-
-void read_csv_keys(Options& options, DataRecipe& data) {
-  data.target = options.names("target");
-  data.ignore = options.names("ignore");
-  data.header = options.flag("header", data.header);
-  const std::string separator = options.text("separator", std::string(1, data.separator));
-  options.require(separator.size() == 1, "separator", "a single character");
-  data.separator = separator[0];
-  data.encoding = options.text("encoding", data.encoding);
-  options.require(is_encoding(data.encoding), "encoding",
-                  "an encoding that iconv knows here, such as \"utf-8\", \"cp1252\" or \"utf-16\"");
-  data.classes = options.names("classes");
-  data.unknown = options.names("unknown");
-  options.require(!data.target.empty(), "target",
-                  "the column to predict, by name or number from 0, or \"input\"");
-}
-
-void read_npy_keys(Options& options, DataRecipe& data) {
-  data.train_target = options.text("train_target", "");
-  data.test_target = options.text("test_target", "");
-  const std::string target =
-      options.choice("target", data.train_target.empty() ? "" : "array", {"", "array", "input"});
-  if (target == "input") data.target = {target};
-  const bool wanted = target != "input";
-  options.require(wanted != data.train_target.empty(), "train_target",
-                  "the array to predict, or target = \"input\" and none");
-  options.require((wanted && !data.test.empty()) != data.test_target.empty(), "test_target",
-                  "an array beside test and train_target, and only there");
-}
-
-void read_file_keys(Options& options, DataRecipe& data, const std::string& loss) {
-  data.train = options.text("train");
-  data.test = options.text("test", "");
-  if (data.test.empty()) {
-    data.test_part = number(options, "test_part", data.test_part, in_unit_interval, kUnitInterval);
-    options.require(data.test_part > 0, "test_part", "a number above 0 without a test file");
-  } else {
-    options.refuse("test_part", "beside test: nothing is set aside");
-  }
-  data.drop_missing = options.choice("missing", "refuse", {"refuse", "drop"}) == "drop";
-  data.name == "csv" ? read_csv_keys(options, data) : read_npy_keys(options, data);
-  if (data.target == std::vector<std::string>{"input"}) {
-    options.require(data.unknown.empty(), "unknown", "none where the input is the target");
-    data.task = Task::reconstruction;
-    data.target = {};
-    options.refuse("task", "beside target = \"input\"");
-    options.refuse("classes", "beside target = \"input\"");
-    return;
-  }
-  const bool of_classes = loss.ends_with("cross_entropy") || loss == "nll";
-  const std::string fallback = of_classes ? "classification" : "regression";
-  const std::string task = options.choice("task", fallback, {"classification", "regression"});
-  data.task = task == "regression" ? Task::regression : Task::classification;
-  options.require(data.task == Task::regression || data.name != "csv" || data.target.size() == 1,
-                  "target", "one column of labels");
-  options.require(data.task == Task::classification || data.unknown.empty(), "unknown",
-                  "none without classes; rows with missing numbers are left out by missing = "
-                  "\"drop\"");
-  if (data.task == Task::regression) options.refuse("classes", "on numbers to predict");
-}
-
-DataRecipe read_data(Options& options, const std::string& loss) {
-  DataRecipe data;
-  data.name =
-      options.choice("name", data.name, {"digits", "mnist", "csv", "npy", "tabular", "regression"});
-  const bool images = data.name == "digits" || data.name == "mnist";
-  const bool drawn = !data.files() && data.name != "mnist";
-  data.folder = drawn ? "" : options.text("folder", "");
-  if (data.files()) {
-    read_file_keys(options, data, loss);
-  } else {
-    data.train_count = count(options, "train_count", drawn ? 30000 : 0, drawn ? 1 : 0);
-    data.test_count = count(options, "test_count", drawn ? 10000 : 0, drawn ? 1 : 0);
-    read_known_target(options, data);
-  }
-  data.seed = seed(options, data.seed);
-  data.validation = number(options, "validation", data.validation, in_unit_interval, kUnitInterval);
-  if (images || data.name == "npy") read_pixel_statistics(options, data);
-  if (!images) data.normalise = options.flag("normalise", data.normalise);
-  if (!images && data.task == Task::regression)
-    data.normalise_target = options.flag("normalise_target", !is_of_probabilities(loss));
-  else if (!images)
-    options.refuse("normalise_target", "without numbers to predict");
-  if (!data.normalise)
-    for (const char* key : {"mean", "deviation"}) options.refuse(key, "with normalise = false");
-  data.balanced_sampling =
-      options.choice("sampling", "shuffled", {"shuffled", "balanced"}) == "balanced";
-  options.require(!data.balanced_sampling || data.task == Task::classification, "sampling",
-                  "shuffled, for only classes can be balanced");
-  options.finish();
-  return data;
-}
 
 TrainRecipe read_train(Options& options) {
   TrainRecipe train;
@@ -158,8 +22,9 @@ TrainRecipe read_train(Options& options) {
   options.require(!train.steps || *train.steps >= 1, "steps", "a whole number of at least 1");
   options.require(!train.epochs || !train.steps, "steps", "epochs or steps, not both");
   if (!train.epochs && !train.steps) train.epochs = 10;
-  train.batch = count(options, "batch", train.batch, 1);
-  train.seed = seed(options, train.seed);
+  train.batch = options.count("batch", train.batch, 1);
+  train.seed = static_cast<std::uint64_t>(
+      options.count("seed", static_cast<std::int64_t>(train.seed), /*least=*/0));
   train.precision =
       dtype_from_name(options.choice("precision", "float32", {"float32", "bfloat16", "float16"}));
   options.finish();
@@ -211,27 +76,6 @@ void read_classes(Recipe& recipe) {
 
 // ---- writing
 
-class TomlWriter {
- public:
-  explicit TomlWriter(const std::string& table) { text_ = str("[", table, "]\n"); }
-
-  TomlWriter& add(const char* key, const OptionValue& value) {
-    text_ += str(key, " = ", toml_text(value), "\n");
-    return *this;
-  }
-  TomlWriter& add_seed(std::uint64_t seed) { return add("seed", static_cast<std::int64_t>(seed)); }
-  template <class T>
-  TomlWriter& add_if(const char* key, const std::optional<T>& value) {
-    using Stored = std::conditional_t<std::is_integral_v<T>, std::int64_t, T>;
-    return value ? add(key, static_cast<Stored>(*value)) : *this;
-  }
-
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
 std::string key_text(const std::string& key) { return is_bare_key(key) ? key : toml_text(key); }
 
 std::string model_text(const std::vector<LayerRecipe>& layers) {
@@ -246,61 +90,29 @@ std::string model_text(const std::vector<LayerRecipe>& layers) {
   return out += "]\n";
 }
 
-OptionValue name_or_names(const std::vector<std::string>& names) {
-  if (names.size() == 1) return names[0];
-  return names;
+// "[data]" and a line for each item.
+std::string table_text(const Options& table) {
+  std::string text = table.owner() + "\n";
+  for (const Options::Item& item : table.items())
+    text += str(key_text(item.key), " = ", toml_text(item.value), "\n");
+  return text;
 }
 
-void write_file_keys(TomlWriter& out, const DataRecipe& data) {
-  out.add("train", data.train);
-  if (!data.test.empty())
-    out.add("test", data.test);
-  else
-    out.add("test_part", data.test_part);
-  if (!data.train_target.empty()) out.add("train_target", data.train_target);
-  if (!data.test_target.empty()) out.add("test_target", data.test_target);
-  out.add("missing", std::string(data.drop_missing ? "drop" : "refuse"));
-  if (!data.target.empty()) out.add("target", name_or_names(data.target));
-  if (data.task != Task::reconstruction)
-    out.add("task", std::string(data.task == Task::regression ? "regression" : "classification"));
-  if (data.name != "csv") return;
-  if (!data.ignore.empty()) out.add("ignore", data.ignore);
-  out.add("header", data.header).add("separator", std::string(1, data.separator));
-  out.add("encoding", data.encoding);
-  if (!data.unknown.empty()) out.add("unknown", data.unknown);
-  if (!data.classes.empty()) out.add("classes", data.classes);
+Options loss_options(const LayerRecipe& loss) {
+  Options out("[loss]");
+  out.set("type", loss.type);
+  for (const Options::Item& item : loss.options.items()) out.set(item.key, item.value);
+  return out;
 }
 
-std::string data_text(const DataRecipe& data) {
-  const bool images = data.name == "digits" || data.name == "mnist";
-  TomlWriter out("data");
-  out.add("name", data.name);
-  if (data.name == "mnist" || data.files()) out.add("folder", data.folder);
-  if (data.files())
-    write_file_keys(out, data);
-  else
-    out.add("train_count", data.train_count).add("test_count", data.test_count);
-  if (data.task == Task::reconstruction) out.add("target", std::string("input"));
-  out.add_seed(data.seed).add("validation", data.validation);
-  if (!images) out.add("normalise", data.normalise);
-  if (!images && data.task == Task::regression) out.add("normalise_target", data.normalise_target);
-  out.add("sampling", std::string(data.balanced_sampling ? "balanced" : "shuffled"));
-  return out.add_if("mean", data.mean).add_if("deviation", data.deviation).text();
-}
-
-std::string loss_text(const LayerRecipe& loss) {
-  TomlWriter out("loss");
-  out.add("type", loss.type);
-  for (const Options::Item& item : loss.options.items())
-    out.add(key_text(item.key).c_str(), item.value);
-  return out.text();
-}
-
-std::string train_text(const TrainRecipe& train) {
-  TomlWriter out("train");
-  out.add_if("epochs", train.epochs).add_if("steps", train.steps).add("batch", train.batch);
-  out.add_seed(train.seed).add("precision", std::string(name(train.precision)));
-  return out.text();
+Options train_options(const TrainRecipe& train) {
+  Options out("[train]");
+  if (train.epochs) out.set("epochs", *train.epochs);
+  if (train.steps) out.set("steps", *train.steps);
+  out.set("batch", train.batch);
+  out.set("seed", static_cast<std::int64_t>(train.seed));
+  out.set("precision", std::string(name(train.precision)));
+  return out;
 }
 
 }  // namespace
@@ -315,7 +127,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
                 ": the recipe has no layers; expected [model] with layers = [{type = ...}, ...]");
   for (const Options& layer : tables.layers) recipe.layers.push_back(read_layer(layer));
   recipe.loss = read_loss(tables.sections.at("loss"));
-  recipe.data = read_data(tables.sections.at("data"), recipe.loss.type);
+  recipe.data = read_data_recipe(tables.sections.at("data"), predicted_by(recipe.loss.type));
   read_classes(recipe);
   recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);
@@ -330,17 +142,20 @@ Recipe read_recipe(const std::filesystem::path& path, std::span<const std::strin
                       path.filename().string(), overrides);
 }
 
-bool is_of_probabilities(std::string_view loss_type) {
-  return loss_type == "bce_with_logits" || loss_type == "kl_divergence" ||
-         loss_type.ends_with("cross_entropy");
+Predicted predicted_by(std::string_view loss_type) {
+  if (loss_type.ends_with("cross_entropy") || loss_type == "nll" || loss_type == "ctc")
+    return Predicted::label;
+  if (loss_type == "bce_with_logits" || loss_type == "kl_divergence") return Predicted::probability;
+  return Predicted::number;
 }
 
 std::string to_toml(const Recipe& recipe) {
-  std::string text =
-      join(std::vector<std::string>{data_text(recipe.data), model_text(recipe.layers),
-                                    loss_text(recipe.loss), optimizer_text(recipe.optim),
-                                    schedule_text(recipe.schedule), train_text(recipe.train)},
-           "\n");
+  std::string text = join(
+      std::vector<std::string>{table_text(data_options(recipe.data)), model_text(recipe.layers),
+                               table_text(loss_options(recipe.loss)), optimizer_text(recipe.optim),
+                               schedule_text(recipe.schedule),
+                               table_text(train_options(recipe.train))},
+      "\n");
   const std::size_t good = utf8_prefix(text), line = text.rfind('\n', good) + 1;
   ADJOINT_CHECK(good == text.size(), "recipe: '",
                 printable(text.substr(line, text.find('\n', good) - line)),

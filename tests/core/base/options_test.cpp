@@ -115,6 +115,21 @@ TEST(Options, AnEmptyListIsAListOfAnything) {
   EXPECT_TRUE(options.integers("list").empty());
 }
 
+TEST(Options, CountsAndFractionsHaveBounds) {
+  Options options("x");
+  options.set("n", std::int64_t{3});
+  EXPECT_EQ(options.count("n", 7, 3), 3);
+  EXPECT_EQ(options.count("none", 7, 3), 7);
+  expect_error([&] { options.count("n", 7, 4); }, {"x n: expected a whole number of at least 4"});
+  options.set("p", 0.0);
+  EXPECT_EQ(options.fraction("p", 0.5), 0);
+  EXPECT_EQ(options.fraction("none", 0.5), 0.5);
+  for (const double bad : {-0.1, 1.0, double(NAN)}) {
+    options.set("p", bad);
+    expect_error([&] { options.fraction("p", 0.5); }, {"x p: expected a number from 0 to below 1"});
+  }
+}
+
 TEST(Options, ValuesAsToml) {
   EXPECT_EQ(toml_text(true), "true");
   EXPECT_EQ(toml_text(std::int64_t{-3}), "-3");

@@ -41,5 +41,11 @@ TEST(Text, Join) {
   EXPECT_EQ(join(std::vector<std::string>{"a", "b", "c"}, ", "), "a, b, c");
 }
 
+TEST(Text, Alternatives) {
+  EXPECT_EQ(alternatives({}), "");
+  EXPECT_EQ(alternatives(std::vector<std::string>{"a"}), "a");
+  EXPECT_EQ(alternatives(std::vector<std::string>{"a", "b", "c"}), "a, b or c");
+}
+
 }  // namespace
 }  // namespace adjoint

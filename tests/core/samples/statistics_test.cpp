@@ -95,5 +95,20 @@ TEST(Statistics, EmptyClassesAreNamed) {
   expect_error([] { class_counts({.name = "numbers"}); }, {"numbers", "no classes"});
 }
 
+TEST(Statistics, BalancedClassWeightsAreMeasured) {
+  Options loss("[loss]");
+  const Dataset data{.name = "x", .count = 4, .classes = 2, .labels = {0, 0, 0, 1}};
+  resolve_class_weights(loss, data);
+  EXPECT_FALSE(loss.has("class_weights")) << "only where they are asked for";
+  loss.set("class_weights", std::string("balanced"));
+  resolve_class_weights(loss, data);
+  const std::vector<double> weights = loss.numbers("class_weights");
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_FLOAT_EQ(static_cast<float>(weights[0]), 4.0f / 6);
+  EXPECT_EQ(weights[1], 2);
+  loss.set("class_weights", std::string("fair"));
+  expect_error([&] { resolve_class_weights(loss, data); }, {"[loss] class_weights", "balanced"});
+}
+
 }  // namespace
 }  // namespace adjoint

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/data/readers/samples.h"
+#include "core/data/readers/sample_files.h"
 #include "core/data/readers/tables.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/samples/remainder.h"
 #include "support/expect_error.h"
 #include "support/npy_files.h"

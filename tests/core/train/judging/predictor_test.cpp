@@ -7,10 +7,10 @@
 #include <cmath>
 
 #include "core/base/png.h"
-#include "core/data/readers/samples.h"
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 #include "core/tensor/transfer.h"
 #include "core/train/files/model_file.h"
+#include "core/train/files/outline.h"
 #include "core/train/judging/reconstructions.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -59,6 +59,12 @@ struct Saved {
   RunFolder folder() const { return RunFolder::open(scratch / "run"); }
 };
 
+/// The samples as files give them, by the predictor of a run.
+std::vector<float> run(Context& context, Predictor& predictor, const Dataset& samples) {
+  return predictor.run(*sample_loader(context, samples, predictor.outline(), predictor.statistics(),
+                                      predictor.batch()));
+}
+
 const std::string kModel =
     "[model]\nlayers = [{type = \"flatten\"}, {type = \"linear\", out = 12}, {type = \"relu\"}, "
     "{type = \"dropout\", p = 0.5}, {type = \"linear\", out = ";
@@ -75,12 +81,12 @@ TEST_F(PredictorTest, ScoresAreTheModels) {
     EXPECT_EQ(predictor.width(), 10);
     Dataset samples = saved.data.test;
     // In batches, and alone.
-    EXPECT_EQ(predictor.run(samples), saved.predictions);
+    EXPECT_EQ(run(context, predictor, samples), saved.predictions);
     const std::vector<std::int64_t> one = {40};
-    const std::vector<float> alone = predictor.run(select(samples, one));
+    const std::vector<float> alone = run(context, predictor, select(samples, one));
     for (std::size_t c = 0; c < 10; ++c) EXPECT_NEAR(alone[c], saved.predictions[400 + c], 1e-5);
     samples.sample = {1, 14, 56};
-    expect_error([&] { predictor.run(samples); }, {"[1, 14, 56]", "[1, 28, 28]"});
+    expect_error([&] { run(context, predictor, samples); }, {"[1, 14, 56]", "[1, 28, 28]"});
   }
 }
 
@@ -88,10 +94,10 @@ TEST_F(PredictorTest, AFailureLeavesTheTrainingFormOn) {
   const Saved saved(kDigits + kModel + "10" + kEnd);
   Context context;
   Predictor predictor(context, saved.folder());
-  predictor.run(saved.data.test);
+  run(context, predictor, saved.data.test);
   // The last that is allocated fails now.
   context.memory().set_limit(context.memory().use().peak - 1);
-  expect_error([&] { predictor.run(saved.data.test); }, {"for 'predictions'"});
+  expect_error([&] { run(context, predictor, saved.data.test); }, {"for 'predictions'"});
   EXPECT_TRUE(context.training());
 }
 
@@ -108,7 +114,7 @@ TEST_F(PredictorTest, NumbersAreInTheUnitsOfTheData) {
   for (std::size_t i = 0; i < samples.features.size(); ++i)
     samples.features[i] = static_cast<float>(samples.features[i] * by.input.deviation[i % 10] +
                                              by.input.mean[i % 10]);
-  const std::vector<float> found = predictor.run(samples);
+  const std::vector<float> found = run(context, predictor, samples);
   ASSERT_EQ(found.size(), 50u);
   for (std::size_t i = 0; i < found.size(); ++i) {
     const double want = saved.predictions[i] * by.target.deviation[0] + by.target.mean[0];
@@ -129,7 +135,8 @@ TEST_F(PredictorTest, LogitsBecomeTheProbabilitiesTheyStandFor) {
         scratch.path().string() + "\"\n[loss]\ntype = \"" + loss +
         "\"\n[model]\nlayers = [{type = \"linear\", out = 2" + kEnd);
     Context context;
-    const std::vector<float> found = Predictor(context, saved.folder()).run(saved.data.test);
+    Predictor predictor(context, saved.folder());
+    const std::vector<float> found = run(context, predictor, saved.data.test);
     ASSERT_EQ(found.size(), saved.predictions.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double own = std::exp(double(saved.predictions[i]));

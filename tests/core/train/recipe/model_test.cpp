@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/graph/registry.h"
 #include "core/tensor/transfer.h"
 #include "support/expect_error.h"
 #include "support/scratch_folder.h"
@@ -67,6 +68,19 @@ TEST_F(ModelTest, NamesTheOptionOfALossThatDoesNotFit) {
   expect_no_model(with("type = \"softmax_crossentropy\""),
                   {"[loss]", "did you mean 'softmax_cross_entropy'?"});
   expect_no_model(with("type = \"relu\""), {"[loss]", "relu makes no totals"});
+}
+
+// Recipes are read without a backend and go by the names of losses.
+TEST_F(ModelTest, LossesPredictWhatTheirNamesSay) {
+  int losses = 0;
+  for (const LayerEntry& entry : registered_layers()) {
+    if (!entry.make) continue;
+    const auto loss = std::dynamic_pointer_cast<LossLayer>(entry.cases[0].make());
+    if (loss == nullptr) continue;
+    ++losses;
+    EXPECT_EQ(predicted_by(entry.kind), loss->predicts()) << entry.kind;
+  }
+  EXPECT_GE(losses, 9);
 }
 
 TEST_F(ModelTest, SavesAndLoads) {

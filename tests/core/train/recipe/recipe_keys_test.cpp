@@ -6,7 +6,8 @@
 #include <map>
 #include <sstream>
 
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
+#include "core/train/recipe/recipe.h"
 #include "support/expect_error.h"
 #include "support/npy_files.h"
 #include "support/scratch_folder.h"

@@ -497,9 +497,9 @@ TEST(Recipe, TheShippedRecipesReadAndResolve) {
   }
 }
 
-// The indented blocks of the folder's page that begin with a table: "    [data]".
+// The indented blocks of the page about data that begin with a table: "    [data]".
 TEST(Recipe, TheExamplesOfTheReadmeAreRecipes) {
-  std::ifstream page(source_folder() / "core/train/README.md");
+  std::ifstream page(source_folder() / "core/data/readers/README.md");
   ASSERT_TRUE(page) << source_folder();
   std::vector<std::string> examples;
   bool within = false;

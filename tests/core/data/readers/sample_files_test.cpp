@@ -1,6 +1,5 @@
-// Files for a trained model: what its samples are, kept beside it, and every kind of file held
-// against that.
-#include "core/data/readers/samples.h"
+// Files for a trained model: every kind of file held against what the model's samples are.
+#include "core/data/readers/sample_files.h"
 
 #include <gtest/gtest.h>
 
@@ -39,43 +38,6 @@ std::string text_file(const ScratchFolder& scratch, const std::string& name,
 std::string byte_file(const ScratchFolder& scratch, const std::string& name, const Bytes& bytes) {
   write_file_atomically(scratch / name, std::span<const std::byte>(bytes));
   return (scratch / name).string();
-}
-
-TEST(Samples, AnOutlineIsKeptAsMetadata) {
-  for (Dataset outline : {images(), table()}) {
-    outline.outputs = 3;
-    const Dataset again = read_outline(outline_metadata(outline), "m");
-    EXPECT_EQ(again.type, outline.type);
-    EXPECT_EQ(again.sample, outline.sample);
-    EXPECT_EQ(again.feature_names, outline.feature_names);
-    EXPECT_EQ(again.classes, outline.classes);
-    EXPECT_EQ(again.class_names, outline.class_names);
-    EXPECT_EQ(again.outputs, 3);
-    EXPECT_EQ(again.count, 0);
-  }
-  EXPECT_FALSE(has_outline({{"epoch", "3"}}));
-}
-
-TEST(Samples, AnOutlineThatCannotBeIsAnError) {
-  const std::string good = outline_metadata(table()).at("outline");
-  const auto refused = [&](const std::string& from, const std::string& to) {
-    std::string bad = good;
-    const std::size_t at = bad.find(from);
-    ASSERT_NE(at, std::string::npos) << good;
-    bad.replace(at, from.size(), to);
-    expect_error([&] { read_outline({{"outline", bad}}, "m.safetensors"); }, {"m.safetensors"});
-  };
-  refused("{", "");
-  refused("\"sample\":[2]", "\"sample\":[0]");
-  refused("\"sample\":[2]", "\"sample\":[-2]");
-  refused("\"sample\":[2]", "\"sample\":[]");
-  refused("\"sample\":[2]", "\"sample\":[3]");  // two features are named
-  refused("\"sample\":[2]", "\"sample\":[4611686018427387904, 4]");
-  refused("\"sample\":[2]", "\"sample\":\"2\"");
-  refused("\"float32\"", "\"int32\"");
-  refused("\"classes\":2", "\"classes\":-1");
-  refused("\"classes\":2", "\"classes\":3");
-  expect_error([] { read_outline({}, "m.safetensors"); }, {"m.safetensors"});
 }
 
 TEST(Samples, PicturesAreFittedAndInverted) {

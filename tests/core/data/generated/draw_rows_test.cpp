@@ -1,4 +1,4 @@
-#include "core/data/generated/generated.h"
+// The generated tables: the same on every machine, and what they are made to be.
 
 #include <gtest/gtest.h>
 
@@ -7,6 +7,8 @@
 #include <cstring>
 #include <numbers>
 
+#include "core/data/generated/regression.h"
+#include "core/data/generated/tabular.h"
 #include "core/samples/statistics.h"
 #include "support/expect_error.h"
 

@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
+#include "core/samples/data_recipe.h"
 #include "core/samples/dataset.h"
 #include "core/samples/statistics.h"
 #include "core/samples/target_check.h"
-#include "core/train/recipe/recipe.h"
 
 namespace adjoint {
 
@@ -27,7 +27,7 @@ struct RecipeData {
 /// known, for a folder whose name a recipe cannot hold or where nothing is read, for a class
 /// without training samples where classes are to be balanced, for numbers so far from the training
 /// part's that they would be infinite once normalised, and for targets that the loss is not defined
-/// for (see loss_targets() in core/train/recipe/model.h), with file, line and value.
+/// for, with file, line and value.
 RecipeData load_recipe_data(DataRecipe& recipe, const std::filesystem::path& folder = {},
                             const LossTargets& wanted = {});
 
@@ -44,12 +44,5 @@ Dataset data_outline(const DataRecipe& recipe, const std::filesystem::path& fold
 
 /// Whether the outline is known without files, whatever these may hold.
 bool outline_is_known(const DataRecipe& recipe);
-
-/// What loaders do to pixels under these statistics.
-PixelStatistics pixel_scale(const DataStatistics& statistics);
-
-/// class_weights = "balanced" among the options of a loss becomes the list of
-/// balanced_class_weights of the training part; of a data set of no samples, ones.
-void resolve_class_weights(LayerRecipe& loss, const Dataset& train);
 
 }  // namespace adjoint

@@ -1,4 +1,4 @@
-#include "core/samples/datasets.h"
+#include "core/samples/recipe_data.h"
 
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/base/files.h"
+#include "core/train/recipe/recipe.h"
 #include "support/expect_error.h"
 #include "support/npy_files.h"
 #include "support/scratch_folder.h"
@@ -398,21 +399,6 @@ TEST(RecipeData, GeneratedTablesAreKnownWithoutBeingDrawn) {
   const RecipeData data = load_recipe_data(recipe);
   EXPECT_EQ(data.statistics.input.mean.size(), 16u);
   EXPECT_EQ(load_test_data(recipe, {}, data.statistics).features, data.test.features);
-}
-
-TEST(RecipeData, BalancedClassWeightsAreMeasured) {
-  LayerRecipe loss{.type = "softmax_cross_entropy", .options = Options("[loss]")};
-  const Dataset data{.name = "x", .count = 4, .classes = 2, .labels = {0, 0, 0, 1}};
-  resolve_class_weights(loss, data);
-  EXPECT_FALSE(loss.options.has("class_weights")) << "only where they are asked for";
-  loss.options.set("class_weights", std::string("balanced"));
-  resolve_class_weights(loss, data);
-  const std::vector<double> weights = loss.options.numbers("class_weights");
-  ASSERT_EQ(weights.size(), 2u);
-  EXPECT_FLOAT_EQ(static_cast<float>(weights[0]), 4.0f / 6);
-  EXPECT_EQ(weights[1], 2);
-  loss.options.set("class_weights", std::string("fair"));
-  expect_error([&] { resolve_class_weights(loss, data); }, {"[loss] class_weights", "balanced"});
 }
 
 }  // namespace
