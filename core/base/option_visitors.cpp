@@ -77,11 +77,7 @@ std::int64_t OptionReader::read_count(const char* key, std::int64_t fallback,
 }
 
 void OptionWriter::betas(double beta1, double beta2) const {
-  line("betas", std::vector<double>{beta1, beta2});
-}
-
-void OptionWriter::line(const char* key, const OptionValue& value) const {
-  text += str(key, " = ", toml_text(value), "\n");
+  set("betas", std::vector<double>{beta1, beta2});
 }
 
 void OptionCheck::fraction(const char* key, double value) const {

@@ -7,7 +7,7 @@
 //   }
 //
 // which keys it has and between what bounds. OptionReader reads it from a table of a recipe,
-// OptionWriter writes it with every default filled in, OptionCheck checks what C++ gave. Whoever
+// OptionWriter sets it with every default filled in, OptionCheck checks what C++ gave. Whoever
 // needs another bound derives visitors from these (core/update/schedule_visitors.h).
 #pragma once
 
@@ -53,33 +53,33 @@ struct OptionReader {
   void number(const char* key, double& value, bool (*valid)(double), const char* expected) const;
 };
 
-/// Adds a line of TOML for each member to `text`.
+/// Sets each member in `table`.
 struct OptionWriter {
-  std::string& text;
+  Options& table;
 
-  void fraction(const char* key, double value) const { line(key, value); }
-  void not_negative(const char* key, double value) const { line(key, value); }
-  void positive(const char* key, double value) const { line(key, value); }
-  void epsilon(double value) const { line("epsilon", value); }
+  void fraction(const char* key, double value) const { set(key, value); }
+  void not_negative(const char* key, double value) const { set(key, value); }
+  void positive(const char* key, double value) const { set(key, value); }
+  void epsilon(double value) const { set("epsilon", value); }
   void optional_not_negative(const char* key, const std::optional<double>& value) const {
-    if (value) line(key, *value);
+    if (value) set(key, *value);
   }
   void optional_positive(const char* key, const std::optional<double>& value) const {
-    if (value) line(key, *value);
+    if (value) set(key, *value);
   }
   void betas(double beta1, double beta2) const;
-  void flag(const char* key, bool value) const { line(key, value); }
+  void flag(const char* key, bool value) const { set(key, value); }
   template <std::integral T>
   void count(const char* key, T value, std::int64_t /*least*/ = 0) const {
-    line(key, static_cast<std::int64_t>(value));
+    set(key, static_cast<std::int64_t>(value));
   }
   template <std::integral T>
   void steps(const char* key, T value, std::int64_t /*least*/ = 0) const {
-    line(key, static_cast<std::int64_t>(value));
+    set(key, static_cast<std::int64_t>(value));
   }
   void require(bool /*condition*/, const char* /*key*/, const char* /*expected*/) const {}
 
-  void line(const char* key, const OptionValue& value) const;
+  void set(const char* key, const OptionValue& value) const { table.set(key, value); }
 };
 
 /// Throws Error, beginning with `name`, for a member out of range: "AdamW: expected ...".

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
+#include "core/base/encoding.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 
@@ -19,46 +19,16 @@ constexpr std::string_view kIntegers = "a list of whole numbers";
 constexpr std::string_view kNumbers = "a list of numbers";
 constexpr std::string_view kNames = "text in quotes, a whole number, or a list of these";
 
-std::string text_of(bool value) { return value ? "true" : "false"; }
-
-std::string text_of(std::int64_t value) { return std::to_string(value); }
-
-std::string text_of(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  std::array<char, 32> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  std::string text(buffer.data(), end);
-  // 1 would read back as a whole number.
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
-
-std::string text_of(const std::string& value) {
-  constexpr const char* kHex = "0123456789ABCDEF";
-  std::string out = "\"";
-  for (const char c : value) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (code < 0x20 || code == 0x7f) {
-      out += "\\u00";
-      out += kHex[code / 16];
-      out += kHex[code % 16];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-  return out;
-}
-
+// Values as messages show them: texts in quotes, numbers that are not whole with a point.
+std::string shown(bool value) { return value ? "true" : "false"; }
+std::string shown(std::int64_t value) { return std::to_string(value); }
+std::string shown(double value) { return number_text(value); }
+std::string shown(const std::string& value) { return str('"', printable(value), '"'); }
 template <class T>
-std::string text_of(const std::vector<T>& values) {
+std::string shown(const std::vector<T>& values) {
   std::vector<std::string> parts;
   parts.reserve(values.size());
-  for (const T& value : values) parts.push_back(text_of(value));
+  for (const T& value : values) parts.push_back(shown(value));
   return str("[", join(parts, ", "), "]");
 }
 
@@ -66,7 +36,8 @@ std::string text_of(const std::vector<T>& values) {
 std::string found(const OptionValue& value) {
   constexpr std::array<const char*, 7> kKinds = {"",          "",          "",         "the text ",
                                                  "the list ", "the list ", "the list "};
-  return str(kKinds[value.index()], toml_text(value));
+  return std::visit([&](const auto& held) { return str(kKinds[value.index()], shown(held)); },
+                    value);
 }
 
 /// The beginning of a message about something set at `where`.
@@ -96,10 +67,6 @@ std::optional<std::vector<double>> converted(const OptionValue& value) {
 }
 
 }  // namespace
-
-std::string toml_text(const OptionValue& value) {
-  return std::visit([](const auto& held) { return text_of(held); }, value);
-}
 
 Options::Options(std::string owner, std::string where)
     : owner_(std::move(owner)), where_(std::move(where)) {}
@@ -255,7 +222,10 @@ void Options::refuse(const std::string& key, std::string_view why) {
 
 void Options::refuse_unless(const std::string& key, const OptionValue& idle, std::string_view why) {
   const OptionValue* value = look_up(key);
-  if (value != nullptr && toml_text(*value) != toml_text(idle)) refuse(key, why);
+  if (value == nullptr) return;
+  const auto number = converted<double>(*value), idle_number = converted<double>(idle);
+  // 0 says what 0.0 does.
+  if (*value != idle && (!number || number != idle_number)) refuse(key, why);
 }
 
 void Options::finish() const {

@@ -17,10 +17,6 @@ namespace adjoint {
 using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                  std::vector<double>, std::vector<std::string>>;
 
-/// The value as TOML, reading back to the same value: floating-point numbers in their shortest
-/// form.
-std::string toml_text(const OptionValue& value);
-
 class Options {
  public:
   struct Item {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 
 #include "core/base/error.h"
@@ -91,6 +93,16 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 std::string alternatives(std::span<const std::string> parts) {
   if (parts.size() < 2) return join(parts, "");
   return str(join(parts.first(parts.size() - 1), ", "), " or ", parts.back());
+}
+
+std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
 }
 
 }  // namespace adjoint

@@ -30,6 +30,9 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 /// 1536 -> "1.5 KiB". Exact below 1 KiB, one decimal above, binary units to EiB.
 std::string human_bytes(std::uint64_t bytes);
 
+/// The shortest text that reads back as this number, and as no whole number: "0.1", "1.0", "nan".
+std::string number_text(double value);
+
 /// join({"a", "b"}, ", ") -> "a, b".
 std::string join(std::span<const std::string> parts, std::string_view separator);
 

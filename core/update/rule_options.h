@@ -60,8 +60,8 @@ class RuleOptions {
   /// The options of this kind that a recipe's table gives, `lr` among them; what it leaves out is
   /// as recipes have it. Throws Error naming place and key for a value out of range.
   RuleOptions read(Options& table) const { return RuleOptions(held_->read(table)); }
-  /// As TOML, a line a key, without type and lr.
-  std::string text() const { return held_->text(); }
+  /// Sets every key in the table but type and lr.
+  void write(Options& table) const { held_->write(table); }
   /// Throws Error naming rule and option for an option out of range.
   void check() const { held_->check(); }
 
@@ -78,7 +78,7 @@ class RuleOptions {
     virtual double learning_rate() const = 0;
     virtual double weight_decay() const = 0;
     virtual std::shared_ptr<const Held> read(Options& table) const = 0;
-    virtual std::string text() const = 0;
+    virtual void write(Options& table) const = 0;
     virtual void check() const = 0;
     virtual bool equals(const Held& same_type) const = 0;
   };
@@ -107,11 +107,7 @@ struct RuleOptions::Of : Held {
     O::visit(given, reader);
     return std::make_shared<Of>(given);
   }
-  std::string text() const override {
-    std::string text;
-    O::visit(options, OptionWriter{text});
-    return text;
-  }
+  void write(Options& table) const override { O::visit(options, OptionWriter{table}); }
   void check() const override { O::visit(options, OptionCheck{O::kName}); }
   bool equals(const Held& same_type) const override {
     return options == static_cast<const Of&>(same_type).options;

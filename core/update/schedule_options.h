@@ -104,8 +104,8 @@ class ScheduleOptions {
   ScheduleOptions read(Options& table, double rate) const {
     return ScheduleOptions(held_->read(table, rate));
   }
-  /// As TOML, a line a key, without type.
-  std::string text() const { return held_->text(); }
+  /// Sets every key in the table but type.
+  void write(Options& table) const { held_->write(table); }
 
   /// See make_schedule and make_fitting_schedule.
   Schedule schedule(double rate, std::uint64_t total_steps) const {
@@ -126,7 +126,7 @@ class ScheduleOptions {
     virtual std::string kind() const = 0;
     virtual std::uint64_t warmup_steps() const = 0;
     virtual std::shared_ptr<const Held> read(Options& table, double rate) const = 0;
-    virtual std::string text() const = 0;
+    virtual void write(Options& table) const = 0;
     virtual Schedule schedule(double rate, std::uint64_t total_steps) const = 0;
     virtual Schedule fitting_schedule(double rate, std::uint64_t total_steps) const = 0;
     virtual bool equals(const Held& same_type) const = 0;
@@ -151,11 +151,7 @@ struct ScheduleOptions::Of : Held {
     O::visit(given, ScheduleReader{{table}, rate});
     return std::make_shared<Of>(given);
   }
-  std::string text() const override {
-    std::string text;
-    O::visit(options, ScheduleWriter{{text}});
-    return text;
-  }
+  void write(Options& table) const override { O::visit(options, ScheduleWriter{{table}}); }
   Schedule schedule(double rate, std::uint64_t total_steps) const override {
     return make_schedule(options, rate, total_steps);
   }

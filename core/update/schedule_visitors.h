@@ -29,17 +29,17 @@ struct ScheduleReader : OptionReader {
 };
 
 struct ScheduleWriter : OptionWriter {
-  void final_rate(double value) const { line("final_lr", value); }
-  void factor(const char* key, double value, bool /*may_be_one*/ = true) const { line(key, value); }
-  void required_factor(const char* key, double value) const { line(key, value); }
-  void part(const char* key, double value) const { line(key, value); }
-  void divisor(const char* key, double value) const { line(key, value); }
+  void final_rate(double value) const { set("final_lr", value); }
+  void factor(const char* key, double value, bool /*may_be_one*/ = true) const { set(key, value); }
+  void required_factor(const char* key, double value) const { set(key, value); }
+  void part(const char* key, double value) const { set(key, value); }
+  void divisor(const char* key, double value) const { set(key, value); }
   void required_steps(const char* key, std::uint64_t value, const char* /*what*/) const {
     steps(key, value);
   }
   void milestones(const char* key, const std::vector<std::uint64_t>& values,
                   std::uint64_t /*warmup_steps*/) const {
-    line(key, std::vector<std::int64_t>(values.begin(), values.end()));
+    set(key, std::vector<std::int64_t>(values.begin(), values.end()));
   }
 };
 

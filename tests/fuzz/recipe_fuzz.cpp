@@ -1,6 +1,7 @@
 // Recipes: leading lines `--set table.key=value` are overrides, the rest is TOML. A recipe that was
 // read reads to the same from what to_toml() makes of it.
 #include "core/train/recipe/recipe.h"
+#include "core/train/recipe/recipe_tables.h"
 
 #include <algorithm>
 

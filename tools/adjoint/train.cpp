@@ -15,6 +15,7 @@
 #include "core/train/judging/not_finite.h"
 #include "core/train/judging/reconstructions.h"
 #include "core/train/loop/trainer.h"
+#include "core/train/recipe/recipe_tables.h"
 #include "tools/adjoint/commands.h"
 #include "tools/adjoint/temporary_folder.h"
 #include "tools/progress/progress.h"

@@ -76,26 +76,16 @@ void read_classes(Recipe& recipe) {
 
 // ---- writing
 
-std::string key_text(const std::string& key) { return is_bare_key(key) ? key : toml_text(key); }
-
 std::string model_text(const std::vector<LayerRecipe>& layers) {
   std::string out = "[model]\nlayers = [\n";
   for (const LayerRecipe& layer : layers) {
     out += str("  {type = ", toml_text(layer.type));
     for (const Options::Item& item : layer.options.items()) {
-      out += str(", ", key_text(item.key), " = ", toml_text(item.value));
+      out += str(", ", toml_key(item.key), " = ", toml_text(item.value));
     }
     out += "},\n";
   }
   return out += "]\n";
-}
-
-// "[data]" and a line for each item.
-std::string table_text(const Options& table) {
-  std::string text = table.owner() + "\n";
-  for (const Options::Item& item : table.items())
-    text += str(key_text(item.key), " = ", toml_text(item.value), "\n");
-  return text;
 }
 
 Options loss_options(const LayerRecipe& loss) {
@@ -151,10 +141,10 @@ Predicted predicted_by(std::string_view loss_type) {
 
 std::string to_toml(const Recipe& recipe) {
   std::string text = join(
-      std::vector<std::string>{table_text(data_options(recipe.data)), model_text(recipe.layers),
-                               table_text(loss_options(recipe.loss)), optimizer_text(recipe.optim),
+      std::vector<std::string>{toml_table(data_options(recipe.data)), model_text(recipe.layers),
+                               toml_table(loss_options(recipe.loss)), optimizer_text(recipe.optim),
                                schedule_text(recipe.schedule),
-                               table_text(train_options(recipe.train))},
+                               toml_table(train_options(recipe.train))},
       "\n");
   const std::size_t good = utf8_prefix(text), line = text.rfind('\n', good) + 1;
   ADJOINT_CHECK(good == text.size(), "recipe: '",

@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/option_visitors.h"
+#include "core/train/recipe/recipe_tables.h"
 
 namespace adjoint {
 namespace {
@@ -69,12 +70,12 @@ OptimizerRecipe read_optimizer(Options& options, const std::vector<Options>& gro
 }
 
 std::string optimizer_text(const OptimizerRecipe& optim) {
-  std::string text = "[optim]\n";
-  const OptionWriter writer{text};
-  writer.line("type", optim.rule.kind());
-  writer.line("lr", optim.lr);
-  text += optim.rule.text();
-  visit_optimizer(optim, writer);
+  Options table("[optim]");
+  table.set("type", optim.rule.kind());
+  table.set("lr", optim.lr);
+  optim.rule.write(table);
+  visit_optimizer(optim, OptionWriter{table});
+  const std::string text = toml_table(table);
   return optim.groups.empty() ? text : text + groups_text(optim.groups);
 }
 
@@ -86,9 +87,10 @@ ScheduleOptions read_schedule(Options& options, double lr) {
 }
 
 std::string schedule_text(const ScheduleOptions& schedule) {
-  std::string text = "[schedule]\n";
-  OptionWriter{text}.line("type", schedule.kind());
-  return text + schedule.text();
+  Options table("[schedule]");
+  table.set("type", schedule.kind());
+  schedule.write(table);
+  return toml_table(table);
 }
 
 }  // namespace adjoint

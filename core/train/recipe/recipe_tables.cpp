@@ -253,6 +253,42 @@ void check_sections(const toml::table& root) {
   }
 }
 
+// ---- writing
+
+std::string text_of(bool value) { return value ? "true" : "false"; }
+
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+
+std::string text_of(double value) { return number_text(value); }
+
+std::string text_of(const std::string& value) {
+  constexpr const char* kHex = "0123456789ABCDEF";
+  std::string out = "\"";
+  for (const char c : value) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (code < 0x20 || code == 0x7f) {
+      out += "\\u00";
+      out += kHex[code / 16];
+      out += kHex[code % 16];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+  return out;
+}
+
+template <class T>
+std::string text_of(const std::vector<T>& values) {
+  std::vector<std::string> parts;
+  parts.reserve(values.size());
+  for (const T& value : values) parts.push_back(text_of(value));
+  return str("[", join(parts, ", "), "]");
+}
+
 }  // namespace
 
 bool is_bare_key(std::string_view key) {
@@ -291,6 +327,19 @@ RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
     tables.sections.emplace(section, options_of(*table, str("[", section, "]")));
   }
   return tables;
+}
+
+std::string toml_text(const OptionValue& value) {
+  return std::visit([](const auto& held) { return text_of(held); }, value);
+}
+
+std::string toml_key(const std::string& key) { return is_bare_key(key) ? key : toml_text(key); }
+
+std::string toml_table(const Options& table) {
+  std::string text = table.owner() + "\n";
+  for (const Options::Item& item : table.items())
+    text += str(toml_key(item.key), " = ", toml_text(item.value), "\n");
+  return text;
 }
 
 }  // namespace adjoint

@@ -1,4 +1,5 @@
-// The part of recipes that knows TOML: text and overrides in, one table of options per section out.
+// The part of recipes that knows TOML: text and overrides in, one table of options per section out,
+// and such tables as text again.
 // Apart from recipe.h because toml++ is slow to compile and nvcc does not accept it.
 #pragma once
 
@@ -29,5 +30,13 @@ RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
 /// Whether TOML takes the key without quotes: letters, digits, _ and -. Overrides name no other
 /// keys.
 bool is_bare_key(std::string_view key);
+
+/// The value as TOML, reading back to the same value: floating-point numbers in their shortest
+/// form.
+std::string toml_text(const OptionValue& value);
+/// A key, in quotes where it needs them.
+std::string toml_key(const std::string& key);
+/// "[data]", the table's owner, and a line for each item.
+std::string toml_table(const Options& table);
 
 }  // namespace adjoint

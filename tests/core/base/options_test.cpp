@@ -130,18 +130,5 @@ TEST(Options, CountsAndFractionsHaveBounds) {
   }
 }
 
-TEST(Options, ValuesAsToml) {
-  EXPECT_EQ(toml_text(true), "true");
-  EXPECT_EQ(toml_text(std::int64_t{-3}), "-3");
-  EXPECT_EQ(toml_text(1.0), "1.0");
-  EXPECT_EQ(toml_text(1e-3), "0.001");
-  EXPECT_EQ(toml_text(1e300), "1e+300");
-  EXPECT_EQ(toml_text(0.1), "0.1");
-  EXPECT_EQ(toml_text(-INFINITY), "-inf");
-  EXPECT_EQ(toml_text(std::string("a\"\\\n\x7f")), R"("a\"\\\u000A\u007F")");
-  EXPECT_EQ(toml_text(std::vector<double>{0.9, 1}), "[0.9, 1.0]");
-  EXPECT_EQ(toml_text(std::vector<std::string>{"a", "b"}), R"(["a", "b"])");
-}
-
 }  // namespace
 }  // namespace adjoint

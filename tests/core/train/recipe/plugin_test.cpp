@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/train/recipe/recipe_tables.h"
 #include "support/expect_error.h"
 #include "support/small_run.h"
 
@@ -52,7 +53,9 @@ TEST_F(PluginTest, ARecipeReadsWritesAndChecksItsKeys) {
 TEST_F(PluginTest, ItIsAmongTheKinds) {
   EXPECT_EQ(std::ranges::count(rule_kinds(), "signum"), 1);
   EXPECT_EQ(std::ranges::count(schedule_kinds(), "hold"), 1);
-  EXPECT_EQ(default_rule_options("signum").text(), "momentum = 0.5\nweight_decay = 0.0\n");
+  Options table("[optim]");
+  default_rule_options("signum").write(table);
+  EXPECT_EQ(toml_table(table), "[optim]\nmomentum = 0.5\nweight_decay = 0.0\n");
 }
 
 TEST_F(PluginTest, ARecipeTrainsWithAScheduleOfItsOwn) {
