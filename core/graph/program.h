@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/abi.h"
 #include "core/graph/layer.h"
 
 namespace adjoint {
@@ -91,13 +92,16 @@ struct CallersValues {
 /// A rewrite looks for its pattern and replaces what it finds, with the same values and gradients
 /// for the caller; it reports each replacement in program.rewrites.
 struct Rewrite {
-  std::string name;
+  std::string name;  ///< stays the first: errors name what was compiled otherwise by it
   void (*apply)(Program& program, const CallersValues& callers);
   int order = 0;  ///< lower runs first
 };
-/// Registers a rewrite of this backend; layers do so where they are defined.
-bool register_rewrite(const Rewrite& rewrite);
-/// Runs every registered rewrite but those named in `disabled`.
+/// Registers a rewrite of this backend; layers do so where they are defined. Never throws: a name
+/// that is taken, or a rewrite that was compiled otherwise than the program (core/base/abi.h), is
+/// an error of rewrite().
+bool register_rewrite(const Rewrite& rewrite, const char* abi = kAbiTag);
+/// Runs every registered rewrite but those named in `disabled`. Throws Error for one that cannot be
+/// run, naming it.
 void rewrite(Program& program, const CallersValues& callers,
              const std::vector<std::string>& disabled);
 

@@ -1,32 +1,32 @@
 // The registry of rewrites, and the pass that runs them.
 #include <algorithm>
 
+#include "core/base/kind_registry.h"
 #include "core/graph/program.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-std::vector<Rewrite>& registry() {
-  static std::vector<Rewrite> rewrites;
+KindRegistry<Rewrite>& registry() {
+  static KindRegistry<Rewrite> rewrites("rewrite");
   return rewrites;
 }
 
 }  // namespace
 
-bool register_rewrite(const Rewrite& rewrite) {
-  auto& rewrites = registry();
-  const auto after = std::ranges::upper_bound(
-      rewrites, std::pair(rewrite.order, rewrite.name), {},
-      [](const Rewrite& other) { return std::pair(other.order, other.name); });
-  rewrites.insert(after, rewrite);
-  return true;
+bool register_rewrite(const Rewrite& rewrite, const char* abi) {
+  return registry().add(rewrite.name, rewrite, abi);
 }
 
 void rewrite(Program& program, const CallersValues& callers,
              const std::vector<std::string>& disabled) {
-  for (const Rewrite& rule : registry())
-    if (std::ranges::find(disabled, rule.name) == disabled.end()) rule.apply(program, callers);
+  std::vector<Rewrite> rules;
+  for (const std::string& name : registry().kinds())
+    if (std::ranges::find(disabled, name) == disabled.end()) rules.push_back(registry().find(name));
+  std::ranges::sort(rules, {},
+                    [](const Rewrite& rule) { return std::pair(rule.order, rule.name); });
+  for (const Rewrite& rule : rules) rule.apply(program, callers);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -1,54 +1,49 @@
 #include "core/samples/data_kinds.h"
 
-#include <map>
-#include <utility>
+#include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/kind_registry.h"
 #include "core/base/text.h"
 
 namespace adjoint {
 namespace {
 
-struct Entry {
-  DataKind kind;
-  int count = 0;  // of kinds of that name
-};
-
-std::map<std::string, Entry>& registry() {
-  static std::map<std::string, Entry> entries;
-  return entries;
+KindRegistry<DataKind>& registry() {
+  static KindRegistry<DataKind> kinds("data kind");
+  return kinds;
 }
 
 }  // namespace
 
-bool register_data_kind(DataKind kind) {
-  Entry& entry = registry()[kind.name];
-  entry.kind = std::move(kind);
-  return ++entry.count == 1;
+bool register_data_kind(const DataKind& kind, const char* abi) {
+  registry().add(kind.name, kind, abi);
+  return registry().count(kind.name) == 1;
 }
 
 DataKind data_kind(const std::string& name) {
-  const auto found = registry().find(name);
-  ADJOINT_CHECK(found != registry().end(), "[data] name: expected ",
-                alternatives(data_kind_names()), ", got ", name);
-  const auto& [kind, count] = found->second;
+  const auto count = registry().count(name);
+  ADJOINT_CHECK(count > 0, "[data] name: expected ", alternatives(data_kind_names()), ", got ",
+                name);
   ADJOINT_CHECK(count == 1, "[data] name: there are ", count, " kinds of data named ", name,
                 "; one of them is a plugin's and needs another name");
+  const DataKind& kind = registry().find(name);
   ADJOINT_CHECK(kind.read && kind.write && kind.load, "data kind ", name,
                 ": expected functions to read, write and load");
   return kind;
 }
 
 std::vector<std::string> data_kind_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : registry()) names.push_back(name);
+  std::vector<std::string> names = registry().kinds();
+  std::ranges::sort(names);
   return names;
 }
 
 std::vector<std::string> file_kind_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : registry())
-    if (!entry.kind.drawn) names.push_back(name);
+  std::vector<std::string> names = data_kind_names();
+  std::erase_if(names, [](const std::string& name) {
+    return !registry().problem(name).empty() || registry().find(name).drawn;
+  });
   return names;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/abi.h"
 #include "core/samples/data_recipe.h"
 #include "core/samples/dataset.h"
 #include "core/samples/target_check.h"
@@ -21,7 +22,7 @@ enum class DataInput : std::uint8_t { images, features, either };
 /// All that is particular to one kind. Splitting, normalising, statistics and notices are common to
 /// all (core/samples/recipe_data.h).
 struct DataKind {
-  std::string name;
+  std::string name;  ///< stays the first: errors name what was compiled otherwise by it
   DataInput input = DataInput::features;
   /// Samples are computed: no folder is read, and test samples do not depend on how many are for
   /// training. load() makes train_count and test_count samples.
@@ -48,14 +49,16 @@ struct DataKind {
   std::function<Dataset(const DataRecipe&, const std::filesystem::path& folder)> outline = {};
 };
 
-/// Enters a kind. Never throws, as it runs before main(): a name that is taken, or a kind that
-/// lacks a function, is an error of data_kind().
-bool register_data_kind(DataKind kind);
-/// The kind of that name. Throws Error where there is none, naming all, or where there are two.
+/// Enters a kind; whether it is the first of its name. Never throws, as it runs before main(): a
+/// name that is taken, a kind that lacks a function, or one that was compiled otherwise than the
+/// program (core/base/abi.h) is an error of data_kind().
+bool register_data_kind(const DataKind& kind, const char* abi = kAbiTag);
+/// The kind of that name. Throws Error where there is none, naming all, where there are two, or
+/// where it was compiled otherwise.
 DataKind data_kind(const std::string& name);
 /// Of all kinds, sorted.
 std::vector<std::string> data_kind_names();
-/// Of kinds that read files.
+/// Of kinds that read files and that data_kind() has.
 std::vector<std::string> file_kind_names();
 
 // ---- keys that several kinds share

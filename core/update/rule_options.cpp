@@ -12,8 +12,8 @@ KindRegistry<RuleOptions>& registry() {
 
 }  // namespace
 
-bool register_rule_options(const RuleOptions& defaults) {
-  return registry().add_once(defaults.kind(), defaults);
+bool enter_rule_options(const std::string& kind, const RuleOptions& defaults, const char* abi) {
+  return registry().add_once(kind, defaults, abi);
 }
 
 std::vector<std::string> rule_kinds() { return registry().kinds(); }

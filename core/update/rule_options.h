@@ -9,6 +9,7 @@
 #include <typeinfo>
 #include <vector>
 
+#include "core/base/abi.h"
 #include "core/base/error.h"
 #include "core/base/option_visitors.h"
 
@@ -118,13 +119,23 @@ struct RuleOptions::Of : Held {
 
 /// Enters options with their defaults as an update rule's kind. Never throws, being called while
 /// libraries are loaded; the same struct may be entered by several of them. Another one of that
-/// kind makes the kind an error for whoever looks it up.
-bool register_rule_options(const RuleOptions& defaults);
+/// kind, or one that was compiled otherwise than the program (core/base/abi.h), makes the kind an
+/// error for whoever looks it up.
+template <OptionsOfRule O>
+bool register_rule_options(const O& defaults, const char* abi = kAbiTag);
+
+/// For register_rule_options.
+bool enter_rule_options(const std::string& kind, const RuleOptions& defaults, const char* abi);
 
 /// Kinds that were entered, each once: "adamw", ...
 std::vector<std::string> rule_kinds();
 /// The defaults of a kind, as C++ has them. Throws Error for a kind that is unknown, naming the
-/// nearest, or that two rules claim.
+/// nearest, that two rules claim, or that was compiled otherwise.
 RuleOptions default_rule_options(const std::string& kind);
+
+template <OptionsOfRule O>
+bool register_rule_options(const O& defaults, const char* abi) {
+  return enter_rule_options(O::kType, defaults, abi);
+}
 
 }  // namespace adjoint

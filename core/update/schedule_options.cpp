@@ -39,8 +39,8 @@ void check_run(std::string_view name, std::uint64_t least, std::uint64_t warmup_
                 total_steps - warmup_steps);
 }
 
-bool register_schedule(const ScheduleOptions& defaults) {
-  return registry().add_once(defaults.kind(), defaults);
+bool enter_schedule(const std::string& kind, const ScheduleOptions& defaults, const char* abi) {
+  return registry().add_once(kind, defaults, abi);
 }
 
 std::vector<std::string> schedule_kinds() { return registry().kinds(); }

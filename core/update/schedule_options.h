@@ -12,6 +12,7 @@
 #include <typeinfo>
 #include <vector>
 
+#include "core/base/abi.h"
 #include "core/base/error.h"
 #include "core/update/schedule_visitors.h"
 #include "kernels/learning_rate.h"
@@ -167,15 +168,25 @@ struct ScheduleOptions::Of : Held {
 
 /// Enters options with their defaults as a schedule's kind. Never throws, being called while
 /// libraries are loaded; the same struct may be entered by several of them. Another one of that
-/// kind makes the kind an error for whoever looks it up. The file that defines a schedule ends with
+/// kind, or one that was compiled otherwise than the program (core/base/abi.h), makes the kind an
+/// error for whoever looks it up. The file that defines a schedule ends with
 ///
 ///   const bool registered = register_schedule(HoldOptions{});
-bool register_schedule(const ScheduleOptions& defaults);
+template <OptionsOfSchedule O>
+bool register_schedule(const O& defaults, const char* abi = kAbiTag);
+
+/// For register_schedule.
+bool enter_schedule(const std::string& kind, const ScheduleOptions& defaults, const char* abi);
 
 /// Kinds that were entered, each once: "constant", ...
 std::vector<std::string> schedule_kinds();
-/// The defaults of a kind. Throws Error for a kind that is unknown, naming the nearest, or that two
-/// schedules claim.
+/// The defaults of a kind. Throws Error for a kind that is unknown, naming the nearest, that two
+/// schedules claim, or that was compiled otherwise.
 ScheduleOptions default_schedule_options(const std::string& kind);
+
+template <OptionsOfSchedule O>
+bool register_schedule(const O& defaults, const char* abi) {
+  return enter_schedule(O::kType, defaults, abi);
+}
 
 }  // namespace adjoint

@@ -15,8 +15,8 @@ KindRegistry<Make>& registry() {
 
 }  // namespace
 
-bool enter_update_rule(const std::string& kind, Make make) {
-  return registry().add(kind, std::move(make));
+bool enter_update_rule(const std::string& kind, const Make& make, const char* abi) {
+  return registry().add(kind, make, abi);
 }
 
 UpdateRule update_rule(const RuleOptions& options) {

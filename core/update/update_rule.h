@@ -38,7 +38,7 @@ struct UpdateRule {
 };
 
 /// The rule of these options, by its kind. Throws Error for an option out of range, and for a kind
-/// that has no kernels on this backend or that two rules claim.
+/// that has no kernels on this backend, that two rules claim, or that was compiled otherwise.
 UpdateRule update_rule(const RuleOptions& options);
 
 /// Enters what makes the rule of options that are in range, and the options with them. Never
@@ -50,16 +50,17 @@ UpdateRule update_rule(const RuleOptions& options);
 /// With several backends it is compiled for each: let the options stand outside of ADJOINT_BACKEND
 /// and of unnamed namespaces, so that they are one type.
 template <OptionsOfRule O>
-bool register_update_rule(UpdateRule (*make)(const O&));
+bool register_update_rule(UpdateRule (*make)(const O&), const char* abi = kAbiTag);
 
 /// For register_update_rule.
-bool enter_update_rule(const std::string& kind, std::function<UpdateRule(const RuleOptions&)> make);
+bool enter_update_rule(const std::string& kind,
+                       const std::function<UpdateRule(const RuleOptions&)>& make, const char* abi);
 
 template <OptionsOfRule O>
-bool register_update_rule(UpdateRule (*make)(const O&)) {
-  register_rule_options(O{});
-  return enter_update_rule(O::kType,
-                           [make](const RuleOptions& options) { return make(options.as<O>()); });
+bool register_update_rule(UpdateRule (*make)(const O&), const char* abi) {
+  register_rule_options(O{}, abi);
+  return enter_update_rule(
+      O::kType, [make](const RuleOptions& options) { return make(options.as<O>()); }, abi);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -1,6 +1,6 @@
 # Tests of what knows no backend: one program, test_base.
 set(base_tests
-  base/encoding_test.cpp base/error_test.cpp base/files_test.cpp base/gzip_test.cpp base/log_test.cpp
+  base/abi_test.cpp base/encoding_test.cpp base/error_test.cpp base/files_test.cpp base/gzip_test.cpp base/log_test.cpp
   base/kind_registry_test.cpp base/option_visitors_test.cpp base/options_test.cpp base/png_test.cpp base/text_test.cpp
   tensor/dtype_test.cpp tensor/initializer_test.cpp tensor/shape_test.cpp tensor/tensor_test.cpp
   samples/data_kinds_test.cpp samples/dataset_test.cpp samples/recipe_data_test.cpp samples/statistics_test.cpp samples/table_notices_test.cpp

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/base/text.h"
+#include "core/base/version.h"
 #include "tools/adjoint/command.h"
 #include "tools/adjoint/completion.h"
 

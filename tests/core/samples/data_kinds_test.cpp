@@ -53,6 +53,7 @@ const bool kWave = register_data_kind(wave_kind("wave"));
 const bool kFirst = register_data_kind(wave_kind("taken"));
 const bool kSecond = register_data_kind(wave_kind("taken"));
 const bool kUnfinished = register_data_kind({.name = "unfinished"});
+const bool kOtherwise = register_data_kind(wave_kind("otherwise"), "version=0.0");
 
 Recipe recipe_of(const std::string& data) {
   return parse_recipe("[data]\n" + data +
@@ -93,6 +94,9 @@ TEST(DataKinds, ANameThatIsTakenIsAnErrorWhereItIsAskedFor) {
   expect_error([] { recipe_of("name = \"taken\""); }, {"2 kinds of data named taken"});
   expect_error([] { data_kind("unfinished"); }, {"unfinished", "read, write and load"});
   expect_error([] { data_kind("nothing"); }, {"expected csv, digits", "got nothing"});
+  EXPECT_TRUE(kOtherwise);
+  expect_error([] { data_kind("otherwise"); },
+               {"data kind 'otherwise'", "expected version=" ADJOINT_VERSION, "found version=0.0"});
 }
 
 TEST(DataKinds, BuiltInOnesEnterThemselves) {

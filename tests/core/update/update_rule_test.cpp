@@ -38,6 +38,10 @@ struct TakingOptions : EmptyOptions<1> {
   static constexpr const char* kType = "taken";
   bool operator==(const TakingOptions&) const = default;
 };
+struct OtherwiseOptions : EmptyOptions<0> {
+  static constexpr const char* kType = "otherwise";
+  bool operator==(const OtherwiseOptions&) const = default;
+};
 struct BareOptions : EmptyOptions<0> {
   static constexpr const char* kType = "bare";
   bool operator==(const BareOptions&) const = default;
@@ -61,6 +65,7 @@ UpdateRule empty_rule(const Options& options) {
 const bool registered = register_update_rule(empty_rule<test::LoneOptions>) &&
                         register_update_rule(empty_rule<test::TakenOptions>) &&
                         register_update_rule(empty_rule<test::TakingOptions>) &&
+                        register_update_rule(empty_rule<test::OtherwiseOptions>, "version=0.0") &&
                         register_rule_options(test::BareOptions{});
 
 TEST(UpdateRule, IsMadeByItsKind) {
@@ -81,6 +86,13 @@ TEST(UpdateRule, AKindThatIsTakenIsAnErrorWhenItIsLookedUp) {
        {RuleOptions(test::TakenOptions{}), RuleOptions(test::TakingOptions{})})
     expect_error([&] { update_rule(options); }, {"two of kind 'taken'", "update rule", "rename"});
   expect_error([] { default_rule_options("taken"); }, {"two of kind 'taken'"});
+}
+
+TEST(UpdateRule, WhatWasCompiledOtherwiseIsAnErrorWhenItIsLookedUp) {
+  expect_error([] { default_rule_options("otherwise"); },
+               {"update rule 'otherwise'", "found version=0.0", "compile its plugin"});
+  expect_error([] { update_rule(test::OtherwiseOptions{}); },
+               {"update rule 'otherwise'", "found version=0.0"});
 }
 
 TEST(UpdateRule, TheSameOptionsOfTwoBackendsAreOneKind) {
