@@ -103,6 +103,34 @@ void check_ends(const Program& program, const std::vector<bool>& depends,
   for (ValueId seed : seeds) check_end(seed, true);
 }
 
+void check_reached(const Program& program, const std::vector<Declarations>& declarations,
+                   const std::vector<ValueId>& ends) {
+  std::vector<bool> reached(program.values.size());
+  for (ValueId end : ends) reached[std::size_t(end)] = true;
+  std::vector<Parameter> learning;
+  std::vector<NodeId> deaf;  // whose parameters learn by other nodes, if at all
+  for (std::size_t i = program.nodes.size(); i-- > 0;) {
+    const Node& node = program.nodes[i];
+    if (!any_of(reached, node.outputs)) {
+      deaf.push_back(static_cast<NodeId>(i));
+      continue;
+    }
+    for (ValueId input : node.inputs)
+      if (is_floating(program.values[std::size_t(input)].type.dtype))
+        reached[std::size_t(input)] = true;
+    const std::vector<Parameter>& own = declarations[i].parameters;
+    learning.insert(learning.end(), own.begin(), own.end());
+  }
+  std::string names;
+  for (auto at = deaf.rbegin(); at != deaf.rend(); ++at)
+    for (const Parameter& parameter : declarations[std::size_t(*at)].parameters)
+      if (parameter.trainable() && std::ranges::find(learning, parameter) == learning.end())
+        names += str(names.empty() ? "" : ", ", parameter.name());
+  ADJOINT_CHECK(names.empty(), "Graph: no gradient reaches ", names,
+                ", for no loss reads what their layers make: let one read it, freeze them with "
+                "set_trainable(false), or say CompileOptions::unused_parameters = allow");
+}
+
 Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
                               std::vector<bool> depends, const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds) {
@@ -152,6 +180,11 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
     if (node.layer->traits().gradient_in_forward || !any_of(result.has_gradient, node.outputs))
       continue;
     if (!learns(declarations[i]) && std::ranges::none_of(node.inputs, active)) continue;
+    ADJOINT_CHECK(
+        node.layer->has_backward(), "Graph: ", node.name, " (", node.layer->kind(),
+        ") has no backward, and a gradient is to pass through it: let no loss and no seed "
+        "read what it makes, freeze the parameters behind it with set_trainable(false), "
+        "or give the layer a backward");
     result.runs_backward[i] = true;
     contribute(static_cast<NodeId>(i), time.backward(static_cast<NodeId>(i)));
   }

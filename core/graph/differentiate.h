@@ -66,11 +66,17 @@ std::vector<ValueId> seeded_values(const Program& program, const std::vector<Val
 void check_ends(const Program& program, const std::vector<bool>& depends,
                 const std::vector<ValueId>& losses, const std::vector<ValueId>& seeds);
 
+/// Throws Error naming trainable parameters that no gradient of `ends` reaches, losses and seeds.
+/// Of the program as recorded, like find_dependents.
+void check_reached(const Program& program, const std::vector<Declarations>& declarations,
+                   const std::vector<ValueId>& ends);
+
 /// Derives the backward pass of `losses` and of `seeds`, values whose gradients will be given.
 /// Values that no trainable parameter and no input with wants_gradient lies behind get no gradient;
 /// nodes whose outputs reach no loss do not run backward. `depends` is of the values recorded
 /// (find_dependents); what passes have added since depends as what it is made of. `declarations`
 /// are those of each node. A loss whose layer does not make its own gradient is added to the seeds.
+/// Throws Error naming a node without backward (Layer::has_backward) that would have to run it.
 Differentiation differentiate(const Program& program, const std::vector<Declarations>& declarations,
                               std::vector<bool> depends, const std::vector<ValueId>& losses,
                               const std::vector<ValueId>& seeds);

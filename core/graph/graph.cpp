@@ -89,6 +89,11 @@ void Graph::compile(const CompileOptions& options) {
   store.check(parameters.in_order(), types);
   const std::vector<bool> depends = find_dependents(program_, recorded);
   check_ends(program_, depends, losses, seeds);
+  if (!losses.empty() && options.unused_parameters == UnusedParameters::refuse) {
+    std::vector<ValueId> ends = losses;
+    ends.insert(ends.end(), seeds.begin(), seeds.end());
+    check_reached(program_, recorded, ends);
+  }
   if (options.rewrite) {
     const std::vector<ValueId> seeded = seeded_values(program_, losses, seeds);
     rewrite(program_, {{kept.begin(), kept.end()}, {seeded.begin(), seeded.end()}},

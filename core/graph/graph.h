@@ -49,6 +49,12 @@ struct InputOptions {
   bool wants_gradient = false;  ///< backward makes its gradient too
 };
 
+/// What becomes of trainable parameters that no gradient of the losses reaches.
+enum class UnusedParameters : std::uint8_t {
+  refuse,  ///< compile() throws Error naming them: they would decay and never learn
+  allow,   ///< their gradients are zeros
+};
+
 struct CompileOptions {
   /// What is minimised: totals of loss layers, or any floating value, whose elements' sum is meant.
   std::vector<Value> losses;
@@ -72,6 +78,8 @@ struct CompileOptions {
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
+  /// Where there are losses.
+  UnusedParameters unused_parameters = UnusedParameters::refuse;
   /// Whether notices() are logged.
   bool log_notices = true;
   /// See PlanOptions::reuse. Off in checking builds, so that every buffer has red zones.
@@ -118,7 +126,9 @@ class Graph {
   // ---- compiling
 
   /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph,
-  /// the compute type is not floating, or the weights are others than this graph's (Weights).
+  /// the compute type is not floating, the weights are others than this graph's (Weights), a
+  /// gradient would have to pass through a layer without backward, or, with losses, none reaches a
+  /// trainable parameter (CompileOptions::unused_parameters).
   void compile(const CompileOptions& options);
   bool compiled() const { return compiled_; }
 

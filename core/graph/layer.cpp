@@ -46,6 +46,10 @@ void Layer::defer_gradient() {
                "it in CompileOptions::losses");
 }
 
+void Layer::backward(Context&, const BackwardCall&) {
+  ADJOINT_FAIL(kind(), ": it has no backward; nothing can be learned through it");
+}
+
 void Layer::run_forward(Context& context, const ForwardCall& call) {
   const Signature x = types_of(call.x);
   const Signature y = infer(x);

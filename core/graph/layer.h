@@ -18,6 +18,7 @@
 // height, width for images. Gradients are sums over samples, not means: the optimizer divides once.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <span>
 #include <string>
@@ -126,7 +127,11 @@ class Layer {
   /// places, in either mode; once per batch shape, never during capture.
   virtual void prepare(Context&, const Signature&, const ParameterGradients&) {}
   virtual void forward(Context& context, const ForwardCall& call) = 0;
-  virtual void backward(Context& context, const BackwardCall& call) = 0;
+  /// The default throws Error: a layer that does not override it has no backward, and says so.
+  virtual void backward(Context& context, const BackwardCall& call);
+  /// Whether gradients can pass. A graph that would need them to is refused when it is compiled.
+  /// LayerOf answers by whether backward() is overridden.
+  virtual bool has_backward() const { return true; }
 
   /// The same calls, checked: numbers, types and shapes of the tensors against infer(), modes
   /// against what is defined. The graph and all tests call these, so that no layer checks again.
@@ -142,10 +147,17 @@ class Layer {
   virtual std::int64_t multiply_adds(const Signature&) const { return 0; }
 };
 
-/// Base of concrete layers: supplies twin() as a copy. `class Linear : public LayerOf<Linear>`.
+/// Base of concrete layers: supplies twin() as a copy, and has_backward().
+/// `class Linear : public LayerOf<Linear>`.
 template <class Derived>
 class LayerOf : public Layer {
  public:
+  bool has_backward() const override {
+    if constexpr (requires { &Derived::backward; })
+      return !std::same_as<decltype(&Derived::backward), decltype(&Layer::backward)>;
+    else
+      return true;  // not public, and so its own
+  }
   std::shared_ptr<Layer> twin() const override {
     return std::make_shared<Derived>(static_cast<const Derived&>(*this));
   }

@@ -454,6 +454,7 @@ void RandomGraph::compile() {
                   .seeds = seeds_,
                   .compute_type = DType::float64,
                   .rewrite = options_.rewrite,
+                  .unused_parameters = UnusedParameters::allow,  // branches end anywhere
                   .reuse_memory = options_.reuse_memory});
 }
 
