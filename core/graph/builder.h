@@ -100,6 +100,8 @@ class Builder {
   /// Types of the layer's inputs and outputs at the largest batch.
   const Signature& inputs() const { return inputs_; }
   const Signature& outputs() const { return outputs_; }
+  /// The layer's name, which begins those of its parameters and slots: "linear2".
+  const std::string& name() const { return scope_; }
   /// The type the graph computes in: parameters' values have it.
   DType compute_type() const { return compute_type_; }
   /// The layer's place in the graph: its random numbers are keyed by it.

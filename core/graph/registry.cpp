@@ -1,17 +1,30 @@
 #include "core/graph/registry.h"
 
-#include <map>
+#include <algorithm>
 
+#include "core/base/kind_registry.h"
 #include "core/base/options.h"
-#include "core/base/text.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-std::map<std::string, LayerEntry>& registry() {
-  static std::map<std::string, LayerEntry> entries;
+KindRegistry<LayerEntry>& registry() {
+  static KindRegistry<LayerEntry> entries("layer type");
   return entries;
+}
+
+// Why a kind is of no use; empty where it is.
+std::string problem(const std::string& kind) {
+  if (std::string why = registry().problem(kind); !why.empty()) return why;
+  const LayerEntry& entry = registry().find(kind);
+  if (!entry.make) return str("layer type '", kind, "' has nothing to make it with");
+  if (entry.cases.empty()) return str("layer type '", kind, "' has no case to test it with");
+  for (const LayerCase& each : entry.cases)
+    if (!entry.arity.takes(each.inputs.size()))
+      return str("layer type '", kind, "' has a case, ", each.name, ", of ", each.inputs.size(),
+                 " inputs; expected ", entry.arity.inputs_text(), " by its arity");
+  return "";
 }
 
 }  // namespace
@@ -28,26 +41,40 @@ std::optional<Initializer> initializer_option(Options& options, const std::strin
   }
 }
 
-bool register_layer(LayerEntry entry) {
-  ADJOINT_CHECK(!entry.cases.empty(), "register_layer: ", entry.kind,
-                " has no case to test it with");
-  const std::string kind = entry.kind;
-  const bool added = registry().emplace(kind, std::move(entry)).second;
-  ADJOINT_CHECK(added, "register_layer: there are two layers of kind ", kind);
-  return true;
+std::string Arity::inputs_text() const {
+  if (!most_inputs) return str(least_inputs, " or more");
+  return *most_inputs == least_inputs ? str(least_inputs) : str(least_inputs, " to ", *most_inputs);
+}
+
+bool register_layer(const LayerEntry& entry, const char* abi) {
+  return registry().add(entry.kind, entry, abi);
+}
+
+std::vector<std::string> layer_kinds() {
+  std::vector<std::string> kinds = registry().kinds();
+  std::ranges::sort(kinds);
+  return kinds;
 }
 
 std::vector<LayerEntry> registered_layers() {
   std::vector<LayerEntry> entries;
-  for (const auto& [kind, entry] : registry()) entries.push_back(entry);
+  for (const std::string& kind : layer_kinds())
+    if (problem(kind).empty()) entries.push_back(registry().find(kind));
   return entries;
 }
 
 LayerEntry registered_layer(const std::string& kind) {
-  if (const auto found = registry().find(kind); found != registry().end()) return found->second;
-  std::vector<std::string> kinds;
-  for (const auto& [name, entry] : registry()) kinds.push_back(name);
-  ADJOINT_FAIL("unknown layer type '", kind, "'", did_you_mean(kind, kinds));
+  const std::string why = problem(kind);
+  ADJOINT_CHECK(why.empty(), why);
+  return registry().find(kind);
+}
+
+std::shared_ptr<Layer> make_example(const LayerEntry& entry) {
+  Options options(entry.kind);
+  for (const auto& [key, value] : entry.example) options.set(key, value);
+  std::shared_ptr<Layer> layer = entry.make(options);
+  options.finish();
+  return layer;
 }
 
 }  // namespace ADJOINT_BACKEND

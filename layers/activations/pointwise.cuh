@@ -53,24 +53,27 @@ inline LayerCase pointwise_case(const std::string& name, const Pointwise& layer,
           {CheckInput{{DType::float32, {7, 19}}, 0.0, deviation}}};
 }
 
-/// Enters pointwise layers with options, which `make` reads.
+/// Enters pointwise layers with options, which `make` reads. `abi` is the caller's, here and below
+/// (core/base/abi.h).
 inline bool register_pointwise(const std::string& kind,
                                const std::function<std::shared_ptr<Layer>(Options&)>& make,
-                               const std::vector<LayerCase>& cases) {
-  return register_layer({.kind = kind, .make = make, .cases = cases});
+                               const std::vector<LayerCase>& cases, const char* abi = kAbiTag) {
+  return register_layer({.kind = kind, .make = make, .cases = cases}, abi);
 }
 
 /// Enters a pointwise layer without options. See pointwise_case for the deviation.
-inline bool register_pointwise(const Pointwise& layer, double deviation = 1.0) {
-  return register_pointwise(layer.kind(),
-                            [layer](Options&) { return std::make_shared<Pointwise>(layer); },
-                            {pointwise_case(layer.kind(), layer, deviation)});
+inline bool register_pointwise(const Pointwise& layer, double deviation = 1.0,
+                               const char* abi = kAbiTag) {
+  return register_pointwise(
+      layer.kind(), [layer](Options&) { return std::make_shared<Pointwise>(layer); },
+      {pointwise_case(layer.kind(), layer, deviation)}, abi);
 }
 
 /// Enters a functor without options as a layer.
 template <class F>
-bool register_pointwise(const std::string& kind, const F& function, double deviation = 1.0) {
-  return register_pointwise(Pointwise(pointwise(kind, function)), deviation);
+bool register_pointwise(const std::string& kind, const F& function, double deviation = 1.0,
+                        const char* abi = kAbiTag) {
+  return register_pointwise(Pointwise(pointwise(kind, function)), deviation, abi);
 }
 
 }  // namespace ADJOINT_BACKEND

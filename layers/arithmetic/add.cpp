@@ -26,7 +26,8 @@ Value add(const Value& a, const Value& b) { return a.graph().apply(Add(), {a, b}
 namespace {
 const bool kRegistered = register_layer({
     .kind = "add",
-    .make = {},  // takes two inputs: recipes are chains
+    .arity = Arity::of(2),
+    .make = [](Options&) { return std::make_shared<Add>(); },
     .cases = {{"add",
                [] { return std::make_shared<Add>(); },
                {{{DType::float32, {3, 7}}}, {{DType::float32, {3, 7}}}}}},

@@ -26,7 +26,8 @@ Value mul(const Value& a, const Value& b) { return a.graph().apply(Mul(), {a, b}
 namespace {
 const bool kRegistered = register_layer({
     .kind = "mul",
-    .make = {},  // takes two inputs: recipes are chains
+    .arity = Arity::of(2),
+    .make = [](Options&) { return std::make_shared<Mul>(); },
     .cases = {{"mul",
                [] { return std::make_shared<Mul>(); },
                {{{DType::float32, {3, 7}}}, {{DType::float32, {3, 7}}}}},

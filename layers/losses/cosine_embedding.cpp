@@ -76,6 +76,7 @@ LayerCase pair_case(const std::string& name, const CosineEmbeddingOptions& optio
 
 const bool kRegistered = register_layer({
     .kind = "cosine_embedding",
+    .arity = {.least_inputs = 2, .most_inputs = 3},
     .make =
         [](Options& options) {
           return std::make_shared<CosineEmbeddingLoss>(CosineEmbeddingOptions{

@@ -96,6 +96,7 @@ LayerCase told_case(const std::string& name, const CtcOptions& options) {
 
 const bool kRegistered = register_layer({
     .kind = "ctc",
+    .arity = {.least_inputs = 2, .most_inputs = 4},
     .make =
         [](Options& options) {
           return std::make_shared<CtcLoss>(

@@ -48,6 +48,7 @@ LayerCase nll_case(const std::string& name, const NllOptions& options) {
 
 const bool kRegistered = register_layer({
     .kind = "nll",
+    .arity = Arity::of(2),
     .make =
         [](Options& options) {
           return std::make_shared<NllLoss>(NllOptions{

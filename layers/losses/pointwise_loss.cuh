@@ -48,9 +48,10 @@ inline LayerCase pointwise_loss_case(const std::string& name,
   return {name, [=] { return std::make_shared<PointwiseLoss>(operations, form); }, {x, target}};
 }
 
-/// Enters a functor without options as a loss.
+/// Enters a functor without options as a loss. `abi` is the caller's (core/base/abi.h).
 template <class F>
-bool register_pointwise_loss(const std::string& kind, const F& function) {
+bool register_pointwise_loss(const std::string& kind, const F& function,
+                             const char* abi = kAbiTag) {
   const PointwiseLoss::Operations operations = pointwise_loss(kind, function);
   const auto make = [=](Options& options) {
     return std::make_shared<PointwiseLoss>(operations,
@@ -58,10 +59,12 @@ bool register_pointwise_loss(const std::string& kind, const F& function) {
   };
   return register_layer(
       {.kind = kind,
+       .arity = Arity::of(2),
        .make = make,
        .cases = {pointwise_loss_case(kind, operations, {}),
                  pointwise_loss_case(kind + "/sum", operations, {Reduction::sum}),
-                 pointwise_loss_case(kind + "/none", operations, {Reduction::none})}});
+                 pointwise_loss_case(kind + "/none", operations, {Reduction::none})}},
+      abi);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -92,6 +92,7 @@ const CheckInput kPositive{.mean = 1.0, .deviation = 0.15};
 
 const bool kBce = register_layer(
     {.kind = "bce_with_logits",
+     .arity = Arity::of(2),
      .make =
          [](Options& options) {
            const double weight = options.number("pos_weight", 1.0);
@@ -115,6 +116,7 @@ std::shared_ptr<Layer> make_kl(Options& options) {
 
 const bool kKl = register_layer(
     {.kind = "kl_divergence",
+     .arity = Arity::of(2),
      .make = make_kl,
      .cases = {pointwise_loss_case("kl_divergence", kl_operations(false), {}, kPositive),
                pointwise_loss_case("kl_divergence/batchmean", kl_operations(false),

@@ -90,6 +90,7 @@ bool register_bent(const std::string& kind, const std::string& option,
                    Operations (*operations)(double), double other) {
   return register_layer(
       {.kind = kind,
+       .arity = Arity::of(2),
        .make =
            [=](Options& options) {
              const double bend = options.number(option, 1.0);

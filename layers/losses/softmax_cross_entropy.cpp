@@ -116,6 +116,18 @@ void CrossEntropyLoss::run_part(Context& context, const Tensor& logits, const Te
 
 void CrossEntropyLoss::verify(Context& context) { labels_.verify(context); }
 
+CrossEntropyOptions cross_entropy_options(Options& options) {
+  const double smoothing = options.number("label_smoothing", 0.0);
+  options.require(smoothing >= 0 && smoothing < 1, "label_smoothing", "a number from 0 to below 1");
+  const std::int64_t ignored = options.integer("ignored_label", -100);
+  options.require(std::in_range<std::int32_t>(ignored), "ignored_label",
+                  "a whole number of 32 bits");
+  return {.label_smoothing = smoothing,
+          .ignored_label = static_cast<std::int32_t>(ignored),
+          .class_weights = options.numbers("class_weights", {}),
+          .reduction = reduction_option(options)};
+}
+
 Value softmax_cross_entropy(const Value& logits, const Value& target,
                             const CrossEntropyOptions& options) {
   return logits.graph().apply(CrossEntropyLoss(options), {logits, target});
@@ -142,19 +154,10 @@ const std::vector<double> kWeights = {0.5, 1.25, 0.0, 2.0, 0.75};
 
 const bool kRegistered = register_layer({
     .kind = "softmax_cross_entropy",
+    .arity = Arity::of(2),
     .make =
         [](Options& options) {
-          const double smoothing = options.number("label_smoothing", 0.0);
-          options.require(smoothing >= 0 && smoothing < 1, "label_smoothing",
-                          "a number from 0 to below 1");
-          const std::int64_t ignored = options.integer("ignored_label", -100);
-          options.require(std::in_range<std::int32_t>(ignored), "ignored_label",
-                          "a whole number of 32 bits");
-          return std::make_shared<CrossEntropyLoss>(
-              CrossEntropyOptions{.label_smoothing = smoothing,
-                                  .ignored_label = static_cast<std::int32_t>(ignored),
-                                  .class_weights = options.numbers("class_weights", {}),
-                                  .reduction = reduction_option(options)});
+          return std::make_shared<CrossEntropyLoss>(cross_entropy_options(options));
         },
     .cases = {loss_case("", {}), loss_case("/smoothed", {.label_smoothing = 0.1, .weight = 0.5}),
               loss_case("/ignored", {.ignored_label = 4}),

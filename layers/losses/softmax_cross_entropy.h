@@ -22,6 +22,10 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
 };
 
+/// As recipes have them: label_smoothing, ignored_label, class_weights, reduction. Throws Error
+/// naming the key for a value out of range.
+CrossEntropyOptions cross_entropy_options(Options& options);
+
 /// Inputs logits [..., classes] and either labels int32 [...] or targets [..., classes] of the
 /// logits' type, which should be distributions. Losses are [...]. Totals: the sum of losses over
 /// rows, the number of rows that count (their weight), and the number of those whose largest logit

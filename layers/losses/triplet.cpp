@@ -58,6 +58,7 @@ LayerCase triplet_case(const std::string& name, const TripletOptions& options) {
 
 const bool kRegistered = register_layer({
     .kind = "triplet",
+    .arity = Arity::of(3),
     .make =
         [](Options& options) {
           return std::make_shared<TripletLoss>(TripletOptions{

@@ -90,15 +90,14 @@ void LayerNorm::no_parameter_gradients(Context& context, const ParameterGradient
   contribute_zeros(context.stream(), parameters.of(bias_));
 }
 
+LayerNorm layer_norm_of(Options& options) { return LayerNorm(0, options.number("epsilon", 1e-5)); }
+
 Value layer_norm(const Value& x) { return x.graph().apply(LayerNorm(), {x}); }
 
 namespace {
 const bool kRegistered = register_layer({
     .kind = "layer_norm",
-    .make =
-        [](Options& options) {
-          return std::make_shared<LayerNorm>(0, options.number("epsilon", 1e-5));
-        },
+    .make = [](Options& options) { return std::make_shared<LayerNorm>(layer_norm_of(options)); },
     .cases = {{"layer_norm",
                [] { return std::make_shared<LayerNorm>(); },
                {CheckInput{{DType::float32, {5, 19}}, 0.5}}}},

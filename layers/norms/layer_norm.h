@@ -4,6 +4,10 @@
 #include "core/graph/graph.h"
 
 namespace adjoint {
+class Options;
+}
+
+namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 /// Ba et al. 2016: y = (x - mean) / sqrt(variance + epsilon) weight + bias over the last axis;
@@ -41,6 +45,9 @@ class LayerNorm : public LayerOf<LayerNorm> {
 };
 
 Value layer_norm(const Value& x);
+
+/// The layer that a recipe's options make: epsilon.
+LayerNorm layer_norm_of(Options& options);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/base/options.h"
 #include "core/graph/registry.h"
 #include "kernels/column_sum.h"
 #include "layers/products/linear_products.h"
@@ -147,7 +148,14 @@ LayerCase bilinear_case(const std::string& name, bool bias, std::int64_t out, co
 
 const bool kRegistered = register_layer({
     .kind = "bilinear",
-    .make = {},  // takes two inputs: recipes are chains
+    .arity = Arity::of(2),
+    .make =
+        [](Options& options) {
+          const std::int64_t out = options.integer("out");
+          options.require(out > 0, "out", "a positive number of features");
+          return std::make_shared<Bilinear>(out, options.flag("bias", true));
+        },
+    .example = {{"out", 4}},
     .cases = {bilinear_case("bilinear", true, 4, {3, 5}, {3, 7}),
               bilinear_case("bilinear/no bias", false, 2, {2, 3, 4}, {2, 3, 1})},
 });

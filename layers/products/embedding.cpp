@@ -94,6 +94,7 @@ const bool kRegistered = register_layer({
                           "an index of the vocabulary, or -1 for none");
           return std::make_shared<Embedding>(made);
         },
+    .example = {{"vocabulary", 5}, {"width", 7}},
     .cases = {embedding_case("embedding", {.vocabulary = 5, .width = 7}, {9}),
               embedding_case("embedding/two axes", {.vocabulary = 3, .width = 8}, {4, 5}),
               // Without the padding's index, whose row has by intention no gradient.

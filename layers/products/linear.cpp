@@ -113,6 +113,16 @@ std::int64_t Linear::multiply_adds(const Signature& x) const {
   return x[0].shape.count() * options_.out;
 }
 
+LinearOptions linear_options(Options& options) {
+  LinearOptions made{.out = options.integer("out"), .bias = options.flag("bias", true)};
+  options.require(made.out > 0, "out", "a positive number of features");
+  made.weight_initializer = initializer_option(options, "weight_init");
+  made.bias_initializer = initializer_option(options, "bias_init");
+  options.require(!made.bias_initializer || !made.bias_initializer->of_matrix(), "bias_init",
+                  "an initializer without a fan, such as zeros");
+  return made;
+}
+
 Value linear(const Value& x, std::int64_t out) { return x.graph().apply(Linear(out), {x}); }
 
 Value linear(const Value& x, const Parameter& weight) {
@@ -129,16 +139,8 @@ LayerCase linear_case(const std::string& name, const LinearOptions& options, con
 
 const bool kRegistered = register_layer({
     .kind = "linear",
-    .make =
-        [](Options& options) {
-          LinearOptions made{.out = options.integer("out"), .bias = options.flag("bias", true)};
-          options.require(made.out > 0, "out", "a positive number of features");
-          made.weight_initializer = initializer_option(options, "weight_init");
-          made.bias_initializer = initializer_option(options, "bias_init");
-          options.require(!made.bias_initializer || !made.bias_initializer->of_matrix(),
-                          "bias_init", "an initializer without a fan, such as zeros");
-          return std::make_shared<Linear>(made);
-        },
+    .make = [](Options& options) { return std::make_shared<Linear>(linear_options(options)); },
+    .example = {{"out", 5}},
     .cases = {linear_case("linear", {.out = 5}, {4, 7}),
               linear_case("linear/no bias", {.out = 3, .bias = false}, {4, 7}),
               linear_case("linear/three axes", {.out = 6}, {2, 3, 5}),

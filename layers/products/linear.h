@@ -6,6 +6,10 @@
 #include "core/graph/graph.h"
 
 namespace adjoint {
+class Options;
+}
+
+namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 struct LinearOptions {
@@ -21,6 +25,10 @@ struct LinearOptions {
   std::optional<Initializer> weight_initializer;
   std::optional<Initializer> bias_initializer;
 };
+
+/// As recipes have them: out, bias, weight_init, bias_init. Throws Error naming the key for a value
+/// out of range.
+LinearOptions linear_options(Options& options);
 
 /// x [..., in] -> y [..., out], weight [out, in], bias [out].
 class Linear : public LayerOf<Linear> {

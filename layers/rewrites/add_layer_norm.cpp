@@ -13,7 +13,8 @@ Signature AddLayerNorm::infer(const Signature& x) const {
 }
 
 void AddLayerNorm::build(Builder& builder) {
-  Builder part = builder.part(name_, {builder.outputs()[0]}, {builder.outputs()[1]});
+  Builder part = builder.part(name_.empty() ? builder.name() : name_, {builder.outputs()[0]},
+                              {builder.outputs()[1]});
   norm_.build(part);
 }
 
@@ -55,7 +56,9 @@ namespace {
 
 const bool kRegistered = register_layer({
     .kind = "add_layer_norm",
-    .make = {},  // made by the rewrite below
+    .arity = {.least_inputs = 2, .most_inputs = 2, .outputs = 2},
+    .make =
+        [](Options& options) { return std::make_shared<AddLayerNorm>("", layer_norm_of(options)); },
     .cases = {{"add_layer_norm",
                [] { return std::make_shared<AddLayerNorm>("norm", LayerNorm()); },
                {CheckInput{{DType::float32, {5, 19}}, 0.5},

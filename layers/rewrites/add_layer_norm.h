@@ -11,7 +11,7 @@ inline namespace ADJOINT_BACKEND {
 /// lets them share memory, with ds too.
 class AddLayerNorm : public LayerOf<AddLayerNorm> {
  public:
-  /// `name` names the norm's parameters.
+  /// `name` names the norm's parameters; empty: the node's does.
   AddLayerNorm(std::string name, LayerNorm norm) : name_(std::move(name)), norm_(std::move(norm)) {}
 
   std::string kind() const override { return "add_layer_norm"; }

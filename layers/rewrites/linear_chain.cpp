@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/options.h"
 #include "core/graph/registry.h"
 #include "layers/products/linear_products.h"
 
@@ -49,7 +50,8 @@ void LinearChain::build(Builder& builder) {
   links_.clear();
   for (Stage& stage : stages_) {
     const Signature next = stage.linear.infer(types);
-    Builder part = builder.part(stage.name, types, next);
+    const std::string own = str(builder.name(), ".linear", &stage - stages_.data() + 1);
+    Builder part = builder.part(stage.name.empty() ? own : stage.name, types, next);
     stage.linear.build(part);
     if (stage.activation != ElementFunction::none) {
       // Its bias's gradient comes out of an epilogue, in the type of the product.
@@ -101,8 +103,8 @@ std::vector<Matmul> LinearChain::backward_products(const Tensor& x, const Tensor
     const Tensor gradient = last ? dy : hidden(k, links_[k].hidden_gradient, rows);
     // The bias gradients of all stages but the last come out of the epilogues below.
     const Gradient bias = last ? parameters.of(linear.bias()) : Gradient{};
-    products.push_back(
-        linear_weight_gradient(input, gradient, parameters.of(linear.weight()), bias));
+    if (const Gradient weight = parameters.of(linear.weight()); weight.wanted())
+      products.push_back(linear_weight_gradient(input, gradient, weight, bias));
     if (k == 0) {
       if (dx.wanted())
         products.push_back(linear_input_gradient(gradient, linear.weight().value(), dx));
@@ -252,7 +254,36 @@ void rewrite_chains(Program& program, const CallersValues& callers) {
   }
 }
 
-const bool kRegistered =
+// Linear layers of these widths, the activation between them.
+std::shared_ptr<LinearChain> chain_of(const std::vector<std::int64_t>& out,
+                                      ElementFunction activation) {
+  std::vector<LinearChain::Stage> stages;
+  stages.reserve(out.size());
+  for (const std::int64_t width : out) stages.push_back({"", Linear(width), activation});
+  if (!stages.empty()) stages.back().activation = ElementFunction::none;
+  return std::make_shared<LinearChain>(stages);
+}
+
+LayerCase chain_case(const std::string& name, const std::vector<std::int64_t>& out,
+                     ElementFunction activation, const Shape& x) {
+  return {name, [=] { return chain_of(out, activation); }, {CheckInput{{DType::float32, x}}}};
+}
+
+const bool kRegistered = register_layer({
+    .kind = "linear_chain",
+    .make =
+        [](Options& options) {
+          const std::string activation = options.choice("activation", "relu", {"relu", "gelu"});
+          return chain_of(options.integers("out"), activation == "relu"
+                                                       ? ElementFunction::relu
+                                                       : ElementFunction::gelu_tanh);
+        },
+    .example = {{"out", std::vector<std::int64_t>{6, 3}}},
+    .cases = {chain_case("linear_chain", {6, 3}, ElementFunction::relu, {4, 5}),
+              chain_case("linear_chain/gelu", {7, 6, 2}, ElementFunction::gelu_tanh, {2, 3, 5})},
+});
+
+const bool kRewrites =
     register_rewrite({.name = "linear_chain", .apply = rewrite_chains, .order = 10});
 
 }  // namespace

@@ -16,7 +16,9 @@ inline namespace ADJOINT_BACKEND {
 class LinearChain : public LayerOf<LinearChain> {
  public:
   struct Stage {
-    std::string name;  ///< of the linear node before the rewrite: names its parameters
+    /// Of the linear node before the rewrite: names its parameters. Empty: the chain's own does,
+    /// "linear_chain1.linear2".
+    std::string name;
     Linear linear;
     ElementFunction activation = ElementFunction::none;  ///< after it; none for the last stage
   };
@@ -42,7 +44,8 @@ class LinearChain : public LayerOf<LinearChain> {
     Slot hidden_gradient;  // of the linear layer's output, before the activation
   };
 
-  // The products of a step, in order. `dx` says whether the first includes the input's gradient.
+  // The products of a step, in order, of gradients that are wanted. `dx` says whether the first
+  // includes the input's gradient.
   std::vector<Matmul> forward_products(const Tensor& x, const Tensor& y) const;
   std::vector<Matmul> backward_products(const Tensor& x, const Tensor& dy, const Gradient& dx,
                                         const ParameterGradients& parameters) const;

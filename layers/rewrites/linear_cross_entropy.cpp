@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/options.h"
 #include "core/graph/registry.h"
 #include "layers/products/linear_products.h"
 
@@ -30,7 +31,10 @@ LinearCrossEntropy::LinearCrossEntropy(std::string name, Linear linear, CrossEnt
     : name_(std::move(name)),
       linear_(std::move(linear)),
       loss_(std::move(loss)),
-      chunk_rows_(chunk_rows) {}
+      chunk_rows_(chunk_rows) {
+  ADJOINT_CHECK(loss_.traits().gradient_in_forward,
+                "linear_cross_entropy: expected a loss that makes totals, got reduction \"none\"");
+}
 
 Signature LinearCrossEntropy::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 2,
@@ -40,7 +44,8 @@ Signature LinearCrossEntropy::infer(const Signature& x) const {
 
 void LinearCrossEntropy::build(Builder& builder) {
   const TensorType logits = linear_.infer({builder.inputs()[0]})[0];
-  Builder part = builder.part(name_, {builder.inputs()[0]}, {logits});
+  Builder part =
+      builder.part(name_.empty() ? builder.name() : name_, {builder.inputs()[0]}, {logits});
   linear_.build(part);
   const std::int64_t classes = logits.shape[-1], rows = logits.shape.count() / classes;
   if (chunk_rows_ == 0)
@@ -108,7 +113,15 @@ LayerCase chunked_case(const std::string& name, std::int64_t chunk_rows) {
 
 const bool kRegistered = register_layer({
     .kind = "linear_cross_entropy",
-    .make = {},  // made by the rewrite below
+    .arity = Arity::of(2),
+    .make =
+        [](Options& options) {
+          const std::int64_t chunk_rows = options.count("chunk_rows", 0, 0);
+          return std::make_shared<LinearCrossEntropy>(
+              "", Linear(linear_options(options)), CrossEntropyLoss(cross_entropy_options(options)),
+              chunk_rows);
+        },
+    .example = {{"out", 5}},
     .cases = {chunked_case("linear_cross_entropy", 0),
               chunked_case("linear_cross_entropy/chunks", 3)},
 });

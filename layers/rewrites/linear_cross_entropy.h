@@ -13,7 +13,8 @@ inline namespace ADJOINT_BACKEND {
 /// and the two products that use it follow at once.
 class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
  public:
-  /// `name` names the linear layer's parameters; `chunk_rows` 0 chooses chunks of about 64 MiB.
+  /// `name` names the linear layer's parameters, or, empty, the node's does; `chunk_rows` 0 chooses
+  /// chunks of about 64 MiB. Throws Error for a loss of Reduction::none.
   LinearCrossEntropy(std::string name, Linear linear, CrossEntropyLoss loss,
                      std::int64_t chunk_rows = 0);
 

@@ -1,5 +1,6 @@
 #include "layers/shapes/concat.h"
 
+#include "core/base/options.h"
 #include "core/graph/registry.h"
 #include "core/tensor/axes.h"
 #include "kernels/strided_copy.h"
@@ -55,7 +56,12 @@ LayerCase concat_case(const std::string& name, int axis, const std::vector<Shape
 
 const bool kRegistered = register_layer({
     .kind = "concat",
-    .make = {},  // takes several inputs: recipes are chains
+    .arity = {.most_inputs = std::nullopt},
+    .make =
+        [](Options& options) {
+          return std::make_shared<Concat>(static_cast<int>(options.integer("axis")));
+        },
+    .example = {{"axis", 1}},
     .cases = {concat_case("concat", 1, {{3, 5}, {3, 8}, {3, 1}}),
               concat_case("concat/middle axis", -2, {{2, 3, 8}, {2, 4, 8}})},
 });

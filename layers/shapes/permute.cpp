@@ -73,6 +73,7 @@ const bool kRegistered = register_layer({
           for (std::int64_t axis : options.integers("axes")) axes.push_back(static_cast<int>(axis));
           return std::make_shared<Permute>(axes);
         },
+    .example = {{"axes", std::vector<std::int64_t>{0, 2, 1}}},
     .cases = {permute_case("permute", {0, 2, 1}, {3, 5, 7}),
               permute_case("permute/channels last", {0, 2, 3, 1}, {2, 3, 4, 5}),
               permute_case("permute/last axis stays", {0, 2, 1, 3}, {2, 3, 5, 8})},

@@ -71,6 +71,7 @@ LayerCase reshape_case(const std::string& name, const std::vector<std::int64_t>&
 const bool kRegistered = register_layer({
     .kind = "reshape",
     .make = [](Options& options) { return std::make_shared<Reshape>(options.integers("shape")); },
+    .example = {{"shape", std::vector<std::int64_t>{2, -1}}},
     .cases = {reshape_case("reshape", {2, -1}, {3, 4, 5}),
               reshape_case("reshape/to features", {6}, {2, 3, 2})},
 });

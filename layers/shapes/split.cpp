@@ -112,7 +112,13 @@ LayerCase slice_case(const std::string& name, const Slice& slice, const Shape& x
 
 const bool kSplitRegistered = register_layer({
     .kind = "split",
-    .make = {},  // makes several outputs: recipes are chains
+    .arity = {.outputs = std::nullopt},
+    .make =
+        [](Options& options) {
+          return std::make_shared<Split>(static_cast<int>(options.integer("axis")),
+                                         options.integers("sizes"));
+        },
+    .example = {{"axis", 1}, {"sizes", std::vector<std::int64_t>{2, 4, 1}}},
     .cases = {split_case("split", 1, {2, 4, 1}, {3, 7}),
               split_case("split/middle axis", -2, {2, 3}, {2, 5, 8})},
 });
@@ -125,6 +131,7 @@ const bool kSliceRegistered = register_layer({
                                          options.integer("begin", 0),
                                          options.optional_integer("end"));
         },
+    .example = {{"axis", 1}, {"begin", 2}, {"end", 6}},
     .cases = {slice_case("slice", Slice(1, 2, 6), {3, 7}),
               slice_case("slice/from the back", Slice(-2, -3, -1), {2, 5, 4}),
               slice_case("slice/to the end", Slice(2, 1), {2, 3, 4})},

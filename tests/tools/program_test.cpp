@@ -350,6 +350,22 @@ TEST(Program, ShowsChecksAndTimesModels) {
   EXPECT_EQ(adjoint_with("devices").code, 0);
 }
 
+TEST(Program, MeasuresAndChecksKindsThatNoChainTakes) {
+  const std::string run = " --device host --seconds 0.01";
+  for (const std::string layer : {"add --shape 64,32", "concat --set axis=1 --shape 64,32",
+                                  "split --set axis=1 --set sizes=[20,12] --shape 64,32",
+                                  "linear_chain --set out=[16,8] --shape 64,32"}) {
+    const Outcome timed = adjoint_with("bench " + layer + run);
+    EXPECT_EQ(timed.code, 0) << timed.text;
+    EXPECT_NE(timed.text.find("backward / forward"), std::string::npos) << timed.text;
+  }
+  const Outcome unknown = adjoint_with("bench add --set axis=1" + run);
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_NE(unknown.text.find("axis"), std::string::npos) << unknown.text;
+  for (const std::string kind : {"split", "linear_chain"})
+    EXPECT_EQ(adjoint_with("gradcheck " + kind + " --device host").code, 0) << kind;
+}
+
 TEST(Program, TunesEnginesAndTakesTheChoicesAgain) {
   const ScratchFolder scratch;
   const std::string file = (scratch / "engines.json").string();

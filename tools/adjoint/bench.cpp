@@ -186,11 +186,10 @@ std::vector<std::function<std::shared_ptr<Layer>()>> ways_to_make(const BenchCom
     return [recipe] { return make_layer(recipe); };
   };
   std::vector<std::function<std::shared_ptr<Layer>()>> ways;
-  if (entry.make) ways.emplace_back(by_recipe(""));
-  if (entry.make && command.set.empty()) ways.emplace_back(by_recipe(", out = 1024"));
-  ADJOINT_CHECK(entry.make || command.set.empty(), "bench: ", command.subject,
-                " takes no options; leave out --set");
-  if (command.set.empty()) ways.emplace_back(entry.cases.front().make);
+  ways.emplace_back(by_recipe(""));
+  if (!command.set.empty()) return ways;
+  ways.emplace_back(by_recipe(", out = 1024"));
+  ways.emplace_back(entry.cases.front().make);
   return ways;
 }
 
@@ -234,15 +233,16 @@ Report bench_layer(const BenchCommand& command) {
   Context context;
   choose_engines(context, command.engines);
   Graph graph(context);
+  const std::shared_ptr<Layer> layer = layer_case.make();
+  const Traits traits = layer->traits();
+  const bool learns = traits.gradient_in_forward || layer->has_backward();
   std::vector<Value> inputs;
   for (const CheckInput& input : layer_case.inputs)
     inputs.push_back(graph.input(input.type.shape, input.type.dtype,
-                                 {.wants_gradient = is_floating(input.type.dtype)}));
-  const std::shared_ptr<Layer> layer = layer_case.make();
-  const Traits traits = layer->traits();
+                                 {.wants_gradient = learns && is_floating(input.type.dtype)}));
   const std::vector<Value> outputs = graph.apply(layer, inputs);
   CompileOptions options{.outputs = outputs};
-  (traits.gradient_in_forward ? options.losses : options.seeds) = {outputs[0]};
+  if (learns) (traits.gradient_in_forward ? options.losses : options.seeds) = {outputs[0]};
   graph.compile(options);
 
   double x_bytes = 0, y_bytes = 0, dx_bytes = 0;
@@ -272,7 +272,7 @@ Report bench_layer(const BenchCommand& command) {
   forward.operations = 2.0 * double(graph.forward_multiply_adds());
   forward.bytes = x_bytes + y_bytes + weights + (traits.gradient_in_forward ? dx_bytes : 0.0);
   report.phases.push_back(forward);
-  if (!traits.gradient_in_forward) {
+  if (learns && !traits.gradient_in_forward) {
     fill(graph.gradient(outputs[0]));
     Phase backward = phase_of(context, "backward", command.seconds, [&] { graph.backward(); });
     backward.samples = samples;

@@ -60,9 +60,7 @@ DeviceCeilings device_ceilings(int device) {
 }
 
 int run_completion(const CompletionCommand& command) {
-  std::vector<std::string> layers;
-  for (const LayerEntry& entry : registered_layers()) layers.push_back(entry.kind);
-  std::fputs(completion_script(command.shell, *command.line, recipe_names(), layers).c_str(),
+  std::fputs(completion_script(command.shell, *command.line, recipe_names(), layer_kinds()).c_str(),
              stdout);
   return 0;
 }

@@ -51,7 +51,7 @@ std::vector<LayerCase> cases_of_recipe(const Recipe& recipe) {
     cases.push_back({.name = str(layer.options.owner(), " on ", type.shape),
                      .make = [layer] { return make_layer(layer); },
                      .inputs = {{type}}});
-    x = program.apply(make_layer(layer), {x}).at(0);
+    x = program.apply(make_chain_layer(layer), {x}).at(0);
   }
   say_notices(recipe, outline, program, x);
   return cases;

@@ -14,12 +14,18 @@ std::string place(const LayerRecipe& layer) {
   return where.empty() ? layer.options.owner() : str(where, ": ", layer.options.owner());
 }
 
-Value apply_layer(Graph& graph, const LayerRecipe& recipe, const Value& x) {
-  const std::shared_ptr<Layer> layer = make_layer(recipe);
+LayerEntry entry_of(const LayerRecipe& recipe) {
   try {
-    const std::vector<Value> y = graph.apply(layer, {x});
-    ADJOINT_CHECK(y.size() == 1, recipe.type, " makes ", y.size(), " values; expected one");
-    return y[0];
+    return registered_layer(recipe.type);
+  } catch (const Error& error) {
+    ADJOINT_FAIL(place(recipe), ": ", error.message());
+  }
+}
+
+Value apply_layer(Graph& graph, const LayerRecipe& recipe, const Value& x) {
+  const std::shared_ptr<Layer> layer = make_chain_layer(recipe);
+  try {
+    return graph.apply(layer, {x})[0];
   } catch (const Error& error) {
     ADJOINT_FAIL(place(recipe), ": ", error.message());
   }
@@ -93,18 +99,18 @@ ModelOptions model_options(const Dataset& dataset) {
 
 std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
   Options options = recipe.options;
-  const LayerEntry entry = [&] {
-    try {
-      return registered_layer(recipe.type);
-    } catch (const Error& error) {
-      ADJOINT_FAIL(place(recipe), ": ", error.message());
-    }
-  }();
-  ADJOINT_CHECK(entry.make, place(recipe), ": ", recipe.type,
-                " takes several inputs, and the layers of a recipe are a chain; use it from C++");
-  std::shared_ptr<Layer> layer = entry.make(options);
+  std::shared_ptr<Layer> layer = entry_of(recipe).make(options);
   options.finish();
   return layer;
+}
+
+std::shared_ptr<Layer> make_chain_layer(const LayerRecipe& recipe) {
+  const Arity arity = entry_of(recipe).arity;
+  const bool one_input = arity.most_inputs == 1;
+  ADJOINT_CHECK(one_input && arity.outputs == 1, place(recipe), ": ", recipe.type,
+                one_input ? " makes several outputs" : " takes several inputs",
+                ", and the layers of a recipe are a chain; use it from C++");
+  return make_layer(recipe);
 }
 
 LossTargets loss_targets(const LayerRecipe& loss) {

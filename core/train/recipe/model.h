@@ -61,6 +61,8 @@ struct Model {
 
 /// One layer of a recipe, by the registry; throws Error for a type or an option that is none.
 std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe);
+/// The same of its chain; throws Error for a kind that does not make one output of one input, too.
+std::shared_ptr<Layer> make_chain_layer(const LayerRecipe& recipe);
 
 /// What numbers a loss takes as targets; of a recipe of classes, anything. Throws like make_layer.
 LossTargets loss_targets(const LayerRecipe& loss);

@@ -37,6 +37,16 @@ TEST_F(ModelTest, NamesTheLayerThatDoesNotFit) {
   expect_no_model(chain("{type = \"flatten\"},\n{type = \"dropout\", p = 1.5}"), {"dropout"});
 }
 
+TEST_F(ModelTest, AChainTakesLayersOfOneInputAndOneOutput) {
+  for (const std::string kind : {"add", "bilinear", "concat", "mse", "triplet"})
+    expect_no_model(chain("{type = \"flatten\"}, {type = \"" + kind + "\"}"),
+                    {"r.toml", "layer 1 (" + kind + ")",
+                     "takes several inputs, and the layers of a recipe are a chain; use it from "
+                     "C++"});
+  expect_no_model(chain("{type = \"flatten\"}, {type = \"split\", axis = 1, sizes = [784]}"),
+                  {"layer 1 (split)", "makes several outputs", "are a chain"});
+}
+
 TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {
   expect_no_model(chain("{type = \"flatten\"}, {type = \"linear\", out = 12}"),
                   {"layer 1 (linear)", "[4, 12]", "[4, 10]", "10 classes"});
