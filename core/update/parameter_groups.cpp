@@ -61,12 +61,8 @@ std::vector<int> assign(const std::string& name, const std::vector<ParameterRang
                         const std::vector<ParameterGroup>& groups) {
   std::vector<int> assigned;
   for (const ParameterRange& parameter : parameters) {
-    const auto fits = [&](const ParameterGroup& group) {
-      return matches_glob(parameter.name, group.match) &&
-             (!group.rank || *group.rank == std::int64_t(parameter.shape.rank()));
-    };
-    const auto found = std::ranges::find_if(groups, fits);
-    assigned.push_back(found == groups.end() ? -1 : int(found - groups.begin()));
+    const ParameterGroup* group = group_of(parameter, groups);
+    assigned.push_back(group == nullptr ? -1 : int(group - groups.data()));
   }
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (std::ranges::find(assigned, int(i)) != assigned.end()) continue;
@@ -90,6 +86,15 @@ void append(SlabPieces& cut, std::int64_t begin, std::int64_t end, int parameter
 }
 
 }  // namespace
+
+const ParameterGroup* group_of(const ParameterRange& parameter,
+                               const std::vector<ParameterGroup>& groups) {
+  const auto found = std::ranges::find_if(groups, [&](const ParameterGroup& group) {
+    return matches_glob(parameter.name, group.match) &&
+           (!group.rank || *group.rank == std::int64_t(parameter.shape.rank()));
+  });
+  return found == groups.end() ? nullptr : &*found;
+}
 
 SlabPieces cut_slab(const std::string& name, const ParameterSlab& slab,
                     const std::vector<ParameterGroup>& groups, double weight_decay,

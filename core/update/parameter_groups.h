@@ -23,6 +23,10 @@ bool matches_glob(std::string_view name, std::string_view pattern);
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
+/// The first group that the parameter belongs to; null where there is none.
+const ParameterGroup* group_of(const ParameterRange& parameter,
+                               const std::vector<ParameterGroup>& groups);
+
 struct SlabPieces {
   std::vector<SlabPiece> pieces;
   std::vector<PieceRange> parameters;  ///< empty where pieces cross parameters

@@ -60,6 +60,7 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, BatchSource& train, Evaluat
   if (const std::string text = unreachable_targets(source_, model_); !text.empty())
     log_warning(text);
   prepare();
+  watch_.emplace(model_.graph->slab(), optimizer_.options().groups);
 }
 
 // Engines for the last, smaller batch of an epoch are chosen now rather than in its midst.
@@ -85,6 +86,7 @@ void Trainer::resume(const RunState& state, Snapshot best) {
   expect_same("seed", state.seed, mine.seed);
   ADJOINT_CHECK(state.step < options_.steps, "trainer: all ", options_.steps,
                 " updates of the run were made; to train on, ask for more");
+  if (state.step > 0) watch_.reset();
   epoch_ = state.epoch;
   epoch_taken_ = state.batches;
   epoch_sums_ = state.sums;
@@ -160,6 +162,7 @@ bool Trainer::run_epoch() {
     queued_samples_.push_back(samples);
     ++updates_queued_;
     read_metrics();
+    if (watch_ && watch_->watching() && updates_queued_ <= kWatched) watch_gradients();
     // What is saved at an end that has yet to be judged would never be.
     if (source_.next_size() > 0 && updates_queued_ < options_.steps) checkpoint_if_due();
     stopped = options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed);
@@ -192,6 +195,17 @@ void Trainer::checkpoint_if_due() {
 void Trainer::stay_near_the_device() {
   const Event& oldest = events_[batches_queued_ % kAhead];
   while (!oldest.passed()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+// While the gradient of the update just queued is still there. One that was skipped, or made at a
+// rate of 0, says nothing.
+void Trainer::watch_gradients() {
+  Stream& stream = model_.graph->context().stream();
+  stream.synchronize();
+  read_metrics();
+  if (latest_.step != updates_queued_) return;
+  if (latest_.skipped == skipped_before_watch_ && latest_.learning_rate > 0) watch_->look(stream);
+  skipped_before_watch_ = latest_.skipped;
 }
 
 // One record after the other, so that sums are the same however many are read at once.
@@ -281,6 +295,8 @@ void Trainer::finish_epoch(double seconds, bool complete) {
   report.complete = complete;
   report.judged = complete || updates_queued_ == options_.steps;
   explain_skips(report);
+  if (std::string note = watch_ ? watch_->take_note() : ""; !note.empty())
+    report.notes.push_back(std::move(note));
   judge(report);
   report.seconds = run_seconds();
   reports_.push_back(report);

@@ -1,8 +1,9 @@
 // Trainer: epochs or steps over a data set, validation after each epoch, the best model kept.
 //
 // A step - gather, forward, backward, update - is captured once per batch shape and replayed. The
-// thread that trains never waits for the device within an epoch: it keeps a few steps ahead of it,
-// and reads what they measured from memory that the device writes.
+// thread that trains never waits for the device within an epoch, but after the first few updates of
+// a run (GradientWatch): it keeps a few steps ahead of it, and reads what they measured from memory
+// that the device writes.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 
 #include "core/train/files/model_file.h"
 #include "core/train/judging/evaluator.h"
+#include "core/train/loop/gradient_watch.h"
 #include "core/train/loop/run_state.h"
 #include "core/train/loop/skipped_updates.h"
 
@@ -51,7 +53,8 @@ struct EpochReport {
   /// So did the epoch, or the run. Otherwise, stopped within an epoch, the run has decided nothing
   /// here: resumed, it does what one that never stopped does.
   bool judged = false;
-  /// What the user should know, a line each: updates skipped and why, losses that are no numbers.
+  /// What the user should know, a line each: updates skipped and why, parameters that learn nothing
+  /// (GradientWatch), losses that are no numbers.
   std::vector<std::string> notes = {};
 };
 
@@ -117,6 +120,8 @@ class Trainer {
   // How far the host may be ahead of the device, in batches: enough to hide its own work, and few
   // enough to stop soon.
   static constexpr std::size_t kAhead = 16;
+  // Updates of a run after which gradients are not watched any more, however many were made.
+  static constexpr std::int64_t kWatched = 100;
 
   struct Form {
     std::int64_t size;
@@ -133,6 +138,7 @@ class Trainer {
   void prepare();
   bool run_epoch();
   void stay_near_the_device();
+  void watch_gradients();
   void read_metrics();
   void finish_epoch(double seconds, bool complete);
   void explain_skips(EpochReport& report);
@@ -164,6 +170,8 @@ class Trainer {
   EpochSums row_sums_;            // over those since the last on_row
   StepReport latest_;
   SkippedUpdates skipped_, epoch_skipped_;
+  std::optional<GradientWatch> watch_;  // of a run from its beginning
+  std::int64_t skipped_before_watch_ = 0;
   std::string why_loss_, why_validation_;  // not finite; looked for once, like
   std::optional<std::string> unfit_;       // data, once an update was skipped
   std::deque<Samples> queued_samples_;     // of each update whose record has not been read
