@@ -46,9 +46,31 @@ ADJOINT_DEVICE bool one_thread_form() {
 template <int N, int P>
 inline constexpr Blocks kRowBlocks = N == 1 && P == 0 ? Blocks::preferred : Blocks::many;
 
+/// Some neighbouring threads of a block, which take a row by themselves where rows are short: stands
+/// for the block in for_packs(), Row::load() and row_map(), which need no barrier.
+struct Team {
+  int thread, threads;  ///< index of this thread, of as many in the team
+  int index, count;     ///< which team of the block, and how many it has
+
+  /// `most`: threads of a team, a power of two. A block of fewer is one team.
+  ADJOINT_DEVICE Team(const Block& block, int most)
+      : threads(block.threads < most ? block.threads : most) {
+    thread = block.thread % threads;
+    index = block.thread / threads;
+    count = block.threads / threads;
+  }
+};
+
+/// Threads of a team for rows of so many packs: no more than a block has, no more than have work.
+inline int team_threads(std::int64_t packs, int block) {
+  int threads = 1;
+  while (threads < packs && threads < block) threads *= 2;
+  return threads;
+}
+
 /// Calls function(p, i) for each of this thread's packs: p counts them, i is the first element.
-template <int N, int P, class Function>
-ADJOINT_DEVICE void for_packs(const Block& block, int cols, const Function& function) {
+template <int N, int P, class Threads, class Function>
+ADJOINT_DEVICE void for_packs(const Threads& block, int cols, const Function& function) {
   if constexpr (P > 0) {
     ADJOINT_UNROLL
     for (int p = 0; p < P; ++p) {
@@ -74,6 +96,24 @@ struct Memory {
 };
 template <class T>
 Memory(const T*) -> Memory<T>;
+
+/// An operand that is the same for all elements.
+template <class T>
+struct Uniform {
+  using Element = T;
+  T value;
+
+  template <int N>
+  ADJOINT_DEVICE Pack<T, N> pack(int, int) const {
+    Pack<T, N> values;
+    ADJOINT_UNROLL
+    for (int k = 0; k < N; ++k) values[k] = value;
+    return values;
+  }
+  ADJOINT_DEVICE T element(int) const { return value; }
+};
+template <class T>
+Uniform(T) -> Uniform<T>;
 
 /// An operand that may be absent, which reads as 0.
 template <class T>
@@ -132,7 +172,8 @@ class Row {
   static constexpr int kWidth = N, kPacks = P;
 
   /// Takes the row at `from`.
-  ADJOINT_DEVICE void load(const Block& block, const T* from, int cols) {
+  template <class Threads>
+  ADJOINT_DEVICE void load(const Threads& block, const T* from, int cols) {
     data_ = from;
     if constexpr (P > 0)
       for_packs<N, P>(block, cols, [&](int p, int i) { held_[p] = load_pack<N>(from + i); });
@@ -258,8 +299,8 @@ ADJOINT_DEVICE A row_max(Block& block, int cols, const Row<T, N, P>& row) {
 }
 
 /// out[i] = function(i, operands...) over the row. `out` may be the memory of any operand.
-template <class Function, class Out, class T, int N, int P, class... Operand>
-ADJOINT_DEVICE void row_map(const Block& block, int cols, Out* out, const Function& function,
+template <class Threads, class Function, class Out, class T, int N, int P, class... Operand>
+ADJOINT_DEVICE void row_map(const Threads& block, int cols, Out* out, const Function& function,
                             const Row<T, N, P>& row, const Operand&... operands) {
   if (one_thread_form<N, P>()) {
     detail::with_presence(
