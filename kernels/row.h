@@ -46,8 +46,8 @@ ADJOINT_DEVICE bool one_thread_form() {
 template <int N, int P>
 inline constexpr Blocks kRowBlocks = N == 1 && P == 0 ? Blocks::preferred : Blocks::many;
 
-/// Some neighbouring threads of a block, which take a row by themselves where rows are short: stands
-/// for the block in for_packs(), Row::load() and row_map(), which need no barrier.
+/// Some neighbouring threads of a block, which take a row by themselves where rows are short:
+/// stands for the block in for_packs(), Row::load() and row_map(), which need no barrier.
 struct Team {
   int thread, threads;  ///< index of this thread, of as many in the team
   int index, count;     ///< which team of the block, and how many it has
@@ -320,6 +320,29 @@ ADJOINT_DEVICE void row_map(const Threads& block, int cols, Out* out, const Func
                                       convert<Accumulate<typename Operand::Element>>(
                                           operands.template pack<N>(p, i))...)));
   });
+}
+
+/// to[i] = from[i] over the row, in packs of N, without a Row.
+template <int N, class Threads, class T>
+ADJOINT_DEVICE void row_copy(const Threads& block, int cols, T* to, const T* from) {
+  if (one_thread()) {
+    ADJOINT_SIMD
+    for (int i = 0; i < cols; ++i) to[i] = from[i];
+    return;
+  }
+  for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(to + i, load_pack<N>(from + i)); });
+}
+
+/// to[i] = value.
+template <int N, class Threads, class T>
+ADJOINT_DEVICE void row_fill(const Threads& block, int cols, T* to, T value) {
+  if (one_thread()) {
+    ADJOINT_SIMD
+    for (int i = 0; i < cols; ++i) to[i] = value;
+    return;
+  }
+  const auto values = Uniform{value}.template pack<N>(0, 0);
+  for_packs<N, 0>(block, cols, [&](int, int i) { store_pack<N>(to + i, values); });
 }
 
 /// Whether rows of `cols` elements at these addresses can be moved as 16-byte packs. Undefined
