@@ -136,18 +136,11 @@ __global__ void __launch_bounds__(kNormBackwardThreads<P>)
     Row<T, N, P> x, dy;
     x.load(block, in.x + base, cols);
     dy.load(block, in.dy + base, cols);
-    const auto first = [](int, A, A dy, A w) { return dy * w; };
-    const auto second = [mean, rstd](int, A x, A dy, A w) { return dy * w * ((x - mean) * rstd); };
-    const auto products = [&](int i, A x, A dy, A w) {
-      return Values<A, 2>{first(i, x, dy, w), second(i, x, dy, w)};
+    const auto products = [mean, rstd](int, A x, A dy, A w) {
+      return Values<A, 2>{dy * w, dy * w * ((x - mean) * rstd)};
     };
-    // In a block of one thread two plain sums over a row in cache beat one loop for both, which GCC
-    // does not vectorise here.
     const Memory weight{in.weight};
-    const Values<A, 2> sums = one_thread_form<N, P>()
-                                  ? Values<A, 2>{row_sum<A>(block, cols, first, x, dy, weight),
-                                                 row_sum<A>(block, cols, second, x, dy, weight)}
-                                  : row_sums<A>(block, cols, products, x, dy, weight);
+    const Values<A, 2> sums = row_sums<A>(block, cols, products, x, dy, weight);
     const RowConstants<A> constants{mean, rstd, sums[0] / A(cols), sums[1] / A(cols)};
     const auto gradient = [&](int, A x, A dy, A w, A extra) {
       const A xhat = (x - constants.mean) * constants.rstd;
