@@ -57,6 +57,62 @@ ADJOINT_DEVICE void sum_columns(Block& block, const T* x, std::int64_t begin, st
   }
 }
 
+namespace detail {
+
+/// sums[i] += each from[i] in turn, in a block of one thread.
+template <class A, class... T>
+ADJOINT_DEVICE void add_rows(A* __restrict__ sums, int n, const T* __restrict__... from) {
+  ADJOINT_SIMD
+  for (int i = 0; i < n; ++i) sums[i] = (sums[i] + ... + A(from[i]));
+}
+
+}  // namespace detail
+
+/// store(i, sums) for each pack of a row of `cols` elements: the sums in A of the rows that lie at
+/// row_of(k), 0 <= k < count, added in their order. `store` is called with packs of other widths as
+/// well. N > 1 needs rows on 16 bytes.
+template <int N, class A, class RowOf, class Store>
+ADJOINT_DEVICE void sum_rows(const Block& block, int cols, int count, const RowOf& row_of,
+                             const Store& store) {
+  if (one_thread()) {
+    constexpr int kSlice = 256;  // of all rows in turn, in registers and the first-level cache
+    for (int begin = 0; begin < cols; begin += kSlice) {
+      const int n = cols - begin < kSlice ? cols - begin : kSlice;
+      A sums[kSlice] = {};
+      int k = 0;
+      for (; k + 4 <= count; k += 4)
+        detail::add_rows(sums, n, row_of(k) + begin, row_of(k + 1) + begin, row_of(k + 2) + begin,
+                         row_of(k + 3) + begin);
+      for (; k < count; ++k) detail::add_rows(sums, n, row_of(k) + begin);
+      ADJOINT_SIMD
+      for (int i = 0; i < n; ++i) store(begin + i, Pack<A, 1>{sums[i]});
+    }
+    return;
+  }
+  constexpr int kAtOnce = 2;  // loads under way; more would cost warps
+  for (int i = block.thread * N; i < cols; i += block.threads * N) {
+    Pack<A, N> sums{};
+    int k = 0;
+    // Not unrolled further, for which registers would be taken from short sums.
+#pragma unroll 1
+    for (; k + kAtOnce <= count; k += kAtOnce) {
+      Pack<std::remove_cvref_t<decltype(*row_of(0))>, N> rows[kAtOnce];
+      ADJOINT_UNROLL
+      for (int j = 0; j < kAtOnce; ++j) rows[j] = load_pack<N>(row_of(k + j) + i);
+      ADJOINT_UNROLL
+      for (int j = 0; j < kAtOnce; ++j) ADJOINT_UNROLL
+      for (int e = 0; e < N; ++e) sums[e] += A(rows[j][e]);
+    }
+#pragma unroll 1
+    for (; k < count; ++k) {
+      const auto row = load_pack<N>(row_of(k) + i);
+      ADJOINT_UNROLL
+      for (int e = 0; e < N; ++e) sums[e] += A(row[e]);
+    }
+    store(i, sums);
+  }
+}
+
 /// Where a gradient of one row goes: overwritten or added to.
 template <class Out, class A>
 ADJOINT_DEVICE void store_gradient(Out* gradient, std::int64_t i, A value, bool accumulate) {

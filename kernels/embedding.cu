@@ -3,16 +3,18 @@
 //   y[p, j] = table[index_p, j]             table_grad[v, j] (+)= sum over p with index_p = v of
 //                                                                 dy[p, j]
 //
-// The sum over equal indices has the order of their positions, without float atomics: a first
-// kernel counts how often each index occurs and notes its first position (integer atomics, whose
-// order does not matter); then the block of each first position goes through the positions behind
-// it until it has met as many as were counted. So an index that occurs once costs no search, and k
-// repeated ones cost at most k times the positions in integer comparisons. Rows that do not occur
-// are cleared where the gradient is overwritten.
+// Positions are sorted by their index (kernels/position_sort.cuh). Of the sorted ones, equal
+// neighbours are summed in pieces that end at multiples of a length L, about the root of all
+// positions: each piece in the order of positions by one block, an index that lies in one piece
+// straight into its row. The sums of an index with several are added in order by a second kernel.
+// So an index that occurs often costs what as many different ones do, and the order of additions
+// depends on the indices alone. Rows that do not occur are cleared where the gradient is
+// overwritten.
 #include "kernels/embedding.h"
 
-#include "core/device/kernel.h"
+#include "kernels/column_sum.cuh"
 #include "kernels/kernel_body.h"
+#include "kernels/position_sort.cuh"
 #include "kernels/row.h"
 
 namespace adjoint {
@@ -21,6 +23,7 @@ namespace {
 
 constexpr const char* kName = "embedding";
 constexpr int kThreads = 128;
+constexpr int kBlocksAtOnce = 16;  // of a multiprocessor, which is full then
 constexpr std::int32_t kNowhere = std::numeric_limits<std::int32_t>::max();
 
 /// What status holds: larger for lower positions, 0 for none.
@@ -37,18 +40,11 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, const std::int32_t* indices, const T
   const std::int32_t index = indices[position];
   T* const to = y + position * width;
   if (index < 0 || index >= vocabulary) {
-    ADJOINT_BLOCK_FOR(block, i, width) to[i] = T(0.0f);
+    row_fill<N>(block, width, to, T(0.0f));
     if (block.thread == 0) atomicMax(status, encode(position, index));
     return;
   }
-  const T* const from = table + index * std::int64_t(width);
-  if (one_thread()) {
-    ADJOINT_SIMD
-    for (int i = 0; i < width; ++i) to[i] = from[i];
-  } else {
-    for_packs<N, 0>(block, width,
-                    [&](int, int i) { store_pack<N>(to + i, load_pack<N>(from + i)); });
-  }
+  row_copy<N>(block, width, to, table + index * std::int64_t(width));
 }
 
 template <class T, int N>
@@ -58,129 +54,150 @@ __global__ void __launch_bounds__(kThreads)
   forward_body<T, N>(y, indices, table, vocabulary, width, status);
 }
 
-/// first[v] and count[v] of scratch, before counting.
-__global__ void __launch_bounds__(kThreads)
-    embedding_clear_kernel(std::int32_t* first, std::int32_t* count, std::int64_t vocabulary) {
-  ADJOINT_GRID_FOR(v, vocabulary) {
-    first[v] = kNowhere;
-    count[v] = 0;
+/// The index of a position as a key to sort by; those that have no gradient come last.
+struct KeyOfIndex {
+  const std::int32_t* keys;
+  std::int32_t vocabulary, padding;
+
+  ADJOINT_DEVICE std::int32_t operator()(std::int64_t p) const {
+    const std::int32_t index = keys[p];
+    return index < 0 || index >= vocabulary || index == padding ? vocabulary : index;
   }
+};
+
+/// log2 of L, so that there are about as many pieces of an index as positions in each.
+int piece_bits(std::int64_t positions) {
+  int bits = 5;
+  while (std::int64_t{1} << 2 * bits < positions) ++bits;
+  return bits;
 }
 
-__global__ void __launch_bounds__(kThreads)
-    embedding_count_kernel(std::int32_t* first, std::int32_t* count, const std::int32_t* indices,
-                           std::int64_t positions, std::int64_t vocabulary, std::int64_t padding) {
-  ADJOINT_GRID_FOR(p, positions) {
-    const std::int32_t index = indices[p];
-    if (index >= 0 && index < vocabulary && index != padding) {
-      atomicMin(first + index, std::int32_t(p));
-      atomicAdd(count + index, 1);
-    }
-  }
+/// Sums that pieces may leave, no fewer for more positions: of a place, one for what goes on from
+/// the place before and one for what begins in it.
+std::int64_t most_partials(std::int64_t positions) {
+  std::int64_t places = 1;
+  while (places * places < positions) places *= 2;
+  return 2 * places;
 }
 
 template <class T>
 struct BackwardOperands {
-  T* table_grad;                // [vocabulary, width]
-  const T* dy;                  // [positions, width]
-  const std::int32_t* indices;  // [positions]
-  const std::int32_t* first;    // [vocabulary]
-  const std::int32_t* count;    // [vocabulary]
-  std::int64_t positions, vocabulary;
+  T* table_grad;             // [vocabulary, width]
+  const T* dy;               // [positions, width]
+  SortedPositions sorted;    // [positions]
+  const std::int32_t* used;  // [vocabulary], or null where rows are added to
+  Accumulate<T>* partials;   // [2 places, width]
+  std::int64_t positions;
+  int piece_bits;  // log2 of L
+  std::int32_t vocabulary;
   int width;
   bool add;
+
+  /// Where place i begins: its multiple of L.
+  ADJOINT_DEVICE std::int64_t place(std::int64_t i) const { return i << piece_bits; }
+  ADJOINT_DEVICE bool equal(std::int64_t a, std::int64_t b) const {
+    return sorted.keys[a] == sorted.keys[b];
+  }
+  ADJOINT_DEVICE Accumulate<T>* partial(std::int64_t i) const { return partials + i * width; }
+
+  /// What puts sums of packs into the row of an index.
+  ADJOINT_DEVICE auto into_row(std::int32_t index) const {
+    using A = Accumulate<T>;
+    return
+        [to = table_grad + std::int64_t(index) * width, add = add]<int M>(int i, Pack<A, M> sums) {
+          if (add) {
+            const auto old = convert<A>(load_pack<M>(to + i));
+            ADJOINT_UNROLL
+            for (int e = 0; e < M; ++e) sums[e] += old[e];
+          }
+          store_pack<M>(to + i, convert<T>(sums));
+        };
+  }
 };
 
-/// Rows that do not occur, where the gradient is overwritten.
-template <class T, int N>
-__global__ void __launch_bounds__(kThreads) embedding_unused_kernel(BackwardOperands<T> in) {
-  Block block;
-  const std::int64_t row = blockIdx.x;
-  if (in.count[row] != 0) return;
-  T* const to = in.table_grad + row * in.width;
-  if (one_thread()) {
-    for (int i = 0; i < in.width; ++i) to[i] = T(0.0f);
-    return;
+/// How many of 0, 1, ..., n - 1 come before the first that does not hold; those after it do not
+/// either, and 0 does. Most often it is 1.
+template <class Holds>
+ADJOINT_DEVICE int leading(int n, const Holds& holds) {
+  int held = 0, next = 1;
+  for (; next < n && holds(next); next *= 2) held = next;
+  if (next > n) next = n;
+  while (next - held > 1) {
+    const int middle = (held + next) / 2;
+    (holds(middle) ? held : next) = middle;
   }
-  Pack<T, N> zeros;
-  ADJOINT_UNROLL
-  for (int k = 0; k < N; ++k) zeros[k] = T(0.0f);
-  for_packs<N, 0>(block, in.width, [&](int, int i) { store_pack<N>(to + i, zeros); });
+  return next;
 }
 
-/// The next position after p with this index. There is one.
-ADJOINT_DEVICE std::int64_t next_position(const std::int32_t* indices, std::int64_t p,
-                                          std::int32_t index) {
-  do ++p;
-  while (indices[p] != index);
-  return p;
-}
-
-/// The same, the block looking at as many positions at a time as it has threads; every thread gets
-/// it.
-ADJOINT_DEVICE std::int64_t next_position(Block& block, const std::int32_t* indices,
-                                          std::int64_t positions, std::int64_t p,
-                                          std::int32_t index) {
-  if (one_thread()) return next_position(indices, p, index);
-  for (std::int64_t begin = p + 1;; begin += block.threads) {
-    const std::int64_t mine = begin + block.thread;
-    const bool found = mine < positions && indices[mine] == index;
-    // Nearer positions give larger numbers, exact in float32; 0 for none.
-    const float nearest = block.max(found ? float(block.threads - block.thread) : 0.0f);
-    if (nearest > 0.0f) return begin + block.threads - std::int64_t(nearest);
-  }
-}
-
+/// The piece that begins at place s of the sorted positions, if one does.
 template <class T, int N>
-ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in) {
+ADJOINT_KERNEL_BODY void piece_body(const BackwardOperands<T>& in, std::int64_t s) {
   using A = Accumulate<T>;
-  Block block;
-  const std::int64_t position = blockIdx.x;
-  const std::int32_t index = in.indices[position];
-  if (index < 0 || index >= in.vocabulary || in.first[index] != position) return;
-  T* const to = in.table_grad + index * std::int64_t(in.width);
-  const int count = in.count[index];
-  // A slice of the row at a time, a pack a thread; the host's one thread takes longer packs.
-  constexpr int kHostSlice = 256;
-  const int slice = one_thread() ? kHostSlice : block.threads * N;
-  for (int begin = 0; begin < in.width; begin += slice) {
-    const int length = in.width - begin < slice ? in.width - begin : slice;
-    const T* const from = in.dy + begin;
-    std::int64_t p = position;
-    if (one_thread()) {
-      A sums[kHostSlice] = {};
-      for (int k = 0; k < count; ++k) {
-        if (k > 0) p = next_position(in.indices, p, index);
-        const T* const row = from + p * in.width;
-        ADJOINT_SIMD
-        for (int i = 0; i < length; ++i) sums[i] += A(row[i]);
-      }
-      for (int i = 0; i < length; ++i)
-        to[begin + i] = static_cast<T>(in.add ? A(to[begin + i]) + sums[i] : sums[i]);
-      continue;
-    }
-    const int i = block.thread * N;
-    Pack<A, N> sums{};
-    for (int k = 0; k < count; ++k) {
-      if (k > 0) p = next_position(block, in.indices, in.positions, p, index);
-      if (i >= length) continue;
-      const auto row = convert<A>(load_pack<N>(from + p * in.width + i));
-      ADJOINT_UNROLL
-      for (int e = 0; e < N; ++e) sums[e] += row[e];
-    }
-    if (i >= length) continue;
-    if (in.add) {
-      const auto old = convert<A>(load_pack<N>(to + begin + i));
-      ADJOINT_UNROLL
-      for (int e = 0; e < N; ++e) sums[e] += old[e];
-    }
-    store_pack<N>(to + begin + i, convert<T>(sums));
+  const Block block;
+  const std::int32_t index = in.sorted.keys[s];
+  const bool begins = s == 0 || !in.equal(s - 1, s);
+  const std::int64_t place = s >> in.piece_bits;
+  const bool at_place = s == in.place(place);
+  if (index == in.vocabulary || (!begins && !at_place)) return;
+  const std::int64_t left = in.positions - s, most = in.place(place + 1) - s;
+  const int count =
+      leading(int(left < most ? left : most), [&](int k) { return in.equal(s + k, s); });
+  const std::int64_t end = s + count;
+  const auto row_of = [&](int k) {
+    return in.dy + std::int64_t(in.sorted.positions[s + k]) * in.width;
+  };
+  if (begins && (end == in.positions || !in.equal(end, s))) {
+    sum_rows<N, A>(block, in.width, count, row_of, in.into_row(index));
+  } else {
+    A* const to = in.partial(2 * place + (at_place ? 0 : 1));
+    sum_rows<N, A>(block, in.width, count, row_of,
+                   [to]<int M>(int i, const Pack<A, M>& sums) { store_pack<M>(to + i, sums); });
   }
 }
 
+/// Clears the row of an index that does not occur.
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads) embedding_backward_kernel(BackwardOperands<T> in) {
-  backward_body<T, N>(in);
+ADJOINT_DEVICE void clear_unused(const BackwardOperands<T>& in, std::int64_t index) {
+  const Block block;
+  if (in.used[index] == 0) row_fill<N>(block, in.width, in.table_grad + index * in.width, T(0.0f));
+}
+
+/// Blocks first for the places of sorted positions, then for the rows of the table.
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
+    embedding_backward_kernel(BackwardOperands<T> in) {
+  const std::int64_t s = blockIdx.x;
+  if (s < in.positions)
+    piece_body<T, N>(in, s);
+  else
+    clear_unused<T, N>(in, s - in.positions);
+}
+
+/// The index whose pieces go on beyond the place of this block, if they begin in it.
+template <class T, int N>
+ADJOINT_KERNEL_BODY void total_body(const BackwardOperands<T>& in) {
+  using A = Accumulate<T>;
+  const Block block;
+  const std::int64_t place = blockIdx.x, first = in.place(place);
+  const std::int64_t next = in.place(place + 1);
+  const std::int32_t index = in.sorted.keys[next - 1];
+  if (index == in.vocabulary || !in.equal(next, next - 1)) return;
+  if (first > 0 && in.equal(first - 1, next - 1)) return;
+  // The places from here on that it reaches.
+  const int left = int((in.positions - 1) >> in.piece_bits) - int(place) + 1;
+  const int count =
+      leading(left, [&](int k) { return k == 0 || in.equal(in.place(place + k), next); });
+  const std::int64_t begin = 2 * place + (in.equal(first, next) ? 0 : 1);
+  const auto row_of = [&](int k) {
+    return static_cast<const A*>(in.partial(k == 0 ? begin : 2 * (place + k)));
+  };
+  sum_rows<N, A>(block, in.width, count, row_of, in.into_row(index));
+}
+
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
+    embedding_totals_kernel(BackwardOperands<T> in) {
+  total_body<T, N>(in);
 }
 
 int threads_for(std::int64_t width, int N) {
@@ -213,16 +230,19 @@ void dispatch_embedding(DType dtype, std::int64_t width, std::initializer_list<T
   const bool aligned = rows_aligned(width, operands);
   dispatch_floating(dtype, kName, [&]<class T>() {
     if constexpr (sizeof(T) < 8)
-      if (aligned) return function.template operator()<T, 16 / int(sizeof(T))>();
+      if (gpu_blocks() && aligned) return function.template operator()<T, 16 / int(sizeof(T))>();
     function.template operator()<T, 1>();
   });
 }
 
-std::int64_t grid_for(std::int64_t n) { return (n + kThreads * 8 - 1) / (kThreads * 8); }
-
 }  // namespace
 
-TensorType embedding_scratch(std::int64_t vocabulary) { return {DType::int32, {2, vocabulary}}; }
+TensorType embedding_scratch(std::int64_t positions, std::int64_t vocabulary, std::int64_t width,
+                             DType dtype) {
+  const auto element = std::int64_t(size_of(accumulation_type(dtype)));
+  const std::int64_t partials = most_partials(positions) * width * element / 4;
+  return {DType::int32, {partials + vocabulary + sort_counts(positions) + 4 * positions}};
+}
 
 BadIndex embedding_bad_index(const std::int32_t status[2]) {
   // Little-endian: the index is the first word.
@@ -236,7 +256,7 @@ void embedding_forward(Stream& stream, Tensor y, Tensor indices, Tensor table, T
   ADJOINT_CHECK(reinterpret_cast<std::uintptr_t>(status.data()) % sizeof(Status) == 0, kName,
                 ": status: expected memory aligned to 8 bytes");
   dispatch_embedding(table.dtype(), extents.width, {y, table}, [&]<class T, int N>() {
-    launch<embedding_forward_kernel<T, N>>(
+    launch<embedding_forward_kernel<T, N>, kRowBlocks<N, 0>>(
         stream,
         {.grid = extents.positions, .block = preferred_block(threads_for(extents.width, N))},
         y.data<T>(), indices.data<std::int32_t>(), table.data<T>(), extents.vocabulary,
@@ -248,33 +268,43 @@ void embedding_backward(Stream& stream, Gradient table_grad, Tensor indices, Ten
                         std::int64_t padding, Tensor scratch) {
   if (!table_grad.wanted()) return;
   const Extents extents = check_embedding(dy, indices, table_grad.tensor);
-  check_operand(kName, "scratch", scratch, embedding_scratch(extents.vocabulary));
-  std::int32_t* const first = scratch.data<std::int32_t>();
-  std::int32_t* const count = first + extents.vocabulary;
-  const auto shape = [](std::int64_t n) {
-    return LaunchShape{.grid = grid_for(n), .block = preferred_block(kThreads)};
-  };
-  launch<embedding_clear_kernel>(stream, shape(extents.vocabulary), first, count,
-                                 extents.vocabulary);
-  launch<embedding_count_kernel>(stream, shape(extents.positions), first, count,
-                                 indices.data<std::int32_t>(), extents.positions,
-                                 extents.vocabulary, padding);
+  const std::int64_t positions = extents.positions, vocabulary = extents.vocabulary;
+  const TensorType needed = embedding_scratch(positions, vocabulary, extents.width, dy.dtype());
+  ADJOINT_CHECK(scratch.defined() && scratch.dtype() == needed.dtype && scratch.contiguous() &&
+                    scratch.count() >= needed.shape.count() && aligned16(scratch.data()),
+                kName, ": scratch: expected at least ", needed, " on 16 bytes");
+  ADJOINT_CHECK(positions + vocabulary < kNowhere, kName,
+                ": expected fewer than 2^31 positions and rows together");
+  const bool add = table_grad.accumulates();
+  // The partial sums first, on 16 bytes.
+  std::int32_t* const keys = scratch.data<std::int32_t>() + (needed.shape.count() - 4 * positions);
+  SortedPositions buffers[2] = {{keys, keys + positions},
+                                {keys + 2 * positions, keys + 3 * positions}};
+  std::int32_t* const counts = keys - sort_counts(positions);
+  std::int32_t* const used = counts - vocabulary;
+  if (!add) fill_bytes(stream, used, 0, std::size_t(vocabulary) * sizeof(std::int32_t));
+  const SortedPositions sorted = sort_positions(
+      stream, positions, std::int32_t(vocabulary),
+      KeyOfIndex{indices.data<std::int32_t>(), std::int32_t(vocabulary), std::int32_t(padding)},
+      buffers, counts, add ? nullptr : used);
   dispatch_embedding(dy.dtype(), extents.width, {dy, table_grad.tensor}, [&]<class T, int N>() {
     const BackwardOperands<T> operands{.table_grad = table_grad.tensor.data<T>(),
                                        .dy = dy.data<T>(),
-                                       .indices = indices.data<std::int32_t>(),
-                                       .first = first,
-                                       .count = count,
-                                       .positions = extents.positions,
-                                       .vocabulary = extents.vocabulary,
+                                       .sorted = sorted,
+                                       .used = add ? nullptr : used,
+                                       .partials = static_cast<Accumulate<T>*>(scratch.data()),
+                                       .positions = positions,
+                                       .piece_bits = piece_bits(positions),
+                                       .vocabulary = std::int32_t(vocabulary),
                                        .width = int(extents.width),
-                                       .add = table_grad.accumulates()};
+                                       .add = add};
     const auto block = preferred_block(threads_for(extents.width, N));
-    if (!table_grad.accumulates())
-      launch<embedding_unused_kernel<T, N>>(stream, {.grid = extents.vocabulary, .block = block},
-                                            operands);
-    launch<embedding_backward_kernel<T, N>>(stream, {.grid = extents.positions, .block = block},
-                                            operands);
+    launch<embedding_backward_kernel<T, N>, kRowBlocks<N, 0>>(
+        stream, {.grid = positions + (add ? 0 : vocabulary), .block = block}, operands);
+    if (positions == 0) return;
+    // But for the last place, beyond which nothing goes on.
+    launch<embedding_totals_kernel<T, N>, kRowBlocks<N, 0>>(
+        stream, {.grid = (positions - 1) >> operands.piece_bits, .block = block}, operands);
   });
 }
 

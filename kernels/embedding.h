@@ -16,12 +16,15 @@ inline namespace ADJOINT_BACKEND {
 /// them in any call, as embedding_bad_index() reads it.
 void embedding_forward(Stream& stream, Tensor y, Tensor indices, Tensor table, Tensor status);
 
-/// table_grad[v, j] (+)= sum of dy[p, j] over positions p with indices[p] = v, in the order of p,
-/// but for v = padding (-1: none) and indices out of range. `scratch` of embedding_scratch().
+/// table_grad[v, j] (+)= sum of dy[p, j] over positions p with indices[p] = v, but for v = padding
+/// (-1: none) and indices out of range. Added in an order that the indices alone decide: that of p,
+/// in pieces where v occurs often. `scratch` of embedding_scratch() on 16 bytes, or more.
 void embedding_backward(Stream& stream, Gradient table_grad, Tensor indices, Tensor dy,
                         std::int64_t padding, Tensor scratch);
 
-TensorType embedding_scratch(std::int64_t vocabulary);
+/// Memory for the largest batch serves the smaller ones. dtype: that of the table.
+TensorType embedding_scratch(std::int64_t positions, std::int64_t vocabulary, std::int64_t width,
+                             DType dtype);
 
 struct BadIndex {
   std::int64_t position;  ///< -1 where there was none

@@ -131,21 +131,11 @@ ADJOINT_DEVICE void finish_step(const StepArguments& call, double sum_of_squares
   write_record(call, state, totals, float(call.loss_scale * double(scale)));
 }
 
-/// Independent chains of additions in a thread: one for each place in a pack. The host's vectors of
-/// four doubles want eight under way.
-#if defined(__CUDACC__)
-template <class T>
-inline constexpr int kSquaresWidth = kSlabWidth<T>;
-#else
-template <class T>
-inline constexpr int kSquaresWidth = 2 * kSlabWidth<T>;
-#endif
-
 /// The sum of this thread's squares of [0, length). A function of its own on the host, because its
 /// compiler keeps the sums in registers only where it sees nothing else.
 template <class T>
 ADJOINT_KERNEL_BODY double sum_squares(const T* __restrict__ gradient, int length) {
-  constexpr int kWidth = kSquaresWidth<T>, kAtOnce = kSlabPiece / kWidth / kSlabThreads;
+  constexpr int kWidth = kSlabChains<T>, kAtOnce = kSlabPiece / kWidth / kSlabThreads;
   const Block block;
   double sums[kWidth] = {};
   const auto add = [&](int i, auto n) {

@@ -86,41 +86,6 @@ struct BackwardOperands {
   Accumulate<T>* partials;    // [blocks, 2 cols], or null
 };
 
-/// What a row of backward needs besides its elements; c1 and c2 are the two means in dx.
-template <class A>
-struct RowConstants {
-  A mean, rstd, c1, c2;
-};
-
-/// dx of one row, and its terms of the parameters' sums, in one pass: what a block of one thread
-/// does.
-template <class T, bool kExtra>
-ADJOINT_DEVICE void backward_row_host(int cols, T* dx, const T* extra, const T* x, const T* dy,
-                                      const T* weight, Accumulate<T>* weight_sum,
-                                      Accumulate<T>* bias_sum, RowConstants<Accumulate<T>> row) {
-  using A = Accumulate<T>;
-  ADJOINT_SIMD
-  for (int i = 0; i < cols; ++i) {
-    const A xhat = (A(x[i]) - row.mean) * row.rstd, d = A(dy[i]);
-    weight_sum[i] += d * xhat;
-    bias_sum[i] += d;
-    const A gradient = row.rstd * (d * A(weight[i]) - row.c1 - xhat * row.c2);
-    dx[i] = kExtra ? gradient + A(extra[i]) : gradient;
-  }
-}
-
-/// Only the terms of the parameters' sums of one row.
-template <class T>
-ADJOINT_DEVICE void backward_row_host(int cols, const T* x, const T* dy, Accumulate<T>* weight_sum,
-                                      Accumulate<T>* bias_sum, RowConstants<Accumulate<T>> row) {
-  using A = Accumulate<T>;
-  ADJOINT_SIMD
-  for (int i = 0; i < cols; ++i) {
-    weight_sum[i] += A(dy[i]) * ((A(x[i]) - row.mean) * row.rstd);
-    bias_sum[i] += A(dy[i]);
-  }
-}
-
 template <class T, int N, int P>
 __global__ void __launch_bounds__(kNormBackwardThreads<P>)
     layer_norm_backward_kernel(BackwardOperands<T> in, std::int64_t rows, int cols,
@@ -136,38 +101,16 @@ __global__ void __launch_bounds__(kNormBackwardThreads<P>)
     Row<T, N, P> x, dy;
     x.load(block, in.x + base, cols);
     dy.load(block, in.dy + base, cols);
-    const auto first = [](int, A, A dy, A w) { return dy * w; };
-    const auto second = [mean, rstd](int, A x, A dy, A w) { return dy * w * ((x - mean) * rstd); };
-    const auto products = [&](int i, A x, A dy, A w) {
-      return Values<A, 2>{first(i, x, dy, w), second(i, x, dy, w)};
+    const auto products = [mean, rstd](int, A x, A dy, A w) {
+      return Values<A, 2>{dy * w, dy * w * ((x - mean) * rstd)};
     };
-    // In a block of one thread two plain sums over a row in cache beat one loop for both, which GCC
-    // does not vectorise here.
     const Memory weight{in.weight};
-    const Values<A, 2> sums = one_thread_form<N, P>()
-                                  ? Values<A, 2>{row_sum<A>(block, cols, first, x, dy, weight),
-                                                 row_sum<A>(block, cols, second, x, dy, weight)}
-                                  : row_sums<A>(block, cols, products, x, dy, weight);
-    const RowConstants<A> constants{mean, rstd, sums[0] / A(cols), sums[1] / A(cols)};
-    const auto gradient = [&](int, A x, A dy, A w, A extra) {
-      const A xhat = (x - constants.mean) * constants.rstd;
-      return constants.rstd * (dy * w - constants.c1 - xhat * constants.c2) + extra;
+    const Values<A, 2> sums = row_sums<A>(block, cols, products, x, dy, weight);
+    const A c1 = sums[0] / A(cols), c2 = sums[1] / A(cols);
+    const auto gradient = [=](int, A x, A dy, A w, A extra) {
+      return rstd * (dy * w - c1 - (x - mean) * rstd * c2) + extra;
     };
     const Optional<T> extra{in.extra == nullptr ? nullptr : in.extra + base};
-
-    if (one_thread_form<N, P>() && parameters.wanted()) {
-      A* const weight_sum = parameters.sums_of(0, cols);
-      A* const bias_sum = parameters.sums_of(1, cols);
-      if (in.dx == nullptr)
-        backward_row_host(cols, in.x + base, in.dy + base, weight_sum, bias_sum, constants);
-      else if (extra.data == nullptr)
-        backward_row_host<T, false>(cols, in.dx + base, extra.data, in.x + base, in.dy + base,
-                                    in.weight, weight_sum, bias_sum, constants);
-      else
-        backward_row_host<T, true>(cols, in.dx + base, extra.data, in.x + base, in.dy + base,
-                                   in.weight, weight_sum, bias_sum, constants);
-      continue;
-    }
     if (parameters.wanted())  // before dx, which may be dy
       parameters.add(block, cols, x, dy, [mean, rstd](A x, A dy) {
         return Values<A, 2>{dy * ((x - mean) * rstd), dy};

@@ -76,6 +76,18 @@ class ColumnTerms {
   template <class Function>
   ADJOINT_DEVICE void add(const Block& block, int cols, const Row<T, N, P>& x,
                           const Row<T, N, P>& dy, const Function& terms) {
+    if (one_thread_form<N, P>()) {
+      static_assert(kTerms <= 2);
+      A* const first = sums_of(0, cols);
+      A* const second = sums_of(kTerms - 1, cols);
+      ADJOINT_SIMD
+      for (int i = 0; i < cols; ++i) {
+        const Values<A, kTerms> of = terms(A(x.element(i)), A(dy.element(i)));
+        first[i] += of.v[0];
+        if constexpr (kTerms > 1) second[i] += of.v[1];
+      }
+      return;
+    }
     for_packs<N, P>(block, cols, [&](int p, int i) {
       const auto xs = convert<A>(x.template pack<N>(p, i));
       const auto dys = convert<A>(dy.template pack<N>(p, i));

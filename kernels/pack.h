@@ -27,8 +27,15 @@ ADJOINT_DEVICE bool one_thread() {
 #endif
 }
 
+/// Where a pack may lie: on what one access moves, at most 16 bytes. Packs of results that are
+/// never in memory may be of any size.
 template <class T, int N>
-struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16)
+inline constexpr std::size_t kPackAlignment = sizeof(T) * N % 16 == 0              ? 16
+                                              : (sizeof(T) & (sizeof(T) - 1)) == 0 ? sizeof(T) * N
+                                                                                   : alignof(T);
+
+template <class T, int N>
+struct alignas(kPackAlignment<T, N>)
 #if !defined(__CUDACC__)
     [[gnu::may_alias]]
 #endif

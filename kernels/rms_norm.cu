@@ -97,16 +97,9 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
     const A product = row_sum<A>(
         block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
     const A mean = product * share;
-    if (parameter.wanted() && one_thread_form<N, P>()) {
-      const T* const xs = in.x + base;
-      const T* const dys = in.dy + base;
-      A* const sum = parameter.sums_of(0, cols);
-      ADJOINT_SIMD
-      for (int i = 0; i < cols; ++i) sum[i] += A(dys[i]) * (A(xs[i]) * scale);
-    } else if (parameter.wanted()) {  // before dx, which may be dy
+    if (parameter.wanted())  // before dx, which may be dy
       parameter.add(block, cols, x, dy,
                     [scale](A x, A dy) { return Values<A, 1>{dy * (x * scale)}; });
-    }
     if (in.dx == nullptr) continue;
     const Optional<T> old{in.old == nullptr ? nullptr : in.old + base};
     row_map(

@@ -21,13 +21,18 @@ inline constexpr int kSlabPiece = 4096;
 inline constexpr int kSlabThreads = 256;
 
 /// Elements a thread takes at once where the narrowest array is one of T: 16 bytes of it. On the
-/// host a thread is a loop, whose vectors are wider and want several in flight.
+/// host a thread is a loop, whose vectors are wider and want several in flight. kSlabChains: as
+/// many float64 sums, one for each place in a pack; the host's vectors of four doubles want eight.
 #if defined(__CUDACC__)
 template <class Narrowest>
 inline constexpr int kSlabWidth = 16 / int(sizeof(Narrowest));
+template <class T>
+inline constexpr int kSlabChains = kSlabWidth<T>;
 #else
 template <class Narrowest>
 inline constexpr int kSlabWidth = 16;
+template <class T>
+inline constexpr int kSlabChains = 32;
 #endif
 
 /// The narrower of a gradient's and a compute copy's type; Compute may be void.

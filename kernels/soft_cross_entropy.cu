@@ -9,8 +9,8 @@
 // (as PyTorch defines cross_entropy with probabilities, weight and label_smoothing). Loss and
 // gradients are multiplied by a constant weight, the gradients by what LossOutput says.
 //
-// A block takes a range of rows, one after the other, the logits held in registers, the targets
-// read where they are used (kernels/loss.cuh).
+// A block takes a range of rows, one after the other, the logits held in registers, or read twice
+// where those do not hold them; the targets read where they are used (kernels/loss.cuh).
 #include "kernels/soft_cross_entropy.h"
 
 #include "kernels/loss_row.cuh"
@@ -53,29 +53,32 @@ struct Least {
   ADJOINT_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
 };
 
-/// The first class whose logit is `largest`.
-template <class A, class T, int N, int P>
-ADJOINT_DEVICE int first_largest(Block& block, int classes, A largest, const Row<T, N, P>& x) {
+/// The first class whose logit is the largest.
+template <class Sums, class T, int N, int P, bool R>
+ADJOINT_DEVICE int first_largest(Block& block, int classes, const Sums& found,
+                                 const Row<T, N, P, R>& x) {
+  using A = Accumulate<T>;
+  if (reads_memory<N, P>()) return found.first;
   int first = classes;
   if (one_thread_form<N, P>()) {
-    for (first = 0; first < classes && A(x.element(first)) != largest;) ++first;
+    for (first = 0; first < classes && A(x.element(first)) != found.largest;) ++first;
     return first;
   }
-  for_packs<N, P>(block, classes, [&](int p, int j) {
-    const auto values = convert<A>(x.template pack<N>(p, j));
+  x.for_each(block, classes, [&]<int M>(int p, int j) {
+    const auto values = convert<A>(x.template pack<M>(p, j));
     ADJOINT_UNROLL
-    for (int k = 0; k < N; ++k)
-      if (values[k] == largest && j + k < first) first = j + k;
+    for (int k = 0; k < M; ++k)
+      if (values[k] == found.largest && j + k < first) first = j + k;
   });
   return block.reduce(first, classes, Least{});
 }
 
 /// Whether the prediction of a row is right.
-template <class T, int N, int P>
+template <class Sums, class T, int N, int P, bool R>
 ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, std::int64_t row, int label,
-                          Accumulate<T> largest, const Row<T, N, P>& x) {
+                          const Sums& found, const Row<T, N, P, R>& x) {
   using A = Accumulate<T>;
-  const int predicted = first_largest(block, in.classes, largest, x);
+  const int predicted = first_largest(block, in.classes, found, x);
   if (in.targets == nullptr || predicted >= in.classes) return predicted == label;
   const T* const targets = in.targets + row * in.classes;
   // How many classes are more likely than the one predicted.
@@ -85,28 +88,31 @@ ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, std::int64_t row,
 }
 
 /// Loss of one row and whether its prediction is right; writes the gradients.
-template <class T, int N, int P>
+template <class T, int N, int P, bool kRagged>
 ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
                                                   std::int64_t row, int label) {
   using A = Accumulate<T>;
   const std::int64_t base = row * in.classes;
   const Optional targets{in.targets == nullptr ? in.targets : in.targets + base};
-  const Optional weights{in.class_weights};
+  const std::conditional_t<kRagged, Loose<A>, Optional<A>> weights{in.class_weights};
   const Target<A> target{in.kept, in.uniform, in.class_weights == nullptr ? A(1) : A(0), label};
-  Row<T, N, P> x;
+  Row<T, N, P, kRagged> x;
   x.load(block, in.logits + base, in.classes);
-  const A largest = row_max<A>(block, in.classes, x);
-  const auto exponential = [&](int, A x) { return exp(x - largest); };
-  const A z = row_sum<A>(block, in.classes, exponential, x);
-  const auto terms = [&](int j, A x, A t, A c) {
+  const auto terms = [target](int j, A m, A x, A t, A c) {
     const A q = target(j, t, c);
-    return Values<A, 2>{q, q == A(0) ? A(0) : q * (x - largest)};
+    return Values<A, 3>{exp(x - m), q, q == A(0) ? A(0) : q * (x - m)};
   };
-  const Values<A, 2> sums = row_sums<A>(block, in.classes, terms, x, targets, weights);
-  const A log_z = log(z), loss = in.weight * (sums[0] * log_z - sums[1]);
-  const bool correct = in.out.totals != nullptr && right(block, in, row, label, largest, x);
+  const auto rescale = [](Values<A, 3>& sums, A d, A) {
+    sums[0] *= exp(d);
+    if (sums[1] != A(0)) sums[2] += sums[1] * d;
+  };
+  const SoftmaxSums<A, 3> found =
+      softmax_sums<A, 3, true>(block, in.classes, terms, rescale, x, targets, weights);
+  const A largest = found.largest, z = found.sums[0], q = found.sums[1];
+  const A log_z = log(z), loss = in.weight * (q * log_z - found.sums[2]);
+  const bool correct = in.out.totals != nullptr && right(block, in, row, label, found, x);
   const A seed = in.out.factor(in.weight * in.out.factor(), row);
-  const A scale = seed * sums[0] / z, kept = seed * target.kept;
+  const A scale = seed * q / z, kept = seed * target.kept;
   const auto gradient = [&](int j, A x, A t, A c) {
     return exp(x - largest) * scale - seed * target(j, t, c);
   };
@@ -119,7 +125,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   return {loss, correct ? A(1) : A(0)};
 }
 
-template <class T, int N, int P>
+template <class T, int N, int P, bool kRagged>
 __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
   Block block;
@@ -132,7 +138,7 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
     Values<A, 2> result{};
     A share = 0;
     if (valid) {
-      result = valid_row<T, N, P>(block, in, row, label);
+      result = valid_row<T, N, P, kRagged>(block, in, row, label);
       share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
     } else if (in.gradient.data != nullptr && !in.gradient.add) {
       ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.classes + j] = T(0.0f);
@@ -179,6 +185,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
   check(kName, call, rows, classes);
   const bool aligned = rows_aligned(classes, {call.logits, call.targets, call.gradient.tensor,
                                               call.dtargets.tensor, call.class_weights});
+  const bool alike =
+      rows_alike({call.logits, call.targets, call.gradient.tensor, call.dtargets.tensor});
   dispatch_floating(call.logits.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
     const auto data = [](const Tensor& tensor) {
@@ -199,8 +207,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .uniform = A(call.label_smoothing / double(classes)),
         .weight = A(call.weight),
         .ignored_label = call.ignored_label};
-    dispatch_row<T, 2>(classes, aligned, [&]<int N, int P>(int threads) {
-      launch<soft_cross_entropy_kernel<T, N, P>, kRowBlocks<N, P>>(
+    dispatch_ragged_row<T, 2>(classes, aligned, alike, [&]<int N, int P, bool R>(int threads) {
+      launch<soft_cross_entropy_kernel<T, N, P, R>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

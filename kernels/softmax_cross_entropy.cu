@@ -9,12 +9,12 @@
 // says, and neither is divided by anything. Rows with the ignored label have neither.
 //
 // A block takes a range of rows, one after the other, each held in registers: read once, its
-// gradient written in the same pass. One launch does all (kernels/loss.cuh).
+// gradient written in the same pass. Rows longer than those hold are read twice. One launch does
+// all (kernels/loss.cuh).
 #include "kernels/softmax_cross_entropy.h"
 
-#include "kernels/loss.cuh"
+#include "kernels/loss_row.cuh"
 #include "kernels/math.h"
-#include "kernels/row.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -36,34 +36,36 @@ struct Operands {
 };
 
 /// Loss of one row and whether its prediction is right; writes the gradient. `weight` is the row's.
-template <class T, int N, int P>
+template <class T, int N, int P, bool kRagged>
 ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
                                                   std::int64_t row, int label,
                                                   Accumulate<T> weight) {
   using A = Accumulate<T>;
   const T* const logits = in.logits + row * in.classes;
   const A label_logit = A(logits[label]);  // now: the gradient may be written over it
-  Row<T, N, P> x;
+  Row<T, N, P, kRagged> x;
   x.load(block, logits, in.classes);
-  const A largest = row_max<A>(block, in.classes, x);
-  // The second sum counts the classes that come before the label and are as likely as any.
-  const auto terms = [&](int i, A x) {
-    return Values<A, 2>{exp(x - largest), i < label && x == largest ? A(1) : A(0)};
+  const A smoothing = in.smoothing;
+  // z, how many classes come before the label and are at least as likely, and what smoothing needs.
+  const auto terms = [&](int i, A m, A x) {
+    return Values<A, 3>{exp(x - m), i < label && x >= label_logit ? A(1) : A(0),
+                        smoothing > A(0) ? x - m : A(0)};
   };
-  const Values<A, 2> sums = row_sums<A>(block, in.classes, terms, x);
-  const A log_z = log(sums[0]), smoothing = in.smoothing;
+  const auto rescale = [&](Values<A, 3>& sums, A d, A count) {
+    sums[0] *= exp(d);
+    if (smoothing > A(0)) sums[2] += count * d;
+  };
+  const auto [largest, count, sums, first] =
+      softmax_sums<A, 3, false>(block, in.classes, terms, rescale, x);
+  const A log_z = log(sums[0]);
   // The difference first: added to a large logit, the log z of a confident row would round away.
   A loss = in.kept == A(0) ? A(0) : in.kept * (largest - label_logit + log_z);
-  if (smoothing > A(0)) {
-    const A shifted = row_sum<A>(
-        block, in.classes, [&](int, A x) { return x - largest; }, x);
-    loss += smoothing * (log_z - shifted / A(in.classes));
-  }
+  if (smoothing > A(0)) loss += smoothing * (log_z - sums[2] / A(in.classes));
   if (in.gradient != nullptr) {
     const A seed = in.out.factor(weight * in.out.factor(), row);
     const A scale = seed / sums[0], uniform = seed * smoothing / A(in.classes);
     const A target = seed * in.kept;
-    const auto gradient = [&](int i, A x) {
+    const auto gradient = [&, largest = largest](int i, A x) {
       return exp(x - largest) * scale - uniform - (i == label ? target : A(0));
     };
     T* const to = in.gradient + row * in.classes;
@@ -90,7 +92,7 @@ ADJOINT_DEVICE void skipped_row(const Block& block, const Operands<T>& in, std::
 template <class T, int P>
 inline constexpr int kBlocksAtOnce = sizeof(T) == 2 && P == 8 ? 1 : 1024 / kRowThreads<P>;
 
-template <class T, int N, int P>
+template <class T, int N, int P, bool kRagged>
 __global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
     softmax_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
@@ -106,7 +108,7 @@ __global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
     A share = 0;
     if (valid) {
       share = in.class_weights == nullptr ? A(1) : in.class_weights[label];
-      result = valid_row<T, N, P>(block, in, row, label, in.weight * share);
+      result = valid_row<T, N, P, kRagged>(block, in, row, label, in.weight * share);
     } else {
       skipped_row(block, in, row);
     }
@@ -141,6 +143,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
   ADJOINT_CHECK(call.label_smoothing == 0 || !call.class_weights.defined(), kName,
                 ": with class weights, soft_cross_entropy smooths labels");
   const bool aligned = rows_aligned(classes, {logits, call.gradient});
+  const bool alike = rows_alike({logits, call.gradient});
   dispatch_floating(logits.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
     const Operands<T> operands{
@@ -157,8 +160,8 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
         .weight = A(call.weight),
         .ignored_label = call.ignored_label,
         .accumulate_gradient = call.accumulate_gradient};
-    dispatch_row<T, 8>(classes, aligned, [&]<int N, int P>(int threads) {
-      launch<softmax_cross_entropy_kernel<T, N, P>, kRowBlocks<N, P>>(
+    dispatch_ragged_row<T, 8>(classes, aligned, alike, [&]<int N, int P, bool R>(int threads) {
+      launch<softmax_cross_entropy_kernel<T, N, P, R>, kRowBlocks<N, P>>(
           stream,
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);

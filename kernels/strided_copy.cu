@@ -153,24 +153,18 @@ ADJOINT_KERNEL_BODY void tile_body(const TileShape& shape, const Copy<T>& copy) 
   const Offsets offsets = offsets_of(shape.outer, batch);
   T* const to = copy.to + offsets.to + row0 * shape.to_stride + column0;
   const T* const from = copy.from + offsets.from + column0 * shape.from_stride + row0;
-  if (one_thread()) {
-    for (int r = 0; r < rows; ++r)
-      for (int c = 0; c < columns; ++c) {
-        T& element = to[r * shape.to_stride + c];
-        const A value = copy.scale * A(from[c * shape.from_stride + r]);
-        element = copy.add ? A(element) + value : value;
-      }
-    return;
-  }
-  const int warp = block.thread / kTile, lane = block.thread % kTile;
-  for (int c = warp; c < columns; c += kThreads / kTile)
-    if (lane < rows) tile[c][lane] = copy.scale * A(from[c * shape.from_stride + lane]);
+  // A warp runs along `from`, then along `to`.
+  const int lanes = one_thread() ? 1 : kTile, warps = one_thread() ? 1 : kThreads / kTile;
+  const int warp = block.thread / lanes, lane = block.thread % lanes;
+  for (int c = warp; c < columns; c += warps) ADJOINT_SIMD
+  for (int r = lane; r < rows; r += lanes)
+    tile[c][r] = copy.scale * A(from[c * shape.from_stride + r]);
   block.sync();
-  for (int r = warp; r < rows; r += kThreads / kTile)
-    if (lane < columns) {
-      T& element = to[r * shape.to_stride + lane];
-      element = copy.add ? A(element) + tile[lane][r] : tile[lane][r];
-    }
+  for (int r = warp; r < rows; r += warps) {
+    T* const row = to + r * shape.to_stride;
+    for (int c = lane; c < columns; c += lanes)
+      row[c] = copy.add ? A(row[c]) + tile[c][r] : tile[c][r];
+  }
 }
 
 template <class T>

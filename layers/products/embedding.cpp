@@ -40,8 +40,10 @@ void Embedding::build(Builder& builder) {
                               .initializer = options_.initializer,
                               .stored_rows = options_.stored_rows});
   status_ = builder.persistent("status", {DType::int32, {2}});
-  scratch_ =
-      builder.scratch("index counts", embedding_scratch(options_.vocabulary), Phase::backward);
+  scratch_ = builder.scratch("sorted positions",
+                             embedding_scratch(builder.inputs()[0].shape.count(),
+                                               options_.vocabulary, options_.width, type_),
+                             Phase::backward);
 }
 
 void Embedding::forward(Context& context, const ForwardCall& call) {

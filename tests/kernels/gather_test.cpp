@@ -63,6 +63,12 @@ TYPED_TEST(GatherTest, MatchesReference) {
   expect_gather<std::uint8_t, TypeParam>(this->context, 3, 25);
   expect_gather<float, TypeParam>(this->context, 2, 32);
   expect_gather<float, TypeParam>(this->context, 1, 1);
+  // A scale for each column, short rows and rows longer than a block, and short channels.
+  expect_gather<float, TypeParam>(this->context, 13, 1);
+  expect_gather<std::uint8_t, TypeParam>(this->context, 64, 1);
+  expect_gather<float, TypeParam>(this->context, 2048, 1);
+  expect_gather<float, TypeParam>(this->context, 33, 2);
+  expect_gather<std::uint8_t, TypeParam>(this->context, 5, 8);
 }
 
 }  // namespace

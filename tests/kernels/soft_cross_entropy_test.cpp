@@ -126,6 +126,37 @@ TYPED_TEST(SoftCrossEntropyTest, MatchesReference) {
     });
 }
 
+// Rows that do not begin on 16 bytes, in and beyond registers; with weights, which lie elsewhere.
+TYPED_TEST(SoftCrossEntropyTest, TakesLongRowsWhereverTheyBegin) {
+  for (const std::size_t classes : {131u, 1003u, 2047u, 9001u, 50'257u})
+    for (const std::size_t offset : {0, 3}) {
+      GpuBlocks blocks;
+      SCOPED_TRACE(str(classes, " classes, offset ", offset));
+      Case<TypeParam> c{this->context, 2, classes, offset};
+      const double allowed = tolerance(kDTypeOf<TypeParam>);
+      Numbers x = to_double(c.x_values), t = to_double(c.t_values);
+      // Nothing can come of a class that is not wanted; the largest lies late.
+      x[5] = -std::numeric_limits<double>::infinity();
+      t[5] = 0;
+      x[classes - 7] = t[classes - 7] = 9;
+      c.logits.upload(from_double<TypeParam>(x));
+      c.targets.upload(from_double<TypeParam>(t));
+      const Reference plain(x, t, classes, {}, 0.0);
+      SoftCrossEntropy call = c.call();
+      call.dtargets = {};
+      soft_cross_entropy(this->context.stream(), call);
+      c.expect(plain, 2);
+      c.logits.upload(c.x_values);
+      const Reference want(to_double(c.x_values), t, classes, c.weight_values, 0.1);
+      call = c.call();
+      call.class_weights = c.weights.tensor({std::int64_t(classes)});
+      call.label_smoothing = 0.1;
+      soft_cross_entropy(this->context.stream(), call);
+      c.expect(want, 2);
+      ADJOINT_EXPECT_CLOSE(c.dtargets.download(), want.dtargets, allowed);
+    }
+}
+
 TYPED_TEST(SoftCrossEntropyTest, WeighsSmoothedLabels) {
   for_each_variant([&](const Variant& variant) {
     Case<TypeParam> c{this->context, 6, 40, variant.offset};

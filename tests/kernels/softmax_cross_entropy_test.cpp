@@ -110,6 +110,53 @@ TYPED_TEST(SoftmaxCrossEntropyTest, MatchesReference) {
     });
 }
 
+// Rows of every form that do not begin on 16 bytes, each at another place, in and beyond registers:
+// plain; smoothed, added to a gradient, with most logits of -infinity and the largest behind them.
+TYPED_TEST(SoftmaxCrossEntropyTest, TakesLongRowsWhereverTheyBegin) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const std::int64_t classes : {131, 1003, 2047, 9001, 33'001, 50'257})
+    for (const std::size_t offset : {0, 3}) {
+      GpuBlocks blocks;
+      SCOPED_TRACE(str(classes, " classes, offset ", offset));
+      constexpr std::int64_t kRows = 3;
+      Case<TypeParam> c{this->context, kRows, classes, offset};
+      const double allowed = tolerance(kDTypeOf<TypeParam>);
+      const Reference plain(to_double(c.values), c.label_values, classes, 0.0, 1.0);
+      softmax_cross_entropy(this->context.stream(), c.call());
+      c.expect(plain, allowed);
+      // In place, the bits of a gradient of its own.
+      const std::vector<TypeParam> gradient = c.gradient.download();
+      SoftmaxCrossEntropy call = c.call();
+      call.gradient = call.logits;
+      softmax_cross_entropy(this->context.stream(), call);
+      EXPECT_TRUE(same_bits(c.logits.download(), gradient));
+
+      const Reference smoothed(to_double(c.values), c.label_values, classes, 0.1, 1.0);
+      c.logits.upload(c.values);
+      c.gradient.upload(std::vector<TypeParam>(c.values.size(), TypeParam(1.0f)));
+      call = c.call();
+      call.label_smoothing = 0.1;
+      call.accumulate_gradient = true;
+      softmax_cross_entropy(this->context.stream(), call);
+      Reference added = smoothed;
+      for (double& value : added.gradient) value += 1;
+      c.expect(added, allowed);
+
+      std::vector<double> x(c.values.size(), -kInfinity);
+      for (std::int64_t row = 0; row < kRows; ++row) {
+        x[std::size_t(row * classes + row)] = -2e4;
+        x[std::size_t((row + 1) * classes - 2 - row)] = 2e4;
+      }
+      c.values = from_double<TypeParam>(x);
+      c.logits.upload(c.values);
+      c.label_values = {0, std::int32_t(classes - 3), std::int32_t(classes - 4)};
+      c.labels.upload(c.label_values);
+      const Reference extreme(to_double(c.values), c.label_values, classes, 0.0, 1.0);
+      softmax_cross_entropy(this->context.stream(), c.call());
+      c.expect(extreme, allowed);
+    }
+}
+
 TYPED_TEST(SoftmaxCrossEntropyTest, SmoothsWeighsIgnoresAndWritesOverLogits) {
   for_each_variant([&](const Variant& variant) {
     Case<TypeParam> c{this->context, 21, 40, variant.offset};
