@@ -52,7 +52,7 @@ void convert(Program& program, DType compute_type) {
   }
   for (const Node& node : program.nodes) node.layer->set_compute_type(compute_type);
   program.nodes.insert(program.nodes.begin(), casts.begin(), casts.end());
-  program.renumber_producers();
+  program.renumber();
   for (const Node& node : program.nodes) {
     const Signature made = node.layer->infer(program.types(node.inputs));
     for (std::size_t k = 0; k < made.size(); ++k)

@@ -150,13 +150,13 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
   };
   for (ValueId seed : result.seeds) result.has_gradient[std::size_t(seed)] = true;
 
-  const Timeline time(program.nodes.size());
-  const auto contribute = [&](NodeId node, int moment) {
+  result.calls = CallList(program.nodes.size());
+  const auto contribute = [&](NodeId node) {
     const auto& inputs = program.nodes[std::size_t(node)].inputs;
     for (std::size_t k = 0; k < inputs.size(); ++k) {
       if (!active(inputs[k])) continue;
       result.has_gradient[std::size_t(inputs[k])] = true;
-      result.contributions[std::size_t(inputs[k])].push_back({moment, node, static_cast<int>(k)});
+      result.contributions[std::size_t(inputs[k])].push_back({node, static_cast<int>(k)});
     }
   };
   // In order of time: losses during forward, then the others backward.
@@ -164,7 +164,7 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
     const Node& node = program.nodes[i];
     if (!node.layer->traits().gradient_in_forward || !any_of(influences, node.outputs)) continue;
     result.makes_gradient[i] = true;
-    contribute(static_cast<NodeId>(i), time.forward(static_cast<NodeId>(i)));
+    contribute(static_cast<NodeId>(i));
   }
   for (ValueId seed : result.seeds)
     ADJOINT_CHECK(
@@ -186,7 +186,8 @@ Differentiation differentiate(const Program& program, const std::vector<Declarat
         "read what it makes, freeze the parameters behind it with set_trainable(false), "
         "or give the layer a backward");
     result.runs_backward[i] = true;
-    contribute(static_cast<NodeId>(i), time.backward(static_cast<NodeId>(i)));
+    result.calls.add({.pass = Pass::backward, .node = static_cast<NodeId>(i)});
+    contribute(static_cast<NodeId>(i));
   }
   return result;
 }

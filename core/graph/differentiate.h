@@ -4,27 +4,13 @@
 
 #include <vector>
 
-#include "core/graph/program.h"
+#include "core/graph/calls.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-/// A step as a line of moments: node i runs forward at moment i and backward at 2N - 1 - i, N nodes
-/// in all. Moment 2N is after the step, when the caller reads what is kept.
-class Timeline {
- public:
-  explicit Timeline(std::size_t nodes) : nodes_(static_cast<int>(nodes)) {}
-  int forward(NodeId node) const { return node; }
-  int backward(NodeId node) const { return 2 * nodes_ - 1 - node; }
-  int after() const { return 2 * nodes_; }
-
- private:
-  int nodes_;
-};
-
 /// One gradient written by one node.
 struct Contribution {
-  int moment = 0;
   NodeId node = -1;
   int input = 0;  ///< which dx of the node
 };
@@ -41,7 +27,14 @@ struct Differentiation {
   std::vector<std::vector<Contribution>> contributions;
   /// Values whose gradient the caller or the graph provides before backward: seeds.
   std::vector<ValueId> seeds;
+  /// The step: every node forward, then those that run backward, the last first.
+  CallList calls;
 
+  /// When a node writes gradients: in forward, if it is a loss that makes its own, else backward.
+  int moment(const Contribution& contribution) const {
+    const NodeId node = contribution.node;
+    return makes_gradient[std::size_t(node)] ? calls.forward(node) : calls.backward(node);
+  }
   /// How node `node` writes its dx[input].
   GradientMode mode(const Program& program, NodeId node, int input) const;
 };

@@ -284,20 +284,24 @@ void Graph::forward() {
   check_alive();
   // Later micro-steps leave it: a skipped update takes all of its passes back.
   if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
-  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-    Layer& layer = *program_.nodes[i].layer;
-    const BoundNode& bound = bound_->nodes[i];
-    if (!layer.traits().gradient_in_forward) {
-      layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = {}});
-    } else if (context_.training() && differentiation_.makes_gradient[i]) {
-      layer.run_forward(
-          context_,
-          {.x = bound.x, .y = bound.y, .dx = bound.dx, .parameters = parameter_gradients(bound)});
-      widen_gradients(bound);
-    } else {
-      const std::vector<Gradient> unwanted(bound.x.size());
-      layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = unwanted});
-    }
+  const CallList& step = differentiation_.calls;
+  for (std::size_t moment = 0; moment < step.turn(); ++moment)
+    run_node_forward(step.calls()[moment].node);
+}
+
+void Graph::run_node_forward(NodeId node) {
+  Layer& layer = *program_.nodes[std::size_t(node)].layer;
+  const BoundNode& bound = bound_->nodes[std::size_t(node)];
+  if (!layer.traits().gradient_in_forward) {
+    layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = {}});
+  } else if (context_.training() && differentiation_.makes_gradient[std::size_t(node)]) {
+    layer.run_forward(
+        context_,
+        {.x = bound.x, .y = bound.y, .dx = bound.dx, .parameters = parameter_gradients(bound)});
+    widen_gradients(bound);
+  } else {
+    const std::vector<Gradient> unwanted(bound.x.size());
+    layer.run_forward(context_, {.x = bound.x, .y = bound.y, .dx = unwanted});
   }
 }
 
@@ -305,8 +309,9 @@ void Graph::backward() {
   check_alive();
   for (ValueId loss : ones_)
     fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
-  for (std::size_t i = program_.nodes.size(); i-- > 0;)
-    if (differentiation_.runs_backward[i]) run_node_backward(static_cast<NodeId>(i));
+  const CallList& step = differentiation_.calls;
+  for (std::size_t moment = step.turn(); moment < step.calls().size(); ++moment)
+    run_node_backward(step.calls()[moment].node);
   if (const Tensor& sums = store().accumulated(); sums.defined())
     contribute(context_.stream(),
                {sums, accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
@@ -360,10 +365,9 @@ Tensor Graph::tensor(const Value& value) const {
   const ValueInfo& info = program_.values[std::size_t(value.id())];
   ADJOINT_CHECK(region >= 0, "Graph: ", info.name,
                 " was rewritten away; name it in CompileOptions::outputs");
-  ADJOINT_CHECK(
-      plan_.regions[std::size_t(region)].last == 2 * static_cast<int>(program_.nodes.size()),
-      "Graph: the memory of ", info.name,
-      " is reused during the step; name it in CompileOptions::outputs to read it");
+  ADJOINT_CHECK(plan_.regions[std::size_t(region)].last == differentiation_.calls.after(),
+                "Graph: the memory of ", info.name,
+                " is reused during the step; name it in CompileOptions::outputs to read it");
   return region_tensor(region, type);
 }
 
@@ -378,8 +382,7 @@ Tensor Graph::gradient(const Value& value) const {
       info.producer >= 0 ? "name it in CompileOptions::seeds" : "record it with wants_gradient");
   const bool seed =
       std::ranges::find(differentiation_.seeds, value.id()) != differentiation_.seeds.end();
-  ADJOINT_CHECK(seed || plan_.regions[std::size_t(region)].last ==
-                            2 * static_cast<int>(program_.nodes.size()),
+  ADJOINT_CHECK(seed || plan_.regions[std::size_t(region)].last == differentiation_.calls.after(),
                 "Graph: the memory of the gradient of ", info.name,
                 " is reused during the step; record an input with wants_gradient to read it");
   return region_tensor(region, type);

@@ -213,6 +213,7 @@ class Graph {
   void bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const;
   std::span<const ParameterGradient> parameter_gradients(const BoundNode& bound) const;
   void widen_gradients(const BoundNode& bound);
+  void run_node_forward(NodeId node);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;
 

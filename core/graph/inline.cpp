@@ -38,7 +38,7 @@ void inline_one(Program& program, std::size_t position) {
   const auto at = program.nodes.begin() + std::ptrdiff_t(position);
   std::rotate(at + 1, program.nodes.begin() + std::ptrdiff_t(behind), program.nodes.end());
   program.nodes.erase(at);
-  program.renumber_producers();
+  program.renumber();
 }
 
 }  // namespace

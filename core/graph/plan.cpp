@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <unordered_map>
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -24,7 +25,7 @@ class Assignment {
         declarations_(declarations),
         differentiation_(differentiation),
         options_(options),
-        time_(program.nodes.size()) {
+        time_(differentiation.calls) {
     plan_.value_region.assign(program.values.size(), -1);
     plan_.gradient_region.assign(program.values.size(), -1);
   }
@@ -82,10 +83,16 @@ class Assignment {
     for (ValueId input : program_.inputs) use(input, time_.after());
   }
 
+  void give_value(ValueId id, int region) {
+    value_region(id) = region;
+    region_last_use_.resize(plan_.regions.size(), kNever);
+    int& last = region_last_use_[std::size_t(region)];
+    last = std::max(last, last_use_[std::size_t(id)]);
+  }
+
   void assign_values() {
     for (ValueId input : program_.inputs)
-      value_region(input) =
-          new_region(value(input).name, value(input).type.bytes(), 0, time_.after());
+      give_value(input, new_region(value(input).name, value(input).type.bytes(), 0, time_.after()));
     for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
       const auto id = static_cast<NodeId>(i);
       const Node& node = program_.nodes[i];
@@ -93,11 +100,11 @@ class Assignment {
         const ValueId output = node.outputs[k];
         const int last = last_use_[std::size_t(output)];
         if (k == 0 && takes_place_of_input(id)) {
-          value_region(output) = value_region(node.inputs[0]);
+          give_value(output, value_region(node.inputs[0]));
           extend(value_region(output), time_.forward(id), last);
         } else {
-          value_region(output) =
-              new_region(value(output).name, value(output).type.bytes(), time_.forward(id), last);
+          give_value(output, new_region(value(output).name, value(output).type.bytes(),
+                                        time_.forward(id), last));
         }
       }
     }
@@ -117,10 +124,7 @@ class Assignment {
           return value_region(other) == value_region(x);
         }) != 1)
       return false;
-    for (std::size_t v = 0; v < program_.values.size(); ++v)
-      if (plan_.value_region[v] == value_region(x) && last_use_[v] > time_.forward(id))
-        return false;
-    return true;
+    return region_last_use_[std::size_t(value_region(x))] <= time_.forward(id);
   }
 
   // ---- gradients
@@ -137,8 +141,8 @@ class Assignment {
 
   void assign_gradients() {
     for (ValueId seed : differentiation_.seeds)
-      gradient_region(seed) = new_region(value(seed).name + " gradient", value(seed).type.bytes(),
-                                         0, std::max(gradient_read(seed), 0));
+      give_gradient(seed, new_region(value(seed).name + " gradient", value(seed).type.bytes(), 0,
+                                     std::max(gradient_read(seed), 0)));
     // First contributions, in order of time, so that a node's dy has its region before its dx.
     struct First {
       Contribution contribution;
@@ -148,21 +152,19 @@ class Assignment {
     for (std::size_t v = 0; v < program_.values.size(); ++v)
       if (differentiation_.has_gradient[v] && plan_.gradient_region[v] < 0)
         firsts.push_back({differentiation_.contributions[v].front(), static_cast<ValueId>(v)});
-    std::ranges::stable_sort(firsts, {}, [](const First& first) {
-      return std::pair(first.contribution.moment, first.contribution.input);
+    std::ranges::stable_sort(firsts, {}, [&](const First& first) {
+      return std::pair(differentiation_.moment(first.contribution), first.contribution.input);
     });
     for (const First& first : firsts) {
-      const int last =
-          std::max(gradient_read(first.id),
-                   differentiation_.contributions[std::size_t(first.id)].back().moment);
+      const int last = std::max(gradient_read(first.id), written_last(first.id));
       const ValueId other = shared_with(first.contribution, first.id);
       if (other >= 0) {
-        gradient_region(first.id) = gradient_region(other);
-        extend(gradient_region(other), first.contribution.moment, last);
+        give_gradient(first.id, gradient_region(other));
+        extend(gradient_region(other), differentiation_.moment(first.contribution), last);
       } else {
-        gradient_region(first.id) =
-            new_region(value(first.id).name + " gradient", value(first.id).type.bytes(),
-                       first.contribution.moment, last);
+        give_gradient(first.id,
+                      new_region(value(first.id).name + " gradient", value(first.id).type.bytes(),
+                                 differentiation_.moment(first.contribution), last));
       }
     }
   }
@@ -184,7 +186,7 @@ class Assignment {
     if ((traits.view || traits.gradients_pass_through) && !kept && fits(y) && may_join(x, y))
       return y;
     if (traits.backward_in_place && options_.reuse && contribution.input == 0 && !kept && fits(y) &&
-        is_settled(y, contribution.moment))
+        is_settled(y, differentiation_.moment(contribution)))
       return y;
     // Equal only where this node overwrites both: what a seed, or an earlier contribution, left in
     // the first gradient is not the second's.
@@ -196,11 +198,17 @@ class Assignment {
     return -1;
   }
 
-  std::vector<ValueId> members(int region) const {
-    std::vector<ValueId> sharing;
-    for (std::size_t v = 0; v < program_.values.size(); ++v)
-      if (plan_.gradient_region[v] == region) sharing.push_back(static_cast<ValueId>(v));
-    return sharing;
+  // The values whose gradients share a region.
+  const std::vector<ValueId>& members(int region) { return sharing_[region]; }
+
+  void give_gradient(ValueId id, int region) {
+    gradient_region(id) = region;
+    sharing_[region].push_back(id);
+  }
+
+  // The moment of the last contribution to a gradient.
+  int written_last(ValueId id) const {
+    return differentiation_.moment(differentiation_.contributions[std::size_t(id)].back());
   }
 
   // Whether nobody needs what lies in the region of y's gradient after this moment.
@@ -218,7 +226,7 @@ class Assignment {
   // The last moment at which a value's gradient is read or written.
   int settled(ValueId id) const {
     const auto& all = differentiation_.contributions[std::size_t(id)];
-    return std::max(gradient_read(id), all.empty() ? kNever : all.back().moment);
+    return std::max(gradient_read(id), all.empty() ? kNever : written_last(id));
   }
 
   // Two gradients that start equal may share memory if neither is added to while the other is still
@@ -231,11 +239,13 @@ class Assignment {
   bool untouched_by(ValueId reader, ValueId writer) const {
     const auto& writes = differentiation_.contributions[std::size_t(writer)];
     const auto& made = differentiation_.contributions[std::size_t(reader)];
-    const int shared_from = made.empty() ? 0 : made.front().moment;
+    const int shared_from = made.empty() ? 0 : differentiation_.moment(made.front());
     const bool seeded =
         std::ranges::find(differentiation_.seeds, writer) != differentiation_.seeds.end();
-    for (std::size_t k = seeded ? 0 : 1; k < writes.size(); ++k)
-      if (writes[k].moment > shared_from && writes[k].moment <= settled(reader)) return false;
+    for (std::size_t k = seeded ? 0 : 1; k < writes.size(); ++k) {
+      const int moment = differentiation_.moment(writes[k]);
+      if (moment > shared_from && moment <= settled(reader)) return false;
+    }
     return true;
   }
 
@@ -259,19 +269,27 @@ class Assignment {
   }
 
   std::size_t most_alive() const {
-    std::vector<std::size_t> alive(std::size_t(time_.after()) + 1);
-    for (const Region& region : plan_.regions)
-      for (int moment = region.first; moment <= region.last; ++moment)
-        alive[std::size_t(moment)] += aligned(region.bytes);
-    return *std::ranges::max_element(alive);
+    // What begins at each moment, less what has ended before it.
+    std::vector<std::int64_t> change(std::size_t(time_.after()) + 2);
+    for (const Region& region : plan_.regions) {
+      if (region.last < region.first) continue;
+      const auto bytes = static_cast<std::int64_t>(aligned(region.bytes));
+      change[std::size_t(region.first)] += bytes;
+      change[std::size_t(region.last) + 1] -= bytes;
+    }
+    std::int64_t alive = 0, most = 0;
+    for (const std::int64_t bytes : change) most = std::max(most, alive += bytes);
+    return static_cast<std::size_t>(most);
   }
 
   const Program& program_;
   const std::vector<Declarations>& declarations_;
   const Differentiation& differentiation_;
   const PlanOptions& options_;
-  Timeline time_;
-  std::vector<int> last_use_;
+  const CallList& time_;
+  std::vector<int> last_use_;         // of each value
+  std::vector<int> region_last_use_;  // of the values that lie in each region
+  std::unordered_map<int, std::vector<ValueId>> sharing_;
   MemoryPlan plan_;
 };
 

@@ -10,7 +10,7 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-/// A range of the arena: what lies there, and the moments (see Timeline) between which it must
+/// A range of the arena: what lies there, and the moments (see CallList) between which it must
 /// stay.
 struct Region {
   std::string name;  ///< "linear1", "linear1 gradient", "layer_norm1.mean"

@@ -18,13 +18,16 @@ ValueId Program::add_input(const std::string& name, const TensorType& type, bool
   return id;
 }
 
-std::string Program::unused_name(const std::string& base, bool number_first) const {
-  const auto taken = [&](const std::string& name) {
-    return std::ranges::any_of(nodes, [&](const Node& node) { return node.name == name; });
-  };
+std::string Names::unused(const std::string& base, bool number_first) {
   if (!number_first && !taken(base)) return base;
-  for (int number = number_first ? 1 : 2;; ++number)
+  // No name is given back as long as numbers are counted (Program::renumber begins anew).
+  const std::string key = base + (number_first ? "1" : "");
+  for (int& number = next_.try_emplace(key, number_first ? 1 : 2).first->second;; ++number)
     if (std::string name = str(base, number); !taken(name)) return name;
+}
+
+std::string Program::unused_name(const std::string& base, bool number_first) {
+  return names_.unused(base, number_first);
 }
 
 std::vector<ValueId> Program::apply(std::shared_ptr<Layer> layer,
@@ -52,6 +55,7 @@ std::vector<ValueId> Program::apply(std::shared_ptr<Layer> layer,
     node.outputs.push_back(static_cast<ValueId>(values.size()));
     values.push_back({.name = node.name, .type = type, .producer = id});
   }
+  names_.take(node.name);
   nodes.push_back(std::move(node));
   return nodes.back().outputs;
 }
@@ -74,24 +78,33 @@ Signature Program::types(const std::vector<ValueId>& ids) const {
   return types;
 }
 
-void Program::replace(const std::vector<NodeId>& removed, Node replacement, NodeId at) {
+void Program::replace(std::vector<Replacement> replacements) {
+  if (replacements.empty()) return;
+  std::vector<bool> removed(nodes.size());
+  std::vector<Node*> put(nodes.size());
+  for (Replacement& each : replacements) {
+    for (const NodeId id : each.removed) removed[std::size_t(id)] = true;
+    put[std::size_t(each.at)] = &each.node;
+  }
   std::vector<Node> kept;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (id == at)
-      kept.push_back(std::move(replacement));
-    else if (std::ranges::find(removed, id) == removed.end())
+    if (put[i] != nullptr)
+      kept.push_back(std::move(*put[i]));
+    else if (!removed[i])
       kept.push_back(std::move(nodes[i]));
   }
   nodes = std::move(kept);
-  renumber_producers();
+  renumber();
 }
 
-void Program::renumber_producers() {
+void Program::renumber() {
   for (ValueInfo& value : values) value.producer = -1;
-  for (std::size_t i = 0; i < nodes.size(); ++i)
+  names_ = {};
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    names_.take(nodes[i].name);
     for (ValueId output : nodes[i].outputs)
       values[std::size_t(output)].producer = static_cast<NodeId>(i);
+  }
 }
 
 std::vector<Declarations> build_layers(const Program& program, DType compute_type,

@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/abi.h"
@@ -38,6 +40,27 @@ struct ValueInfo {
   bool wants_gradient = false;  ///< an input whose gradient the caller asked for
 };
 
+/// One or more nodes that a rewrite takes out, and the one that it puts in the place of `at`, one
+/// of them.
+struct Replacement {
+  std::vector<NodeId> removed;
+  Node node;
+  NodeId at = -1;
+};
+
+/// Names that are taken, and the number that was given last to each base.
+class Names {
+ public:
+  bool taken(const std::string& name) const { return taken_.contains(name); }
+  void take(const std::string& name) { taken_.insert(name); }
+  /// The base itself or the base with a number, from 1 or, where the base alone is the first, 2.
+  std::string unused(const std::string& base, bool number_first);
+
+ private:
+  std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, int> next_;  // by base, with a 1 where the first has one
+};
+
 struct Program {
   std::vector<Node> nodes;
   std::vector<ValueInfo> values;
@@ -49,16 +72,20 @@ struct Program {
   /// take. An empty name becomes the layer's kind and a number.
   std::vector<ValueId> apply(std::shared_ptr<Layer> layer, const std::vector<ValueId>& inputs,
                              std::string name = "");
-  std::string unused_name(const std::string& base, bool number_first) const;
+  /// A name that no node has.
+  std::string unused_name(const std::string& base, bool number_first);
 
   /// Nodes that read each value, in order.
   std::vector<std::vector<NodeId>> consumers() const;
   Signature types(const std::vector<ValueId>& values) const;
-  /// Replaces the nodes named (ascending) by one that takes the place of `at`, one of them. Values
-  /// that only the removed nodes knew stay in `values`, without a producer.
-  void replace(const std::vector<NodeId>& removed, Node replacement, NodeId at);
-  /// Sets every value's producer after nodes were moved.
-  void renumber_producers();
+  /// Makes replacements, none of which touches another's nodes. Values that only removed nodes knew
+  /// stay in `values`, without a producer.
+  void replace(std::vector<Replacement> replacements);
+  /// Sets every value's producer, and which names are taken, after nodes were moved or renamed.
+  void renumber();
+
+ private:
+  Names names_;
 };
 
 /// A layer that is made of others. Graphs replace it by what `record` applies before anything else

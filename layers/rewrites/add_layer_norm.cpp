@@ -67,24 +67,26 @@ const bool kRegistered = register_layer({
 
 // add, and the first layer norm of its sum, become one node where the add was.
 void rewrite_add_norms(Program& program, const CallersValues&) {
+  const std::vector<std::vector<NodeId>> consumers = program.consumers();
+  std::vector<Replacement> replacements;
   for (NodeId sum = 0; std::size_t(sum) < program.nodes.size(); ++sum) {
     const Node add = program.nodes[std::size_t(sum)];
     if (add.layer->kind() != "add") continue;
-    const std::vector<NodeId> readers = program.consumers()[std::size_t(add.outputs[0])];
-    for (NodeId reader : readers) {
+    for (NodeId reader : consumers[std::size_t(add.outputs[0])]) {
       const Node norm = program.nodes[std::size_t(reader)];
       const auto* layer = dynamic_cast<const LayerNorm*>(norm.layer.get());
       if (!layer) continue;
       program.rewrites.push_back(str("add_layer_norm: ", add.name, " and ", norm.name));
-      program.replace({sum, reader},
-                      {.name = program.unused_name("add_layer_norm", true),
-                       .layer = std::make_shared<AddLayerNorm>(norm.name, *layer),
-                       .inputs = add.inputs,
-                       .outputs = {add.outputs[0], norm.outputs[0]}},
-                      sum);
+      replacements.push_back({.removed = {sum, reader},
+                              .node = {.name = program.unused_name("add_layer_norm", true),
+                                       .layer = std::make_shared<AddLayerNorm>(norm.name, *layer),
+                                       .inputs = add.inputs,
+                                       .outputs = {add.outputs[0], norm.outputs[0]}},
+                              .at = sum});
       break;
     }
   }
+  program.replace(std::move(replacements));
 }
 
 const bool kRewrites =

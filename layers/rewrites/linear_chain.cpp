@@ -237,21 +237,27 @@ class Search {
 };
 
 void rewrite_chains(Program& program, const CallersValues& callers) {
+  const Search search(program, callers);
+  std::vector<bool> taken(program.nodes.size());
+  std::vector<Replacement> replacements;
   for (NodeId first = 0; std::size_t(first) < program.nodes.size(); ++first) {
-    const Found found = Search(program, callers).from(first);
+    if (taken[std::size_t(first)]) continue;
+    const Found found = search.from(first);
     if (found.stages.size() < 2) continue;
+    for (const NodeId node : found.nodes) taken[std::size_t(node)] = true;
     const Node& begin = program.nodes[std::size_t(found.nodes.front())];
     const Node& end = program.nodes[std::size_t(found.nodes.back())];
     auto chain = std::make_shared<LinearChain>(found.stages);
     program.rewrites.push_back(
         str("linear_chain: ", begin.name, " to ", end.name, ": ", chain->describe()));
-    program.replace(found.nodes,
-                    {.name = program.unused_name("linear_chain", true),
-                     .layer = chain,
-                     .inputs = begin.inputs,
-                     .outputs = end.outputs},
-                    found.nodes.back());
+    replacements.push_back({.removed = found.nodes,
+                            .node = {.name = program.unused_name("linear_chain", true),
+                                     .layer = chain,
+                                     .inputs = begin.inputs,
+                                     .outputs = end.outputs},
+                            .at = found.nodes.back()});
   }
+  program.replace(std::move(replacements));
 }
 
 // Linear layers of these widths, the activation between them.

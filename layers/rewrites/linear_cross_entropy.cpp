@@ -127,13 +127,14 @@ const bool kRegistered = register_layer({
 });
 
 void rewrite_linear_losses(Program& program, const CallersValues& callers) {
+  const std::vector<std::vector<NodeId>> consumers = program.consumers();
+  std::vector<Replacement> replacements;
   for (NodeId id = 0; std::size_t(id) < program.nodes.size(); ++id) {
     const Node loss = program.nodes[std::size_t(id)];
     const auto* entropy = dynamic_cast<const CrossEntropyLoss*>(loss.layer.get());
     if (!entropy) continue;
     const ValueId logits = loss.inputs[0];
     const NodeId producer = program.values[std::size_t(logits)].producer;
-    const auto consumers = program.consumers();
     if (producer < 0 || callers.kept.contains(logits) || consumers[std::size_t(logits)].size() != 1)
       continue;
     // The gradients are made in forward, against labels.
@@ -148,14 +149,15 @@ void rewrite_linear_losses(Program& program, const CallersValues& callers) {
     if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())
       continue;
     program.rewrites.push_back(str("linear_cross_entropy: ", head.name, " and ", loss.name));
-    program.replace({producer, id},
-                    {.name = program.unused_name("linear_cross_entropy", true),
-                     .layer = std::make_shared<LinearCrossEntropy>(head.name, *linear, *entropy),
-                     .inputs = {head.inputs[0], loss.inputs[1]},
-                     .outputs = loss.outputs},
-                    id);
-    id = 0;  // nodes have moved
+    replacements.push_back(
+        {.removed = {producer, id},
+         .node = {.name = program.unused_name("linear_cross_entropy", true),
+                  .layer = std::make_shared<LinearCrossEntropy>(head.name, *linear, *entropy),
+                  .inputs = {head.inputs[0], loss.inputs[1]},
+                  .outputs = loss.outputs},
+         .at = id});
   }
+  program.replace(std::move(replacements));
 }
 
 // Before chains are made, which would take the linear layer in.
