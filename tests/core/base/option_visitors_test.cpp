@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/train/recipe/recipe_tables.h"
 #include "support/expect_error.h"
 
 namespace adjoint {
@@ -79,16 +80,16 @@ TEST(OptionVisitors, ReadingSaysPlaceKeyAndRange) {
 }
 
 TEST(OptionVisitors, WriteEveryDefault) {
-  std::string text;
+  Options table("[sample]");
   const Sample defaults;
-  Sample::visit(defaults, OptionWriter{text});
-  EXPECT_EQ(text,
-            "share = 0.5\nsize = 0.0\nscale = 2.0\nepsilon = 1e-08\nbetas = [0.9, 0.99]\n"
+  Sample::visit(defaults, OptionWriter{table});
+  EXPECT_EQ(toml_table(table),
+            "[sample]\nshare = 0.5\nsize = 0.0\nscale = 2.0\nepsilon = 1e-08\nbetas = [0.9, 0.99]\n"
             "centered = false\npatience = 3\nwarmup = 0\n");
-  text.clear();
+  Options given_table("[sample]");
   const Sample given{.loss_scale = 8};
-  Sample::visit(given, OptionWriter{text});
-  EXPECT_NE(text.find("loss_scale = 8.0\n"), std::string::npos);
+  Sample::visit(given, OptionWriter{given_table});
+  EXPECT_NE(toml_table(given_table).find("loss_scale = 8.0\n"), std::string::npos);
 }
 
 TEST(OptionVisitors, CheckWhatCppGave) {
