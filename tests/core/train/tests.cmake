@@ -1,5 +1,5 @@
 set(floor_sources
-  files/engine_choices_test.cpp
+  files/engine_choices_test.cpp files/model_file_test.cpp
   judging/metrics_test.cpp judging/predictor_test.cpp
   loop/batch_source_test.cpp loop/gradient_watch_test.cpp loop/judging_test.cpp loop/resume_test.cpp loop/skipped_updates_test.cpp
   loop/stopping_test.cpp loop/trainer_test.cpp
