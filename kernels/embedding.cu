@@ -85,7 +85,7 @@ struct BackwardOperands {
   T* table_grad;             // [vocabulary, width]
   const T* dy;               // [positions, width]
   SortedPositions sorted;    // [positions]
-  const std::int32_t* used;  // [vocabulary], or null where rows are added to
+  const std::int32_t* used;  // [vocabulary + 1], or null where rows are added to
   Accumulate<T>* partials;   // [2 places, width]
   std::int64_t positions;
   int piece_bits;  // log2 of L
@@ -241,7 +241,7 @@ TensorType embedding_scratch(std::int64_t positions, std::int64_t vocabulary, st
                              DType dtype) {
   const auto element = std::int64_t(size_of(accumulation_type(dtype)));
   const std::int64_t partials = most_partials(positions) * width * element / 4;
-  return {DType::int32, {partials + vocabulary + sort_counts(positions) + 4 * positions}};
+  return {DType::int32, {partials + vocabulary + 1 + sort_counts(positions) + 4 * positions}};
 }
 
 BadIndex embedding_bad_index(const std::int32_t status[2]) {
@@ -281,8 +281,9 @@ void embedding_backward(Stream& stream, Gradient table_grad, Tensor indices, Ten
   SortedPositions buffers[2] = {{keys, keys + positions},
                                 {keys + 2 * positions, keys + 3 * positions}};
   std::int32_t* const counts = keys - sort_counts(positions);
-  std::int32_t* const used = counts - vocabulary;
-  if (!add) fill_bytes(stream, used, 0, std::size_t(vocabulary) * sizeof(std::int32_t));
+  // One more than rows: positions without a gradient have the key `vocabulary`.
+  std::int32_t* const used = counts - (vocabulary + 1);
+  if (!add) fill_bytes(stream, used, 0, std::size_t(vocabulary + 1) * sizeof(std::int32_t));
   const SortedPositions sorted = sort_positions(
       stream, positions, std::int32_t(vocabulary),
       KeyOfIndex{indices.data<std::int32_t>(), std::int32_t(vocabulary), std::int32_t(padding)},

@@ -178,8 +178,8 @@ inline std::int64_t sort_counts(std::int64_t positions) {
 
 /// Sorts positions [0, count) by key_of(p), at least 0 and at most `largest`; its member `keys`,
 /// where it reads them, is made to point to those of each pass. The result lies in one of the two
-/// `buffers`; `counts` has sort_counts() elements. Sets seen[key] to 1 for all keys there are,
-/// unless it is null.
+/// `buffers`; `counts` has sort_counts() elements. Sets seen[key] to 1 for all keys there are, of
+/// [largest + 1] elements, unless it is null.
 template <class KeyOf>
 SortedPositions sort_positions(Stream& stream, std::int64_t count, std::int32_t largest,
                                KeyOf key_of, SortedPositions (&buffers)[2], std::int32_t* counts,
