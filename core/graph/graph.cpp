@@ -140,12 +140,9 @@ void Graph::allocate(bool reuse) {
 }
 
 void Graph::allocate_persistent() {
-  const auto aligned = [](std::size_t bytes) {
-    return (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
-  };
   std::size_t bytes = 0;
   for (const Declarations& of_node : declarations_)
-    for (const Slot& slot : of_node.persistent) bytes += aligned(slot.type().bytes());
+    for (const Slot& slot : of_node.persistent) bytes += region_bytes(slot.type().bytes());
   if (bytes == 0) return;
   persistent_ = context_.memory().allocate(bytes, "counters");
   fill_bytes(context_.stream(), persistent_.data(), 0, bytes);
@@ -153,7 +150,7 @@ void Graph::allocate_persistent() {
   for (const Declarations& of_node : declarations_)
     for (const Slot& slot : of_node.persistent) {
       slot.place_->tensor = Tensor(next, slot.type().dtype, slot.type().shape);
-      next += aligned(slot.type().bytes());
+      next += region_bytes(slot.type().bytes());
     }
 }
 

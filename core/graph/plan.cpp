@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kNever = -1;
 
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
-}
-
 // Builds the regions of a plan. Values first, then gradients, whose aliases need the reads of both.
 class Assignment {
  public:
@@ -273,7 +269,7 @@ class Assignment {
     std::vector<std::int64_t> change(std::size_t(time_.after()) + 2);
     for (const Region& region : plan_.regions) {
       if (region.last < region.first) continue;
-      const auto bytes = static_cast<std::int64_t>(aligned(region.bytes));
+      const auto bytes = static_cast<std::int64_t>(region_bytes(region.bytes));
       change[std::size_t(region.first)] += bytes;
       change[std::size_t(region.last) + 1] -= bytes;
     }
@@ -310,11 +306,11 @@ std::size_t place_regions(std::vector<Region>& regions, bool reuse) {
     for (std::size_t j : placed) {
       const Region& other = regions[j];
       if (!meets(other)) continue;
-      if (offset + aligned(region.bytes) <= other.offset) break;
-      offset = std::max(offset, other.offset + aligned(other.bytes));
+      if (offset + region_bytes(region.bytes) <= other.offset) break;
+      offset = std::max(offset, other.offset + region_bytes(other.bytes));
     }
     region.offset = offset;
-    total = std::max(total, offset + aligned(region.bytes));
+    total = std::max(total, offset + region_bytes(region.bytes));
     placed.insert(std::ranges::upper_bound(placed, offset, {},
                                            [&](std::size_t j) { return regions[j].offset; }),
                   i);

@@ -46,6 +46,10 @@ struct PlanOptions {
 
 /// Alignment of every region, in bytes: that of cudaMalloc, and more than any vector load needs.
 inline constexpr std::size_t kRegionAlignment = 256;
+/// Bytes up to where the next region may begin.
+inline constexpr std::size_t region_bytes(std::size_t bytes) {
+  return (bytes + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
+}
 
 /// Regions for all values, gradients and slots of the program.
 MemoryPlan plan_memory(const Program& program, const std::vector<Declarations>& declarations,

@@ -18,10 +18,6 @@ std::int64_t aligned(std::int64_t count) {
   return (count + kParameterAlignment - 1) / kParameterAlignment * kParameterAlignment;
 }
 
-std::size_t aligned_bytes(const TensorType& type) {
-  return (type.bytes() + kRegionAlignment - 1) / kRegionAlignment * kRegionAlignment;
-}
-
 std::int64_t slab_count(const std::vector<Parameter>& parameters) {
   std::int64_t count = 0;
   for (const Parameter& parameter : parameters) count += aligned(parameter.stored_shape().count());
@@ -43,8 +39,8 @@ ParameterStore::~ParameterStore() {
 }
 
 const Parameter* ParameterStore::find(const std::string& name) const {
-  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
-  return found == parameters_.end() ? nullptr : &*found;
+  const auto found = parameter_of_name_.find(name);
+  return found == parameter_of_name_.end() ? nullptr : &parameters_[found->second];
 }
 
 void ParameterStore::check(const std::vector<Parameter>& parameters,
@@ -110,17 +106,18 @@ void ParameterStore::bind_parameter(const Parameter& parameter) {
 }
 
 void ParameterStore::bind_state(const Declarations::State& state) const {
-  const auto held = std::ranges::find(states_, state.slot.name(),
-                                      [](const auto& each) { return each.slot.name(); });
-  ADJOINT_CHECK(held != states_.end(), "Graph: the weights have no running state ",
+  const auto found = state_of_name_.find(state.slot.name());
+  ADJOINT_CHECK(found != state_of_name_.end(), "Graph: the weights have no running state ",
                 state.slot.name(), "; the graph compiled first says what there is");
-  ADJOINT_CHECK(held->slot.type() == state.slot.type(), "Graph: ", state.slot.name(), " is ",
-                held->slot.type(), " in the weights, but ", state.slot.type(), " in this graph");
-  state.slot.place_->tensor = held->slot.place_->tensor;
+  const Slot& held = saved_states_[found->second];
+  ADJOINT_CHECK(held.type() == state.slot.type(), "Graph: ", state.slot.name(), " is ", held.type(),
+                " in the weights, but ", state.slot.type(), " in this graph");
+  state.slot.place_->tensor = held.place_->tensor;
 }
 
 void ParameterStore::allocate(const std::vector<Parameter>& parameters,
                               const std::vector<Declarations>& declarations) {
+  states_.clear();  // of an attempt that found no memory
   for (const Declarations& of_node : declarations)
     for (const Declarations::State& state : of_node.states) states_.push_back(state);
   std::vector<Parameter> trainable, frozen;
@@ -143,7 +140,13 @@ void ParameterStore::allocate(const std::vector<Parameter>& parameters,
     learned_ranges_.push_back({parameter.name(), parameter.shape(), offset});
     offset += aligned(parameter.stored_shape().count());
   }
-  for (const Declarations::State& state : states_) saved_states_.push_back(state.slot);
+  for (const Declarations& of_node : declarations)
+    for (const Declarations::State& state : of_node.states) {
+      state_of_name_.emplace(state.slot.name(), saved_states_.size());
+      saved_states_.push_back(state.slot);
+    }
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    parameter_of_name_.emplace(parameters_[i].name(), i);
   place(trainable, learned_, gradient_);
   place(frozen, frozen_, Tensor());
   initialize_values();
@@ -220,7 +223,7 @@ void ParameterStore::place_states(DType master_type) {
   std::ranges::stable_sort(states_, {}, averaged_first);
   std::size_t averaged = 0, all = 0;
   for (const Declarations::State& state : states_) {
-    all += aligned_bytes(state.slot.type());
+    all += region_bytes(state.slot.type().bytes());
     if (averaged_first(state) == 0) averaged = all;
   }
   if (all == 0) return;
@@ -235,7 +238,7 @@ void ParameterStore::place_states(DType master_type) {
   for (Declarations::State& state : states_) {
     const TensorType& type = state.slot.type();
     state.slot.place_->tensor = Tensor(next, type.dtype, type.shape);
-    next += aligned_bytes(type);
+    next += region_bytes(type.bytes());
   }
 }
 

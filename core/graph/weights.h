@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/device/context.h"
@@ -92,6 +93,7 @@ class ParameterStore {
   std::vector<Parameter> parameters_;
   std::vector<Declarations::State> states_;
   std::vector<Slot> saved_states_;
+  std::unordered_map<std::string, std::size_t> parameter_of_name_, state_of_name_;
   std::vector<std::weak_ptr<Parameter::State>> bound_;  // of later graphs
   Slab learned_, frozen_;
   std::vector<ParameterRange> learned_ranges_;
@@ -111,7 +113,7 @@ class Weights {
 
   /// In build order, frozen ones included.
   const std::vector<Parameter>& parameters() const { return allocated().parameters(); }
-  /// Running state that is saved with the model.
+  /// Running state that is saved with the model, in build order.
   const std::vector<Slot>& states() const { return allocated().states(); }
   /// All trainable parameters and their gradients, for an optimizer.
   ParameterSlab slab() const { return allocated().slab(); }

@@ -208,6 +208,23 @@ TEST_F(WeightsTest, DisagreementsNameBothSides) {
                {"no running state", "batch_norm1.running_mean"});
 }
 
+// An attempt that finds no memory leaves nothing behind.
+TEST_F(WeightsTest, AreAllocatedByTheNextGraphWhereOneFoundNoMemory) {
+  Context context({.seed = 5});
+  const Weights weights(context);
+  const auto compile = [&](Graph& graph) {
+    const Value y = batch_norm(linear(graph.input({4, 64}), 64));
+    graph.compile({.outputs = {y}, .seeds = {y}});
+  };
+  Graph first(weights), second(weights);
+  context.memory().set_limit(context.memory().use().current + 40'000);
+  EXPECT_THROW(compile(first), Error);
+  context.memory().set_limit(0);
+  compile(second);
+  EXPECT_EQ(weights.states().size(), 2u);
+  EXPECT_EQ(weights.slab().running.live.count(), 512);  // of 256 bytes each
+}
+
 TEST_F(WeightsTest, AGraphOutlivesItsWeightsButNotItsContext) {
   auto context = std::make_unique<Context>();
   std::unique_ptr<Decoding> decode;
