@@ -51,14 +51,14 @@ class DefaultVariable {
   bool set_ = false;
 };
 
-/// An AMD processor with what OpenBLAS's SkylakeX kernels use. Intel's are recognised by
-/// themselves.
-bool is_amd_with_avx512() {
+/// A processor with what OpenBLAS's SkylakeX kernels use. The library knows processors by their
+/// numbers, and takes those newer than itself for much older ones: AMD's for Haswell, Intel's for
+/// Prescott.
+bool has_avx512() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #else
   return false;
 #endif
@@ -73,7 +73,7 @@ Function symbol(void* library, const char* name) {
 
 Blas load() {
   std::optional<DefaultVariable> core;
-  if (is_amd_with_avx512()) core.emplace("OPENBLAS_CORETYPE", "SkylakeX");
+  if (has_avx512()) core.emplace("OPENBLAS_CORETYPE", "SkylakeX");
   // No pool of its own: products are cut by us and run on our workers.
   const DefaultVariable threads("OPENBLAS_NUM_THREADS", "1");
   void* const library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
