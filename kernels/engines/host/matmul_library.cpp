@@ -1,4 +1,4 @@
-// Engine "openblas" and its like: products cut into tiles that depend on the shape alone, each one
+// Engines "openblas" and "onednn": products cut into tiles that depend on the shape alone, each one
 // call of a library on one thread, run on our workers, with the epilogue applied while the tile is
 // in cache. So the bits of a result do not depend on how many workers there are.
 //
@@ -449,6 +449,9 @@ class LibraryEngine : public MatmulEngine {
 std::vector<std::unique_ptr<MatmulEngine>> make_library_engines() {
   std::vector<std::unique_ptr<MatmulEngine>> engines;
   engines.push_back(std::make_unique<LibraryEngine>(make_openblas()));
+#if ADJOINT_ONEDNN
+  engines.push_back(std::make_unique<LibraryEngine>(make_onednn()));
+#endif
   return engines;
 }
 

@@ -70,6 +70,8 @@ class TileLibrary {
 
 /// OpenBLAS, loaded when the first product needs it.
 std::unique_ptr<TileLibrary> make_openblas();
+/// oneDNN, in builds that found it (ADJOINT_ONEDNN).
+std::unique_ptr<TileLibrary> make_onednn();
 
 /// Memory of this worker, one for each `Use`, grown and kept: steps after the first allocate
 /// nothing.
