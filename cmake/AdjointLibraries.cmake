@@ -29,6 +29,7 @@ add_library(libzip::zip UNKNOWN IMPORTED)
 set_target_properties(libzip::zip PROPERTIES
   IMPORTED_LOCATION ${LIBZIP_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LIBZIP_INCLUDE_DIR})
 find_package(Boost REQUIRED COMPONENTS context)
+include(AdjointOneDnn)
 
 set(ADJOINT_BACKENDS host)
 if(ADJOINT_CUDA)

@@ -24,7 +24,7 @@ inline namespace ADJOINT_BACKEND {
 /// One choice made for one problem, for reports and for replay in a later run.
 struct EngineChoice {
   std::string problem;  ///< all that matters to an engine: "float32 128x512x784 nt bias_relu saved"
-  std::string engine;   ///< "cublaslt", "openblas", "tile"
+  std::string engine;   ///< "cublaslt", "openblas", "onednn", "tile"
   std::string detail;   ///< the engine's own description of its algorithm; replayed verbatim
   double milliseconds = 0;  ///< measured, when tuned; else 0
 };
@@ -36,10 +36,10 @@ class EngineKind {
 
   /// "matmul": its place in a file of choices, and prepare_matmul() chooses without running.
   virtual std::string kind() const = 0;
-  /// The engines of this build, preferred first.
+  /// The engines of this build, preferred first where a form says nothing else.
   virtual std::vector<std::string> names() const = 0;
-  /// Name and version of the library behind the preferred one: "OpenBLAS 0.3.21 SkylakeX"; empty
-  /// where that is our own. Loads it; throws Error where that fails.
+  /// Names and versions of the libraries behind them: "OpenBLAS 0.3.21 SkylakeX, oneDNN 2.6.3
+  /// avx512_core"; empty where all are our own. Loads them; throws Error where that fails.
   virtual std::string library() const = 0;
   /// Choices so far, in the order they were made.
   virtual std::vector<EngineChoice> choices() const = 0;
@@ -70,6 +70,9 @@ class Engine {
   /// Name and version of the library behind it, whose details say nothing of another's; empty for
   /// our own. Throws Error where the library cannot be loaded.
   virtual std::string library() const { return {}; }
+  /// Whether it comes before all engines that do not say so of work of this form: what was measured
+  /// to be fastest, where that depends on the form. By the form and the processor alone.
+  virtual bool excels(const Form&) { return false; }
   /// Ways to do work of this form, best first as far as the engine knows without timing; empty if
   /// it cannot. Deterministic. At most `limit` are wanted.
   virtual std::vector<std::string> details(const Form& form, int limit) = 0;
@@ -113,7 +116,13 @@ class EngineChoices : public EngineKind {
     for (const auto& engine : engines_) names.push_back(engine->name());
     return names;
   }
-  std::string library() const override { return engines_.front()->library(); }
+  std::string library() const override {
+    std::vector<std::string> libraries;
+    for (const auto& engine : engines_)
+      if (const std::string library = engine->library(); !library.empty())
+        libraries.push_back(library);
+    return join(libraries, ", ");
+  }
   std::vector<EngineChoice> choices() const override {
     std::vector<EngineChoice> made;
     for (const Decision& decision : decisions_) made.push_back(decision.choice);
@@ -151,6 +160,13 @@ class EngineChoices : public EngineKind {
                  "' in this build; known: ", join(names(), ", "));
   }
 
+  std::vector<EngineOf*> best_first(const Form& form) {
+    std::vector<EngineOf*> order;
+    for (const auto& engine : engines_) order.push_back(engine.get());
+    std::ranges::stable_partition(order, [&](EngineOf* engine) { return engine->excels(form); });
+    return order;
+  }
+
   Decision decision_of(const Form& form, EngineOf& engine, const std::string& detail,
                        double milliseconds) {
     return {.choice = {form_name(form), engine.name(), detail, milliseconds},
@@ -158,16 +174,21 @@ class EngineChoices : public EngineKind {
             .workspace_bytes = engine.workspace_bytes(form, detail)};
   }
 
-  // The ways to do it, preferred first. A forced engine that has none leaves it to the last.
+  // The ways to do it, preferred first, each library's best ones. A forced engine that has none
+  // leaves it to the last.
   std::vector<Decision> candidates(const Form& form, int limit) {
+    const int share = std::max(1, limit / std::max(1, int(engines_.size()) - 1));
     std::vector<Decision> found;
-    const auto add = [&](EngineOf& engine) {
-      for (const std::string& detail : engine.details(form, limit))
-        if (int(found.size()) < limit) found.push_back(decision_of(form, engine, detail, 0));
+    const auto add = [&](EngineOf& engine, int most) {
+      most = std::min(most, limit - int(found.size()));
+      if (most <= 0) return;
+      for (const std::string& detail : engine.details(form, most))
+        found.push_back(decision_of(form, engine, detail, 0));
     };
-    for (const auto& engine : engines_)
-      if (forced_.empty() || engine->name() == forced_) add(*engine);
-    if (found.empty()) add(*engines_.back());
+    for (EngineOf* engine : best_first(form))
+      if (forced_.empty() || engine->name() == forced_)
+        add(*engine, forced_.empty() ? share : limit);
+    if (found.empty()) add(*engines_.back(), limit);
     ADJOINT_CHECK(!found.empty(), kind_, ": no engine can do ", form_name(form));
     return found;
   }

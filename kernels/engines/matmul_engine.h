@@ -74,8 +74,8 @@ class MatmulEngine : public Engine<MatmulForm> {
 
 /// Our own kernel (matmul_tile.cu): any form, slowly; the reference of the others.
 std::unique_ptr<MatmulEngine> make_tile_engine();
-/// The library's engine of this backend: cuBLASLt or OpenBLAS.
-std::unique_ptr<MatmulEngine> make_library_engine();
+/// The engines of libraries in this backend, preferred first: cuBLASLt, or OpenBLAS and oneDNN.
+std::vector<std::unique_ptr<MatmulEngine>> make_library_engines();
 
 /// What a context has of them: its part MatmulEngines.
 class MatmulEngines : public EngineChoices<MatmulForm, MatmulEngine> {

@@ -8,8 +8,7 @@ inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::vector<std::unique_ptr<MatmulEngine>> all_engines() {
-  std::vector<std::unique_ptr<MatmulEngine>> engines;
-  engines.push_back(make_library_engine());
+  std::vector<std::unique_ptr<MatmulEngine>> engines = make_library_engines();
   engines.push_back(make_tile_engine());
   return engines;
 }

@@ -1,12 +1,18 @@
-// Times the products of one training step of a 784-512-512-10 perceptron through the door for
-// matrix products, with the epilogues a step uses: median and interquartile range in microseconds.
-// Its counterpart in PyTorch is tools/compare/matmul.py, which prints lines of the same form.
+// Times the products of one training step of a 784-512-512-10 perceptron, and two square ones,
+// through the door for matrix products, with the epilogues a step uses: best, median and
+// interquartile range in microseconds. Its counterpart in PyTorch is tools/compare/matmul.py.
 //
-//   matmul_bench [ENGINE]     ENGINE as in MatmulEngines::names(); default: the untuned choice
+//   matmul_bench [ENGINE[,ENGINE...] [TYPE]]
+//
+// ENGINE as in MatmulEngines::names(), or `untuned`, the default: what is chosen where nobody says.
+// Several take turns run by run, so that a machine's other work falls on all of them. TYPE float32
+// (default), bfloat16, float16 or float64.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -17,7 +23,7 @@ namespace {
 
 using namespace adjoint;
 
-constexpr int kRuns = 400;
+constexpr int kRuns = 100;
 
 struct Product {
   const char* name;
@@ -25,6 +31,22 @@ struct Product {
   bool transpose_a, transpose_b;
   Epilogue epilogue;
 };
+
+struct Options {
+  std::vector<std::string> engines{"untuned"};
+  DType type = DType::float32;
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  if (argc > 1) {
+    options.engines.clear();
+    std::istringstream list(argv[1]);
+    for (std::string engine; std::getline(list, engine, ',');) options.engines.push_back(engine);
+  }
+  if (argc > 2) options.type = dtype_from_name(argv[2]);
+  return options;
+}
 
 /// A tensor over new memory, filled with small numbers, that lives as long as `keep`.
 Tensor make(Context& context, std::vector<Buffer>& keep, const TensorType& type) {
@@ -35,8 +57,7 @@ Tensor make(Context& context, std::vector<Buffer>& keep, const TensorType& type)
   return Tensor(keep.back().data(), type.dtype, type.shape);
 }
 
-Matmul assemble(Context& context, std::vector<Buffer>& keep, const Product& p) {
-  const DType f = DType::float32;
+Matmul assemble(Context& context, std::vector<Buffer>& keep, const Product& p, DType f) {
   const auto pair = [](bool swap, std::int64_t a, std::int64_t b) {
     return swap ? Shape{b, a} : Shape{a, b};
   };
@@ -56,30 +77,50 @@ Matmul assemble(Context& context, std::vector<Buffer>& keep, const Product& p) {
   return m;
 }
 
-void time_product(Context& context, const Product& p) {
+/// One engine's turns.
+struct Contestant {
+  Context context;
   std::vector<Buffer> keep;
-  const Matmul product = assemble(context, keep, p);
+  Matmul product;
   std::vector<double> microseconds;
-  for (int run = -20; run < kRuns; ++run) {
+
+  Contestant(const std::string& engine, const Product& p, DType type) {
+    if (engine != "untuned") matmul_engines(context).force_engine(engine);
+    product = assemble(context, keep, p, type);
+  }
+
+  void run(bool counts) {
     const auto begin = std::chrono::steady_clock::now();
     matmul(context, product);
     context.stream().synchronize();
     const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
-    if (run >= 0) microseconds.push_back(took.count());
+    if (counts) microseconds.push_back(took.count());
   }
-  std::sort(microseconds.begin(), microseconds.end());
-  const double median = microseconds[kRuns / 2];
-  std::printf("%-28s %9.1f us  [%.1f .. %.1f]  %7.1f GFLOP/s\n", p.name, median,
-              microseconds[kRuns / 4], microseconds[kRuns * 3 / 4],
-              2e-3 * double(p.rows * p.columns * p.inner) / median);
+
+  void report(const Product& p) {
+    std::sort(microseconds.begin(), microseconds.end());
+    const EngineChoice choice = matmul_engines(context).choices().front();
+    std::printf("%-28s %9.1f us  [%.1f .. %.1f]  best %.1f us %7.1f GFLOP/s  %s, %s\n", p.name,
+                microseconds[kRuns / 2], microseconds[kRuns / 4], microseconds[kRuns * 3 / 4],
+                microseconds[0], 2e-3 * double(p.rows * p.columns * p.inner) / microseconds[0],
+                choice.engine.c_str(), choice.detail.c_str());
+  }
+};
+
+void time_product(const Options& options, const Product& p) {
+  std::deque<Contestant> contestants;
+  for (const std::string& engine : options.engines)
+    contestants.emplace_back(engine, p, options.type);
+  for (int run = -5; run < kRuns; ++run)
+    for (Contestant& c : contestants) c.run(run >= 0);
+  for (Contestant& c : contestants) c.report(p);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    Context context;
-    if (argc > 1) matmul_engines(context).force_engine(argv[1]);
+    const Options options = parse(argc, argv);
     const std::int64_t batch = 128;
     for (const Product& p : {
              Product{"forward 784-512 bias_relu", batch, 512, 784, false, true,
@@ -91,11 +132,10 @@ int main(int argc, char** argv) {
              {"dw 784-512", 512, 784, batch, true, false, Epilogue::none},
              {"dw 512-512", 512, 512, batch, true, false, Epilogue::none},
              {"dw 512-10 reduce_a", 10, 512, batch, true, false, Epilogue::reduce_a},
+             {"square 1024", 1024, 1024, 1024, false, false, Epilogue::none},
+             {"square 1024 nt", 1024, 1024, 1024, false, true, Epilogue::none},
          })
-      time_product(context, p);
-    for (const EngineChoice& choice : matmul_engines(context).choices())
-      std::printf("%s: %s, %s\n", choice.problem.c_str(), choice.engine.c_str(),
-                  choice.detail.c_str());
+      time_product(options, p);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "matmul_bench: %s\n", error.what());

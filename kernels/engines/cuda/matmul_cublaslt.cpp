@@ -345,7 +345,11 @@ class CublasLtEngine : public MatmulEngine {
 
 }  // namespace
 
-std::unique_ptr<MatmulEngine> make_library_engine() { return std::make_unique<CublasLtEngine>(); }
+std::vector<std::unique_ptr<MatmulEngine>> make_library_engines() {
+  std::vector<std::unique_ptr<MatmulEngine>> engines;
+  engines.push_back(std::make_unique<CublasLtEngine>());
+  return engines;
+}
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -156,13 +156,14 @@ TEST_F(MatmulCases, EnginesAgreeOnWhatIsSaved) {
       copy.row_stride = o.saved.row_stride;
       saved.push_back(std::move(copy));
     }
-    for (std::int64_t i = 0; i < t.rows; ++i)
-      for (std::int64_t j = 0; j < t.columns; ++j)
-        if (epilogue == Epilogue::bias_relu) {
-          ASSERT_EQ(bit(saved[0], i, j), bit(saved[1], i, j)) << i << ", " << j;
-        } else {
-          ASSERT_NEAR(saved[0].at(0, i, j), saved[1].at(0, i, j), 1e-5) << i << ", " << j;
-        }
+    for (const Matrix& other : saved)
+      for (std::int64_t i = 0; i < t.rows; ++i)
+        for (std::int64_t j = 0; j < t.columns; ++j)
+          if (epilogue == Epilogue::bias_relu) {
+            ASSERT_EQ(bit(saved[0], i, j), bit(other, i, j)) << i << ", " << j;
+          } else {
+            ASSERT_NEAR(saved[0].at(0, i, j), other.at(0, i, j), 1e-5) << i << ", " << j;
+          }
   }
 }
 

@@ -1,15 +1,16 @@
-// Engine "openblas": products cut into tiles that depend on the shape alone, each one call of a
-// single-threaded OpenBLAS on our workers, with the epilogue applied while the tile is in cache. So
-// the bits of a result do not depend on how many workers there are.
+// Engines "openblas" and "onednn": products cut into tiles that depend on the shape alone, each one
+// call of a library on one thread, run on our workers, with the epilogue applied while the tile is
+// in cache. So the bits of a result do not depend on how many workers there are.
 //
-// Tiles are cut along the rows first: OpenBLAS packs the left operand anew for each tile cut along
-// the columns, which costs up to half of the time of dW = dy^T x; see README.md.
+// Tiles are cut along the rows first: the libraries pack the left operand anew for each tile cut
+// along the columns, which costs up to half of the time of dW = dy^T x; see ../README.md.
 #include <algorithm>
 #include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,7 @@
 #include "core/device/host/language.h"
 #include "core/device/host/queue.h"
 #include "core/device/host/workers.h"
-#include "kernels/engines/host/blas.h"
+#include "kernels/engines/host/tile_library.h"
 #include "kernels/engines/matmul_engine.h"
 #include "kernels/gelu.h"
 
@@ -25,8 +26,11 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-struct TileShape {
+/// How a product is done: tiles of these extents, and whether bfloat16 operands are multiplied as
+/// they are.
+struct Tiling {
   std::int64_t rows = 0, columns = 0;
+  bool as_bfloat16 = false;
 };
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -40,7 +44,7 @@ std::int64_t piece(std::int64_t extent, std::int64_t pieces, std::int64_t multip
 
 /// Columns in multiples of 64: no two tiles share a byte of a ReLU mask, nor a cache line of most
 /// rows.
-TileShape default_tile(const MatmulForm& form) {
+Tiling default_tiling(const MatmulForm& form) {
   const double work =
       double(form.rows) * double(form.columns) * double(std::max<std::int64_t>(form.inner, 1));
   if (work < 65536) return {piece(form.rows, 1, 16), piece(form.columns, 1, 64)};
@@ -53,44 +57,23 @@ TileShape default_tile(const MatmulForm& form) {
   return {piece(form.rows, row_pieces, 16), piece(form.columns, column_pieces, 64)};
 }
 
-std::string to_detail(const TileShape& tile) { return str("tiles ", tile.rows, "x", tile.columns); }
+constexpr std::string_view kAsBfloat16 = " bfloat16";
 
-TileShape from_detail(const std::string& detail) {
+std::string to_detail(const Tiling& tiling) {
+  return str("tiles ", tiling.rows, "x", tiling.columns, tiling.as_bfloat16 ? kAsBfloat16 : "");
+}
+
+Tiling from_detail(const std::string& engine, const std::string& detail) {
   long long rows = 0, columns = 0;
   int read = 0;
   const int fields = std::sscanf(detail.c_str(), "tiles %lldx%lld%n", &rows, &columns, &read);
-  ADJOINT_CHECK(
-      fields == 2 && std::size_t(read) == detail.size() && rows > 0 && columns > 0 &&
-          columns % 64 == 0,
-      "matmul: the engine openblas expected a detail such as 'tiles 64x512' (columns a multiple "
-      "of 64), got '",
-      detail, "'; remove the stored choice");
-  return {rows, columns};
-}
-
-/// Memory of this worker, grown and kept: steps after the first allocate nothing.
-template <class T, int Use>
-T* worker_memory(std::int64_t count) {
-  static thread_local std::vector<T> memory;
-  if (std::int64_t(memory.size()) < count) memory.resize(std::size_t(count));
-  return memory.data();
-}
-
-template <class T>
-void gemm(bool transpose_a, bool transpose_b, std::int64_t rows, std::int64_t columns,
-          std::int64_t inner, T alpha, const T* a, std::int64_t a_stride, const T* b,
-          std::int64_t b_stride, T beta, T* c, std::int64_t c_stride) {
-  const Blas& library = blas();
-  const auto call = [&](Blas::Gemm<T> function) {
-    function(Blas::kRowMajor, transpose_a ? Blas::kTransposed : Blas::kPlain,
-             transpose_b ? Blas::kTransposed : Blas::kPlain, int(rows), int(columns), int(inner),
-             alpha, a, int(a_stride), b, int(b_stride), beta, c, int(c_stride));
-  };
-  if constexpr (std::is_same_v<T, float>) {
-    call(library.sgemm);
-  } else {
-    call(library.dgemm);
-  }
+  const std::string_view rest = std::string_view(detail).substr(std::size_t(read));
+  ADJOINT_CHECK(fields == 2 && (rest.empty() || rest == kAsBfloat16) && rows > 0 && columns > 0 &&
+                    columns % 64 == 0,
+                "matmul: the engine ", engine,
+                " expected a detail such as 'tiles 64x512' (columns a multiple of 64), got '",
+                detail, "'; remove the stored choice");
+  return {rows, columns, !rest.empty()};
 }
 
 /// One tile of the result and what it needs.
@@ -118,50 +101,51 @@ void widen(float* to, const Storage* from, std::int64_t from_stride, std::int64_
   }
 }
 
-/// z = alpha op(a) op(b) + beta z for float32 or float64 operands in place.
-template <class T>
-void multiply_in_place(const MatmulProblem& p, std::int64_t batch, const Tile& tile, T* z,
-                       std::int64_t z_stride) {
-  const MatmulForm& form = p.form;
-  gemm<T>(form.transpose_a, form.transpose_b, tile.rows, tile.columns, form.inner, T(p.alpha),
-          element<T>(p.a, form.transpose_a, batch, tile.row, 0), p.a.row_stride,
-          element<T>(p.b, form.transpose_b, batch, 0, tile.column), p.b.row_stride, T(p.beta), z,
-          z_stride);
+TileForm tile_form(const MatmulForm& form, std::int64_t rows, std::int64_t columns,
+                   std::int64_t z_stride) {
+  return {.transpose_a = form.transpose_a,
+          .transpose_b = form.transpose_b,
+          .rows = rows,
+          .columns = columns,
+          .inner = form.inner,
+          .a_stride = form.a_row_stride,
+          .b_stride = form.b_row_stride,
+          .c_stride = z_stride};
+}
+
+/// z = alpha op(a) op(b) + beta z for operands in place.
+template <class T, class Result>
+void multiply_in_place(const TileLibrary& library, const MatmulProblem& p, std::int64_t batch,
+                       const Tile& tile, Result* z, std::int64_t z_stride) {
+  library.multiply(TileProduct<T>{.form = tile_form(p.form, tile.rows, tile.columns, z_stride),
+                                  .alpha = Result(p.alpha),
+                                  .beta = Result(p.beta),
+                                  .a = element<T>(p.a, p.form.transpose_a, batch, tile.row, 0),
+                                  .b = element<T>(p.b, p.form.transpose_b, batch, 0, tile.column),
+                                  .c = z});
 }
 
 /// The same for 16-bit operands: converted in pieces of the inner dimension that fit the caches, so
 /// that the memory needed does not grow with it; products and sums in float32.
 template <class Storage>
-void multiply_widened(const MatmulProblem& p, std::int64_t batch, const Tile& tile, float* z,
-                      std::int64_t z_stride) {
+void multiply_widened(const TileLibrary& library, const MatmulProblem& p, std::int64_t batch,
+                      const Tile& tile, float* z, std::int64_t z_stride) {
   constexpr std::int64_t kPiece = 1024;
   const MatmulForm& form = p.form;
   const std::int64_t longest = std::min(form.inner, kPiece);
   float* const a = worker_memory<float, 0>(tile.rows * longest);
   float* const b = worker_memory<float, 1>(tile.columns * longest);
   for (std::int64_t k = 0; k < form.inner; k += kPiece) {
-    const std::int64_t inner = std::min(kPiece, form.inner - k);
-    const Storage* const from_a = element<Storage>(p.a, form.transpose_a, batch, tile.row, k);
-    const Storage* const from_b = element<Storage>(p.b, form.transpose_b, batch, k, tile.column);
-    const std::int64_t a_columns = form.transpose_a ? tile.rows : inner;
-    const std::int64_t b_columns = form.transpose_b ? inner : tile.columns;
-    widen(a, from_a, p.a.row_stride, form.transpose_a ? inner : tile.rows, a_columns);
-    widen(b, from_b, p.b.row_stride, form.transpose_b ? tile.columns : inner, b_columns);
-    gemm<float>(form.transpose_a, form.transpose_b, tile.rows, tile.columns, inner, p.alpha, a,
-                a_columns, b, b_columns, k == 0 ? p.beta : 1.0f, z, z_stride);
-  }
-}
-
-/// z = beta z, where there is nothing to add; beta 0 reads nothing.
-template <class T>
-void scale(T* z, std::int64_t stride, const Tile& tile, T beta) {
-  for (std::int64_t i = 0; i < tile.rows; ++i) {
-    T* const row = z + i * stride;
-    if (beta == T(0)) {
-      std::fill_n(row, tile.columns, T(0));
-    } else {
-      for (std::int64_t j = 0; j < tile.columns; ++j) row[j] *= beta;
-    }
+    TileForm piece = tile_form(form, tile.rows, tile.columns, z_stride);
+    piece.inner = std::min(kPiece, form.inner - k);
+    piece.a_stride = form.transpose_a ? tile.rows : piece.inner;
+    piece.b_stride = form.transpose_b ? piece.inner : tile.columns;
+    widen(a, element<Storage>(p.a, form.transpose_a, batch, tile.row, k), p.a.row_stride,
+          form.transpose_a ? piece.inner : tile.rows, piece.a_stride);
+    widen(b, element<Storage>(p.b, form.transpose_b, batch, k, tile.column), p.b.row_stride,
+          form.transpose_b ? tile.columns : piece.inner, piece.b_stride);
+    library.multiply(TileProduct<float>{
+        .form = piece, .alpha = p.alpha, .beta = k == 0 ? p.beta : 1.0f, .a = a, .b = b, .c = z});
   }
 }
 
@@ -275,9 +259,33 @@ void store_sums(void* to, std::int64_t first, const double* sums, std::int64_t c
   }
 }
 
+/// A product as an engine queues it.
+struct Run {
+  MatmulProblem problem;
+  Tiling tiling;
+  std::shared_ptr<const TileLibrary> library;
+};
+
+/// z = alpha op(a) op(b) + beta z.
+template <class Storage, class T>
+void multiply(const Run& run, std::int64_t batch, const Tile& tile, T* z, std::int64_t z_stride) {
+  const MatmulProblem& p = run.problem;
+  if (tile.rows == 0 || tile.columns == 0) return;
+  if (p.form.inner == 0) return scale(z, z_stride, tile.rows, tile.columns, T(p.beta));
+  if constexpr (std::is_same_v<T, Storage>) {
+    multiply_in_place<T>(*run.library, p, batch, tile, z, z_stride);
+  } else {
+    if constexpr (std::is_same_v<Storage, bfloat16>)
+      if (run.tiling.as_bfloat16)
+        return multiply_in_place<bfloat16>(*run.library, p, batch, tile, z, z_stride);
+    multiply_widened<Storage>(*run.library, p, batch, tile, z, z_stride);
+  }
+}
+
 template <class Storage, class Out>
-void run_tile(const MatmulProblem& p, std::int64_t batch, const Tile& tile, double* column_sums) {
+void run_tile(const Run& run, std::int64_t batch, const Tile& tile, double* column_sums) {
   using T = std::conditional_t<std::is_same_v<Storage, double>, double, float>;
+  const MatmulProblem& p = run.problem;
   const MatmulForm& form = p.form;
   Out* const c = static_cast<Out*>(p.c.data) + batch * p.c.batch_stride +
                  tile.row * p.c.row_stride + tile.column;
@@ -291,13 +299,7 @@ void run_tile(const MatmulProblem& p, std::int64_t batch, const Tile& tile, doub
     z_stride = tile.columns;
     if (p.beta != 0) widen(z, c, p.c.row_stride, tile.rows, tile.columns);
   }
-  if (form.inner == 0) {
-    scale(z, z_stride, tile, T(p.beta));
-  } else if constexpr (std::is_same_v<T, Storage>) {
-    multiply_in_place<T>(p, batch, tile, z, z_stride);
-  } else {
-    multiply_widened<Storage>(p, batch, tile, z, z_stride);
-  }
+  multiply<Storage>(run, batch, tile, z, z_stride);
   if (column_sums) std::fill_n(column_sums, tile.columns, 0.0);
   const bool plain = form.epilogue == Epilogue::none || form.epilogue == Epilogue::reduce_a;
   if (!plain || !std::is_same_v<T, Out>)
@@ -317,8 +319,9 @@ bool sums_columns(const MatmulForm& form) {
 }
 
 template <class Storage, class Out>
-void run_tiles(const MatmulProblem& p, const TileShape& shape, double* partial_sums) {
-  const MatmulForm& form = p.form;
+void run_tiles(const Run& run, double* partial_sums) {
+  const MatmulForm& form = run.problem.form;
+  const Tiling& shape = run.tiling;
   const std::int64_t down = divide_up(form.rows, shape.rows),
                      across = divide_up(form.columns, shape.columns);
   // The bias gradient of reduce_a does not need columns, but a tile to be summed in.
@@ -331,7 +334,7 @@ void run_tiles(const MatmulProblem& p, const TileShape& shape, double* partial_s
                     .rows = std::min(shape.rows, form.rows - i * shape.rows),
                     .column = j * shape.columns,
                     .columns = std::min(shape.columns, form.columns - j * shape.columns)};
-    run_tile<Storage, Out>(p, batch, tile,
+    run_tile<Storage, Out>(run, batch, tile,
                            partial_sums ? partial_sums + i * form.columns + tile.column : nullptr);
   });
   if (!partial_sums) return;
@@ -339,10 +342,11 @@ void run_tiles(const MatmulProblem& p, const TileShape& shape, double* partial_s
   for (std::int64_t i = 1; i < down; ++i)
     for (std::int64_t j = 0; j < form.columns; ++j)
       partial_sums[j] += partial_sums[i * form.columns + j];
-  store_sums<Out>(p.bias_gradient, 0, partial_sums, form.columns, form.accumulates_bias_gradient);
+  store_sums<Out>(run.problem.bias_gradient, 0, partial_sums, form.columns,
+                  form.accumulates_bias_gradient);
 }
 
-using RunTiles = void (*)(const MatmulProblem&, const TileShape&, double*);
+using RunTiles = void (*)(const Run&, double*);
 
 RunTiles function_for(DType type, DType result) {
   switch (type) {
@@ -357,47 +361,99 @@ RunTiles function_for(DType type, DType result) {
   }
 }
 
-class BlasEngine : public MatmulEngine {
+class LibraryEngine : public MatmulEngine {
  public:
-  std::string name() const override { return "openblas"; }
-  std::string library() const override { return blas().description; }
+  explicit LibraryEngine(std::unique_ptr<TileLibrary> library) : library_(std::move(library)) {}
+
+  std::string name() const override { return library_->name(); }
+  std::string library() const override { return library_->description(); }
+  bool excels(const MatmulForm& form) override {
+    const Tiling tiling = default_tiling(form);
+    const std::int64_t rows = std::min(form.rows, tiling.rows),
+                       columns = std::min(form.columns, tiling.columns);
+    return library_->excels(tile_form(form, rows, columns, form.c_row_stride), form.type);
+  }
 
   std::vector<std::string> details(const MatmulForm& form, int limit) override {
     // OpenBLAS counts in int.
     for (std::int64_t extent : {form.rows, form.columns, form.inner, form.a_row_stride,
                                 form.b_row_stride, form.c_row_stride})
       if (extent > INT_MAX) return {};
+    if (form.type == DType::float64 && !library_->has_float64()) return {};
     std::vector<std::string> found;
-    const auto add = [&](TileShape tile) {
-      const std::string detail = to_detail(tile);
-      if (int(found.size()) < limit && std::find(found.begin(), found.end(), detail) == found.end())
+    const auto add = [&](const Tiling& tiling) {
+      const std::string detail = to_detail(tiling);
+      if (int(found.size()) < limit &&
+          std::find(found.begin(), found.end(), detail) == found.end() && prepare(form, tiling))
         found.push_back(detail);
     };
-    add(default_tile(form));
+    Tiling first = default_tiling(form);
+    const bool is_bfloat16 = form.type == DType::bfloat16;
+    for (bool as_bfloat16 : {library_->prefers_bfloat16(), !library_->prefers_bfloat16()}) {
+      first.as_bfloat16 = as_bfloat16;
+      if (is_bfloat16 || !as_bfloat16) add(first);
+    }
+    const bool as_bfloat16 = is_bfloat16 && library_->prefers_bfloat16();
     for (const auto& [down, across] : {std::pair{2, 1}, {1, 2}, {2, 2}, {4, 1}, {1, 4}, {4, 2}})
-      add({piece(form.rows, down, 16), piece(form.columns, across, 64)});
+      add({piece(form.rows, down, 16), piece(form.columns, across, 64), as_bfloat16});
     return found;
   }
 
   std::size_t workspace_bytes(const MatmulForm& form, const std::string& detail) override {
-    blas();  // missing libraries are reported by whoever prepares, not by work on the stream
-    const std::int64_t down =
-        std::max<std::int64_t>(1, divide_up(form.rows, from_detail(detail).rows));
+    library();  // missing libraries are reported by whoever prepares, not by work on the stream
+    const Tiling tiling = from_detail(name(), detail);
+    ADJOINT_CHECK(prepare(form, tiling), "matmul: the engine ", name(), " (", library(),
+                  ") cannot do ", form_name(form), " by '", detail, "'; remove the stored choice");
+    const std::int64_t down = std::max<std::int64_t>(1, divide_up(form.rows, tiling.rows));
     return sums_columns(form) ? std::size_t(down * form.columns) * sizeof(double) : 0;
   }
 
   void run(Stream& stream, const MatmulProblem& problem, const std::string& name,
            const std::string& detail, void* workspace) override {
-    const TileShape tile = from_detail(detail);
     double* const sums = sums_columns(problem.form) ? static_cast<double*>(workspace) : nullptr;
     const RunTiles function = function_for(problem.form.type, problem.form.result_type);
-    enqueue(stream, WorkKind::launch, name, [=] { function(problem, tile, sums); });
+    enqueue(stream, WorkKind::launch, name,
+            [function, sums, run = Run{problem, from_detail(this->name(), detail), library_}] {
+              function(run, sums);
+            });
   }
+
+ private:
+  /// Whether the library can; it then has what the tiles of all extents need.
+  bool prepare(const MatmulForm& form, const Tiling& tiling) {
+    if (!tiling.as_bfloat16) return true;
+    if (form.type != DType::bfloat16) return false;
+    if (form.inner == 0) return true;
+    for (std::int64_t rows : extents(form.rows, tiling.rows))
+      for (std::int64_t columns : extents(form.columns, tiling.columns)) {
+        const std::int64_t z_stride =
+            form.result_type == DType::float32 ? form.c_row_stride : columns;
+        if (!library_->prepare(tile_form(form, rows, columns, z_stride))) return false;
+      }
+    return true;
+  }
+
+  /// Those of the whole pieces and of the last one, where there are such.
+  static std::vector<std::int64_t> extents(std::int64_t whole, std::int64_t piece) {
+    std::vector<std::int64_t> found;
+    if (whole >= piece) found.push_back(piece);
+    if (whole % piece > 0) found.push_back(whole % piece);
+    return found;
+  }
+
+  std::shared_ptr<TileLibrary> library_;
 };
 
 }  // namespace
 
-std::unique_ptr<MatmulEngine> make_library_engine() { return std::make_unique<BlasEngine>(); }
+std::vector<std::unique_ptr<MatmulEngine>> make_library_engines() {
+  std::vector<std::unique_ptr<MatmulEngine>> engines;
+  engines.push_back(std::make_unique<LibraryEngine>(make_openblas()));
+#if ADJOINT_ONEDNN
+  engines.push_back(std::make_unique<LibraryEngine>(make_onednn()));
+#endif
+  return engines;
+}
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint
