@@ -3,6 +3,8 @@
 // shift; or a whole row where each column is a channel, with as many of them. A team of a block's
 // threads takes a run, as many as it has packs: a block takes many short runs or one long one. The
 // team of a row's channel 0 fetches the label too.
+//
+// Of integers batch[b, j] = rows[indices[(*position + b) % n], j], a thread an element.
 #include "kernels/gather.h"
 
 #include "kernels/divisor.h"
@@ -107,6 +109,35 @@ void launch_gather(Stream& stream, const Gather& call, std::int64_t batch, std::
   run.template operator()<1, false>();
 }
 
+constexpr std::uint32_t kIntegersPerBlock = 4 * kThreads;
+
+__global__ void __launch_bounds__(kThreads)
+    gather_integers_kernel(std::int32_t* batch, const std::int32_t* rows,
+                           const std::int32_t* indices, std::int64_t count,
+                           const std::uint64_t* position, Divisor width, std::uint32_t elements) {
+  const std::uint32_t begin = blockIdx.x * kIntegersPerBlock;
+  const std::uint32_t left = elements - begin;
+  const std::uint32_t end = begin + (left < kIntegersPerBlock ? left : kIntegersPerBlock);
+  for (std::uint32_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const std::uint32_t row = width.quotient(i), column = i - row * width.value();
+    const std::int64_t sample = indices[(*position + row) % std::uint64_t(count)];
+    batch[i] = rows[sample * width.value() + column];
+  }
+}
+
+void launch_gather_integers(Stream& stream, const Gather& call, std::int64_t columns) {
+  const std::int64_t elements = call.batch.count();
+  ADJOINT_CHECK(elements < std::numeric_limits<std::int32_t>::max(),
+                "gather: expected fewer than 2^31 integers, got ", elements);
+  launch<gather_integers_kernel>(stream,
+                                 {.grid = (elements + kIntegersPerBlock - 1) / kIntegersPerBlock,
+                                  .block = preferred_block(kThreads)},
+                                 call.batch.data<std::int32_t>(), call.rows.data<std::int32_t>(),
+                                 call.indices.data<std::int32_t>(), call.indices.count(),
+                                 call.position, Divisor(std::uint32_t(columns)),
+                                 std::uint32_t(elements));
+}
+
 }  // namespace
 
 void gather(Stream& stream, const Gather& call) {
@@ -120,6 +151,14 @@ void gather(Stream& stream, const Gather& call) {
   if (call.batch.count() == 0) return;
   ADJOINT_CHECK(width == columns(call.rows), "gather: expected rows as wide as the batch's, ",
                 width, " elements, got ", columns(call.rows));
+  ADJOINT_CHECK(call.position != nullptr, "gather: expected a position in device memory");
+  ADJOINT_CHECK(call.indices.defined() && call.indices.count() > 0,
+                "gather: expected at least one index");
+  check_operand("gather", "indices", call.indices, {DType::int32, {call.indices.count()}});
+  if (call.rows.dtype() == DType::int32) {
+    check_operand("gather", "batch", call.batch, {DType::int32, call.batch.shape()});
+    return launch_gather_integers(stream, call, width);
+  }
   const std::int64_t channels = call.scale.count();
   ADJOINT_CHECK(channels > 0 && width % channels == 0 && width < (1 << 30),
                 "gather: expected channels that divide ", width, " columns, fewer than 2^30, got ",
@@ -129,10 +168,6 @@ void gather(Stream& stream, const Gather& call) {
                 batch, " rows");
   check_operand("gather", "scale", call.scale, {DType::float32, {channels}});
   check_operand("gather", "shift", call.shift, {DType::float32, {channels}});
-  ADJOINT_CHECK(call.position != nullptr, "gather: expected a position in device memory");
-  ADJOINT_CHECK(call.indices.defined() && call.indices.count() > 0,
-                "gather: expected at least one index");
-  check_operand("gather", "indices", call.indices, {DType::int32, {call.indices.count()}});
   if (call.batch_labels.defined()) {
     check_operand("gather", "batch_labels", call.batch_labels, {DType::int32, {batch}});
     check_operand("gather", "labels", call.labels, {DType::int32, {call.rows.shape()[0]}});
@@ -143,7 +178,7 @@ void gather(Stream& stream, const Gather& call) {
     else if (call.rows.dtype() == DType::float32)
       launch_gather<Out, float>(stream, call, batch, width);
     else
-      ADJOINT_FAIL("gather: rows: expected uint8 or float32 elements, got ",
+      ADJOINT_FAIL("gather: rows: expected uint8, float32 or int32 elements, got ",
                    name(call.rows.dtype()));
   });
 }

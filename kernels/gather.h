@@ -13,10 +13,12 @@ inline namespace ADJOINT_BACKEND {
 ///
 ///   batch[b, channel, j] = rows[r, channel, j] scale[channel] + shift[channel]
 ///   batch_labels[b] = labels[r]
+///
+/// Integers are gathered as they are, without labels, scale and shift.
 struct Gather {
-  Tensor batch;         ///< [batch, columns in any shape], floating
+  Tensor batch;         ///< [batch, columns in any shape], floating; int32 of int32 rows
   Tensor batch_labels;  ///< [batch] int32; optional
-  Tensor rows;          ///< [samples, columns in any shape], uint8 or float32
+  Tensor rows;          ///< [samples, columns in any shape], uint8, float32 or int32
   Tensor labels;        ///< [samples] int32; with batch_labels
   Tensor indices;       ///< [n] int32, each in [0, samples): an epoch's order; n > 0
   /// Device memory: where the batch begins. Read when the kernel runs, so that a captured gather

@@ -1,7 +1,8 @@
 # The tests of one backend; included by tests/host and tests/cuda with `backend` set. Each floor lists in its
-# tests.cmake, as floor_sources, what no add_* line adds.
+# tests.cmake, as floor_sources, what no add_* line adds, and what else it links, as floor_libraries.
 foreach(floor ${ADJOINT_TEST_FLOORS})
   set(folder ${PROJECT_SOURCE_DIR}/tests/${floor})
+  set(floor_libraries)
   include(${folder}/tests.cmake)
   list(TRANSFORM floor_sources PREPEND ${folder}/)
   get_property(mirrored GLOBAL PROPERTY ADJOINT_TESTS_${floor})
@@ -9,7 +10,7 @@ foreach(floor ${ADJOINT_TEST_FLOORS})
   set(target test_${name}_${backend})
   add_executable(${target})
   adjoint_target_sources(${target} ${backend} ${floor_sources} ${mirrored})
-  target_link_libraries(${target} PRIVATE adjoint_${backend})
+  target_link_libraries(${target} PRIVATE adjoint_${backend} ${floor_libraries})
   adjoint_discover(${target} ${backend})
 endforeach()
 

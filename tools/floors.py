@@ -20,6 +20,7 @@ FLOORS = [
     ["core/graph"],
     ["core/update"],
     ["layers", "optim", "core/data", "core/train"],
+    ["core/run"],
     ["tools"],
 ]
 

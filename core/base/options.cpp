@@ -68,6 +68,11 @@ std::optional<std::vector<double>> converted(const OptionValue& value) {
 
 }  // namespace
 
+OptionValue name_or_names(const std::vector<std::string>& names) {
+  if (names.size() == 1) return names[0];
+  return names;
+}
+
 Options::Options(std::string owner, std::string where)
     : owner_(std::move(owner)), where_(std::move(where)) {}
 

@@ -17,6 +17,9 @@ namespace adjoint {
 using OptionValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                  std::vector<double>, std::vector<std::string>>;
 
+/// What Options::names() reads to these: a text where there is one, else a list.
+OptionValue name_or_names(const std::vector<std::string>& names);
+
 class Options {
  public:
   struct Item {

@@ -32,11 +32,16 @@ Value Graph::input(const Shape& shape, DType type, const InputOptions& options) 
   ADJOINT_CHECK(!compiled(), "Graph: compiled already; record inputs before compile()");
   ADJOINT_CHECK(shape.rank() >= 1,
                 "Graph: expected an input with a leading batch axis, got a scalar");
-  ADJOINT_CHECK(program_.inputs.empty() || shape[0] == max_batch_,
-                "Graph: inputs must agree in their ", "leading axis, the batch: expected ",
-                max_batch_, ", got shape ", shape);
-  max_batch_ = shape[0];
-  return Value(this, program_.add_input(options.name, {type, shape}, options.wants_gradient));
+  if (options.per_sample) {
+    ADJOINT_CHECK(max_batch_ == 0 || shape[0] == max_batch_,
+                  "Graph: inputs must agree in their leading axis, the batch: expected ",
+                  max_batch_, ", got shape ", shape,
+                  "; one that all samples share is recorded with per_sample = false");
+    max_batch_ = shape[0];
+  }
+  const ValueId id = program_.add_input(options.name, {type, shape}, options.wants_gradient);
+  program_.values[std::size_t(id)].per_sample = options.per_sample;
+  return Value(this, id);
 }
 
 std::vector<Value> Graph::apply(std::shared_ptr<Layer> layer, const std::vector<Value>& inputs,
@@ -65,6 +70,7 @@ void Graph::compile(const CompileOptions& options) {
   ADJOINT_CHECK(!program_.nodes.empty(), "Graph: nothing was applied; there is nothing to compile");
   ADJOINT_CHECK(is_floating(options.compute_type), "Graph: expected a floating compute type, got ",
                 name(options.compute_type));
+  ADJOINT_CHECK(max_batch_ > 0, "Graph: no input is per sample; expected one with a batch axis");
   const std::vector<ValueId> losses = ids(options.losses), seeds = ids(options.seeds);
   std::vector<ValueId> kept = ids(options.outputs);
   kept.insert(kept.end(), losses.begin(), losses.end());
@@ -164,8 +170,9 @@ std::vector<TensorType> Graph::types_for(std::int64_t batch) const {
   std::vector<TensorType> types(program_.values.size());
   for (ValueId input : program_.inputs) {
     TensorType& type = types[std::size_t(input)];
-    type = program_.values[std::size_t(input)].type;
-    type.shape = type.shape.with(0, batch);
+    const ValueInfo& info = program_.values[std::size_t(input)];
+    type = info.type;
+    if (info.per_sample) type.shape = type.shape.with(0, batch);
   }
   for (const Node& node : program_.nodes) {
     Signature x;

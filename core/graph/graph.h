@@ -9,8 +9,8 @@
 //   Value loss = softmax_cross_entropy(linear(hidden, 10), label);
 //   graph.compile({.losses = {loss}});
 //
-// The leading axis of every input is the batch. A compiled graph runs any batch up to the one
-// recorded.
+// The leading axis of every input that is per sample is the batch. A compiled graph runs any batch
+// up to the one recorded.
 #pragma once
 
 #include <map>
@@ -47,6 +47,9 @@ class Value {
 struct InputOptions {
   std::string name;             ///< for messages; "input1" and so on by default
   bool wants_gradient = false;  ///< backward makes its gradient too
+  /// Whether the leading axis is the batch. Without, the input has one shape for every batch: a
+  /// table, positions, a mask that all samples share.
+  bool per_sample = true;
 };
 
 /// What becomes of trainable parameters that no gradient of the losses reaches.
@@ -104,8 +107,8 @@ class Graph {
 
   // ---- recording
 
-  /// A tensor that the caller fills: [batch, ...]. Throws Error for a scalar, for another batch
-  /// than that of earlier inputs, and once compiled.
+  /// A tensor that the caller fills: [batch, ...], or of any shape where it is not per sample.
+  /// Throws Error for a scalar, for another batch than that of earlier inputs, and once compiled.
   Value input(const Shape& shape, DType type = DType::float32, const InputOptions& options = {});
   /// Applies a layer; a layer object applied again shares its parameters. `name` names its
   /// parameters in files and must be new; by default it is the kind of layer and a number.

@@ -38,6 +38,7 @@ struct ValueInfo {
   TensorType type;              ///< at the largest batch
   NodeId producer = -1;         ///< -1 for inputs of the graph
   bool wants_gradient = false;  ///< an input whose gradient the caller asked for
+  bool per_sample = true;       ///< an input whose leading axis is the batch
 };
 
 /// One or more nodes that a rewrite takes out, and the one that it puts in the place of `at`, one

@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/samples/dataset.h"
 #include "core/tensor/tensor.h"
 #include "core/tensor/value_range.h"
 
@@ -18,6 +21,27 @@ struct TargetBounds {
   float least = 0, largest = 0;
   std::int64_t least_sample = 0, largest_sample = 0;
 };
+
+/// What a source can fill of every batch, under a name.
+struct BatchField {
+  std::string name;             ///< "input", "target", or another array's (core/samples/dataset.h)
+  DType type = DType::float32;  ///< float32: any floating type; or int32
+  Shape shape = {};             ///< of one sample; of the whole where all samples share it
+  bool per_sample = true;
+
+  bool operator==(const BatchField&) const = default;
+};
+
+/// A tensor to be filled: of a field per sample [n, shape].
+struct BatchTensor {
+  std::string_view name;
+  Tensor tensor;
+};
+
+/// The fields of a data set: its input, its target where it has one, its other arrays.
+std::vector<BatchField> batch_fields(const Dataset& dataset);
+/// The field of that name; null where there is none.
+const BatchField* find_field(std::span<const BatchField> fields, std::string_view name);
 
 /// An epoch is begin_epoch() and then, as long as next_size() is not 0: advance(); gather(...), or
 /// a replay of work that captured it; batch_queued(). All work goes to one stream, that of the
@@ -45,10 +69,12 @@ class BatchSource {
   /// Makes the stream wait for the next batch to be there. Before gather() and before a replay of
   /// it: what changes from batch to batch, such as where on the device it lies, changes here.
   virtual void advance() = 0;
-  /// Puts on the stream what fills input, floating [n, ...], and target, labels int32 [n] or
-  /// floating [n, outputs], n = next_size(); an undefined target is left out. May be captured once
-  /// and replayed: it must read nothing but device memory, always at the same addresses.
-  virtual void gather(const Tensor& input, const Tensor& target) = 0;
+  /// What gather() can fill.
+  virtual const std::vector<BatchField>& fields() const = 0;
+  /// Puts on the stream what fills these tensors, n = next_size() samples; other fields are left
+  /// out. Throws Error for a name that is no field. May be captured once and replayed: it must read
+  /// nothing but device memory, always at the same addresses.
+  virtual void gather(std::span<const BatchTensor> batch) = 0;
   /// Everything that reads the batch has been put on the stream.
   virtual void batch_queued() = 0;
 

@@ -62,8 +62,9 @@ struct DataRecipe {
   /// Empty: `test_part` of the training file is set aside.
   std::string test = {};
   double test_part = 0.2;
-  /// npy only.
+  /// npy only. Of `arrays` and `shared_arrays` (Dataset::arrays), the names in the archives.
   std::string train_target = {}, test_target = {};
+  std::vector<std::string> arrays = {}, shared_arrays = {};
   /// Rows with missing numbers, or without a label, are left out rather than refused.
   bool drop_missing = false;
 

@@ -31,6 +31,12 @@ void copy_sample(const Dataset& from, std::int64_t index, Dataset& to) {
   if (from.classes > 0) copy_row(from.labels, index, 1, to.labels);
   copy_row(from.targets, index, from.outputs, to.targets);
   copy_row(from.target_remainders, index, from.outputs, to.target_remainders);
+  for (std::size_t i = 0; i < from.arrays.size(); ++i) {
+    const DataArray& array = from.arrays[i];
+    if (array.per_sample)
+      copy_row(array.values, index, static_cast<std::int64_t>(array.row_bytes()),
+               to.arrays[i].values);
+  }
   ++to.count;
 }
 
@@ -50,6 +56,10 @@ Dataset empty_like(const Dataset& dataset, const std::string& name, std::int64_t
     out.features.reserve(numbers);
   if (dataset.classes > 0) out.labels.reserve(static_cast<std::size_t>(capacity));
   out.targets.reserve(static_cast<std::size_t>(capacity * dataset.outputs));
+  for (const DataArray& array : dataset.arrays) {
+    out.arrays.push_back(array);
+    if (array.per_sample) out.arrays.back().values.clear();
+  }
   return out;
 }
 
@@ -180,6 +190,31 @@ void check_sizes(const Dataset& dataset) {
                   remainders->size(), " remainders of ", values->size(), " numbers");
 }
 
+void check_array(const Dataset& dataset, const DataArray& array) {
+  ADJOINT_CHECK(
+      array.type == DType::uint8 || array.type == DType::float32 || array.type == DType::int32,
+      dataset.name, ": array '", array.name, "' is of ", name(array.type),
+      "; expected uint8, float32 or int32");
+  const auto same = [&](const DataArray& other) { return other.name == array.name; };
+  ADJOINT_CHECK(array.name != kInputName && array.name != kTargetName && !array.name.empty() &&
+                    std::ranges::count_if(dataset.arrays, same) == 1,
+                dataset.name, ": two arrays are called '", array.name,
+                "'; expected names that differ, none of them 'input' or 'target'");
+  ADJOINT_CHECK(is_utf8(array.name), dataset.name, ": the array '", printable(array.name),
+                "' has a name that is not UTF-8; expected text that a recipe can hold");
+  const std::size_t bytes =
+      array.row_bytes() * static_cast<std::size_t>(array.per_sample ? dataset.count : 1);
+  ADJOINT_CHECK(array.values.size() == bytes, dataset.name, ": array '", array.name, "' has ",
+                array.values.size() / size_of(array.type), " numbers, expected ",
+                bytes / size_of(array.type));
+  if (array.type != DType::float32) return;
+  const std::span numbers(reinterpret_cast<const float*>(array.values.data()),
+                          array.values.size() / sizeof(float));
+  const auto bad = std::ranges::find_if(numbers, [](float v) { return !std::isfinite(v); });
+  ADJOINT_CHECK(bad == numbers.end(), dataset.name, ": array '", array.name, "', number ",
+                bad - numbers.begin(), " is ", *bad, "; expected a finite number");
+}
+
 }  // namespace
 
 std::span<const std::uint8_t> Dataset::image(std::int64_t index) const {
@@ -196,20 +231,20 @@ std::span<const float> Dataset::row(std::int64_t index) const {
                                      static_cast<std::size_t>(sample_size()));
 }
 
-DatasetRows input_rows(const Dataset& dataset) {
-  const auto size = static_cast<std::size_t>(dataset.sample_size());
-  if (dataset.type == DType::uint8)
-    return {reinterpret_cast<const std::byte*>(dataset.images.data()), size};
-  return {reinterpret_cast<const std::byte*>(dataset.features.data()), size * sizeof(float)};
-}
-
-DatasetRows target_rows(const Dataset& dataset) {
-  if (dataset.classes > 0)
-    return {reinterpret_cast<const std::byte*>(dataset.labels.data()), sizeof(std::int32_t)};
-  if (dataset.outputs > 0)
-    return {reinterpret_cast<const std::byte*>(dataset.targets.data()),
-            static_cast<std::size_t>(dataset.outputs) * sizeof(float)};
-  return {};
+DatasetRows dataset_rows(const Dataset& dataset, std::string_view name) {
+  const auto rows = []<class T>(const std::vector<T>& values, std::int64_t width, DType type) {
+    return DatasetRows{reinterpret_cast<const std::byte*>(values.data()),
+                       static_cast<std::size_t>(width) * sizeof(T), type};
+  };
+  if (name == kInputName && dataset.type == DType::uint8)
+    return rows(dataset.images, dataset.sample_size(), DType::uint8);
+  if (name == kInputName) return rows(dataset.features, dataset.sample_size(), DType::float32);
+  if (name == kTargetName && dataset.classes > 0) return rows(dataset.labels, 1, DType::int32);
+  if (name == kTargetName && dataset.outputs > 0)
+    return rows(dataset.targets, dataset.outputs, DType::float32);
+  const auto array = std::ranges::find(dataset.arrays, name, &DataArray::name);
+  ADJOINT_CHECK(array != dataset.arrays.end(), dataset.name, " has no array '", name, "'");
+  return {array->values.data(), array->row_bytes(), array->type};
 }
 
 void check_dataset(const Dataset& dataset) {
@@ -227,6 +262,7 @@ void check_dataset(const Dataset& dataset) {
   }
   check_numbers(dataset, dataset.targets, dataset.outputs, "target");
   check_numbers(dataset, dataset.features, dataset.sample_size(), "feature");
+  for (const DataArray& array : dataset.arrays) check_array(dataset, array);
 }
 
 Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices) {
@@ -237,6 +273,28 @@ Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices) {
     copy_sample(dataset, index, out);
   }
   return out;
+}
+
+Dataset outline_of(const Dataset& dataset) {
+  Dataset outline{.type = dataset.type,
+                  .sample = dataset.sample,
+                  .feature_names = dataset.feature_names,
+                  .classes = dataset.classes,
+                  .ignored_label = dataset.ignored_label,
+                  .class_names = dataset.class_names,
+                  .outputs = dataset.outputs,
+                  .arrays = {}};
+  for (const DataArray& array : dataset.arrays)
+    outline.arrays.push_back({array.name, array.type, array.shape, array.per_sample, {}});
+  return outline;
+}
+
+Dataset first_samples(const Dataset& dataset, std::int64_t count) {
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < dataset.count && std::ssize(indices) < count; ++i)
+    if (dataset.labels.empty() || dataset.labels[std::size_t(i)] != dataset.ignored_label)
+      indices.push_back(i);
+  return select(dataset, indices);
 }
 
 Split split_validation(const Dataset& dataset, double fraction, std::uint64_t seed,

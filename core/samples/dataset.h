@@ -8,12 +8,30 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/tensor/dtype.h"
 #include "core/tensor/shape.h"
 
 namespace adjoint {
+
+/// An array of a data set beside the input and the target of its samples, under a name: a second
+/// input, a mask, the target of another loss. It is given to a model as it is, but for bytes, which
+/// become numbers in [0, 1].
+struct DataArray {
+  std::string name = {};
+  /// uint8, float32 or int32.
+  DType type = DType::float32;
+  /// Of one sample, [] for a number each; without per_sample of the whole.
+  Shape shape = {};
+  /// Otherwise there is one for all samples: positions, a table.
+  bool per_sample = true;
+  /// [count, shape] or [shape], contiguous.
+  std::vector<std::byte> values = {};
+
+  std::size_t row_bytes() const { return static_cast<std::size_t>(shape.count()) * size_of(type); }
+};
 
 struct Dataset {
   /// Shown in messages: "mnist train".
@@ -53,6 +71,9 @@ struct Dataset {
   std::vector<float> targets = {};
   std::vector<double> target_remainders = {};
 
+  /// Further arrays, by names that differ, none of them "input" or "target".
+  std::vector<DataArray> arrays = {};
+
   /// What the reader of a file found worth telling people, a line each; parts of a data set and
   /// selections have none.
   std::vector<std::string> notices = {};
@@ -65,15 +86,18 @@ struct Dataset {
   std::span<const float> row(std::int64_t index) const;
 };
 
-/// An array of a data set as rows of bytes, one a sample: how loaders see it. `data` is null where
-/// the data set has no such array.
+/// An array of a data set as rows of bytes, one a sample, or one for all: how loaders see it.
 struct DatasetRows {
   const std::byte* data = nullptr;
   std::size_t row_bytes = 0;
+  DType type = DType::float32;
 };
-DatasetRows input_rows(const Dataset& dataset);
-/// Labels or targets.
-DatasetRows target_rows(const Dataset& dataset);
+/// By name: kInputName, kTargetName, or that of a further array. Throws Error where there is none.
+DatasetRows dataset_rows(const Dataset& dataset, std::string_view name);
+
+/// The name of a sample's input, and of its label or numbers to predict, among the arrays.
+inline constexpr const char* kInputName = "input";
+inline constexpr const char* kTargetName = "target";
 
 /// What is learned from and what is measured on.
 struct Datasets {
@@ -84,10 +108,17 @@ struct Datasets {
 /// Throws Error unless the arrays have the sizes the counts say, there is at least one sample,
 /// every label lies in [0, classes) or is the ignored one, every feature and target is a finite
 /// number, and all names are UTF-8, as model files must be; the first that does not fit is named.
+/// Likewise of further arrays.
 void check_dataset(const Dataset& dataset);
 
 /// The samples at `indices`, in that order. Throws Error for an index outside.
 Dataset select(const Dataset& dataset, std::span<const std::int64_t> indices);
+
+/// What samples are, without any.
+Dataset outline_of(const Dataset& dataset);
+
+/// The first `count` samples whose label is not ignored, or all of these.
+Dataset first_samples(const Dataset& dataset, std::int64_t count);
 
 struct SplitOptions {
   /// Every class gives the same part, as near as whole samples allow; the seed decides which of

@@ -198,14 +198,7 @@ Dataset data_outline(const DataRecipe& recipe, const fs::path& folder) {
   Dataset outline = kind.outline ? kind.outline(recipe, file_folder(recipe, folder))
                                  : load_all(kind, one, folder).train;
   if (recipe.task == Task::reconstruction) drop_targets(outline);
-  outline.count = 0;
-  outline.images = {};
-  outline.features = {};
-  outline.feature_remainders = {};
-  outline.labels = {};
-  outline.targets = {};
-  outline.target_remainders = {};
-  return outline;
+  return outline_of(outline);
 }
 
 }  // namespace adjoint

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/graph/registry.h"
 #include "kernels/total_loss.h"
 #include "kernels/totals.h"
 
@@ -59,6 +60,31 @@ Value total_loss(const std::vector<std::pair<Value, float>>& losses) {
   }
   return totals[0].graph().apply(TotalLoss(weights), totals);
 }
+
+namespace {
+
+std::shared_ptr<Layer> make(Options& options) {
+  const std::vector<double> weights = options.numbers("weights", {1.0});
+  return std::make_shared<TotalLoss>(std::vector<float>(weights.begin(), weights.end()));
+}
+
+// Totals of sums: those of means have derivatives by counts, which are left out.
+const bool kRegistered = register_layer({
+    .kind = "total_loss",
+    .arity = {.least_inputs = 1, .most_inputs = kMostLosses},
+    .make = make,
+    .example = {{"weights", std::vector<double>{1, 0.5}}},
+    .cases = {{.name = "total_loss",
+               .make =
+                   [] {
+                     return std::make_shared<TotalLoss>(std::vector<float>{1, 0.5f});
+                   },
+               .inputs = {{{DType::float32, totals_shape(true)}},
+                          {{DType::float32, totals_shape(true)}}},
+               .smallest_batch = totals_shape(true)[0]}},
+});
+
+}  // namespace
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

@@ -10,7 +10,7 @@ set(base_tests
   data/readers/csv_test.cpp data/readers/idx_test.cpp data/readers/mnist_test.cpp data/readers/npy_test.cpp
   data/readers/sample_files_test.cpp data/readers/tables_test.cpp
   train/files/outline_test.cpp train/files/run_folder_test.cpp train/files/safetensors_test.cpp
-  train/recipe/recipe_keys_test.cpp train/recipe/recipe_test.cpp)
+  train/recipe/layer_names_test.cpp train/recipe/recipe_keys_test.cpp train/recipe/recipe_test.cpp)
 list(TRANSFORM base_tests PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 target_sources(test_base PRIVATE ${base_tests})
 target_link_libraries(test_base PRIVATE ZLIB::ZLIB libzip::zip)

@@ -26,15 +26,27 @@ Parts split(std::string_view input) {
   return parts;
 }
 
-/// A layer's table as text; NaN, which equals nothing, is a word there.
-std::string text_of(const LayerRecipe& layer) {
-  std::string out = layer.type;
-  for (const Options::Item& item : layer.options.items())
+/// Tables as text; NaN, which equals nothing, is a word there.
+std::string text_of(const Options& options) {
+  std::string out;
+  for (const Options::Item& item : options.items())
     out += str("\n", item.key, " = ", toml_text(item.value));
   return out;
 }
 
-bool same_layer(const LayerRecipe& a, const LayerRecipe& b) { return text_of(a) == text_of(b); }
+std::string text_of(const LayerRecipe& layer) {
+  std::string out = str(layer.type, toml_text(layer.inputs), toml_text(layer.outputs), layer.repeat,
+                        text_of(layer.options));
+  for (const LayerRecipe& inner : layer.layers) out += str("{", text_of(inner), "}");
+  return out;
+}
+
+std::string text_of(const LossRecipe& loss) {
+  return str(loss.type, "\n", loss.name, toml_text(loss.inputs), loss.target,
+             toml_text(loss.weight), toml_text(loss.metrics), text_of(loss.options));
+}
+
+constexpr auto kSame = [](const auto& a, const auto& b) { return text_of(a) == text_of(b); };
 
 }  // namespace
 
@@ -44,8 +56,12 @@ void fuzz_recipe(Input input) {
   if (!recipe) return;
   const Recipe again = parse_recipe(to_toml(*recipe), "written");
   demand(again.data == recipe->data, "[data] reads back");
-  demand(std::ranges::equal(again.layers, recipe->layers, same_layer), "layers read back");
-  demand(same_layer(again.loss, recipe->loss), "[loss] reads back");
+  demand(std::ranges::equal(again.layers, recipe->layers, kSame), "layers read back");
+  demand(again.model_type == recipe->model_type &&
+             text_of(again.model_options) == text_of(recipe->model_options),
+         "[model] reads back");
+  demand(kSame(again.loss, recipe->loss), "[loss] reads back");
+  demand(std::ranges::equal(again.more_losses, recipe->more_losses, kSame), "losses read back");
   demand(again.optim == recipe->optim, "[optim] reads back");
   demand(again.schedule == recipe->schedule, "[schedule] reads back");
   demand(again.train == recipe->train, "[train] reads back");

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/files.h"
 #include "support/scratch_folder.h"
@@ -60,6 +63,27 @@ inline Bytes zip_of(const std::string& entry, const Bytes& content, bool packed 
   if (password != nullptr) zip_file_set_encryption(zip, at, ZIP_EM_AES_256, password);
   EXPECT_EQ(zip_close(zip), 0);
   return read_file(path);
+}
+
+/// A zip of several arrays, stored as NumPy's savez does; to link with libzip::zip.
+inline Bytes npz_of(const std::vector<std::pair<std::string, Bytes>>& arrays) {
+  const ScratchFolder folder;
+  const std::string path = (folder / "a.npz").string();
+  zip_t* zip = zip_open(path.c_str(), ZIP_CREATE, nullptr);
+  for (const auto& [name, content] : arrays) {
+    zip_source_t* source = zip_source_buffer(zip, content.data(), content.size(), 0);
+    EXPECT_GE(zip_file_add(zip, (name + ".npy").c_str(), source, 0), 0);
+  }
+  EXPECT_EQ(zip_close(zip), 0);
+  return read_file(path);
+}
+
+/// The elements of an NPY file.
+template <class T>
+Bytes npy_of(const std::string& type, const std::string& shape, const std::vector<T>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return npy(dictionary(type, shape),
+             std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace adjoint::test

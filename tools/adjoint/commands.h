@@ -16,6 +16,7 @@ const std::atomic<bool>& stop_flag();
 }  // namespace adjoint
 
 #if defined(ADJOINT_BACKEND)
+#include "core/run/run_text.h"
 #include "core/train/judging/evaluator.h"
 
 namespace adjoint {
@@ -42,14 +43,8 @@ Recipe read_choice(const RecipeChoice& choice);
 /// keep_engines() writes what was tuned.
 void choose_engines(Context& context, const EngineOptions& engines);
 void keep_engines(Context& context, const EngineOptions& engines);
-/// "host, AMD EPYC ..., 2 workers", for first lines.
-std::string device_line();
-/// "accuracy 98.12 %"; of numbers, "R2 0.9512, mean absolute error 1.234"; else "loss 0.0123".
-std::string result_text(const Model& model, const Evaluation& found);
 /// The name of a class: its number, or what the data call it.
 std::string class_name(const std::vector<std::string>& names, std::int64_t index);
-/// The first `count` samples whose label is not ignored, or all of these.
-Dataset first_samples(const Dataset& data, std::int64_t count);
 /// Writes `text` and a line end to the file, all or not at all; "-" is standard output.
 void write_report(const std::filesystem::path& path, const std::string& text);
 

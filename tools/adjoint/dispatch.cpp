@@ -18,11 +18,6 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-// The macro's text: "host" or "cuda".
-#define ADJOINT_TEXT(x) #x
-#define ADJOINT_TEXT_OF(x) ADJOINT_TEXT(x)
-constexpr const char* kBackend = ADJOINT_TEXT_OF(ADJOINT_BACKEND);
-
 struct Dispatch {
   int operator()(const TrainCommand& command) const { return run_train(command); }
   int operator()(const EvalCommand& command) const { return run_eval(command); }
@@ -84,24 +79,8 @@ void keep_engines(Context& context, const EngineOptions& engines) {
   if (engines.tune && !engines.file.empty()) save_engine_choices(engines.file, context);
 }
 
-std::string device_line() {
-  const std::vector<DeviceInfo> all = devices();
-  if (all.empty()) return kBackend;
-  const bool host = std::string(kBackend) == "host";
-  return str(kBackend, ", ", all[0].name, ", ", all[0].compute_units,
-             host ? " workers" : " multiprocessors");
-}
-
 std::string class_name(const std::vector<std::string>& names, std::int64_t index) {
   return names.empty() ? std::to_string(index) : names.at(static_cast<std::size_t>(index));
-}
-
-Dataset first_samples(const Dataset& data, std::int64_t count) {
-  std::vector<std::int64_t> indices;
-  for (std::int64_t i = 0; i < data.count && std::ssize(indices) < count; ++i)
-    if (data.labels.empty() || data.labels[std::size_t(i)] != data.ignored_label)
-      indices.push_back(i);
-  return select(data, indices);
 }
 
 void write_report(const std::filesystem::path& path, const std::string& text) {
@@ -109,29 +88,6 @@ void write_report(const std::filesystem::path& path, const std::string& text) {
     std::printf("%s\n", text.c_str());
   else
     write_file_atomically(path, std::string_view(text + "\n"));
-}
-
-std::string result_text(const Model& model, const Evaluation& found) {
-  if (model.classes > 0) return formatted("accuracy %.2f %%", 100 * found.accuracy);
-  if (found.r_squared.empty()) {
-    const std::string loss = formatted("loss %.4f", found.loss);
-    return found.accuracy > 0 ? str(loss, formatted(", accuracy %.2f %%", 100 * found.accuracy))
-                              : loss;
-  }
-  double sum = 0;
-  std::int64_t measured = 0;  // targets that do not vary have none
-  for (const double r_squared : found.r_squared) {
-    if (std::isnan(r_squared)) continue;
-    sum += r_squared;
-    ++measured;
-  }
-  const std::string text = measured > 0 ? formatted("R2 %.4f", sum / double(measured))
-                           : std::isfinite(found.mean_absolute_errors[0])
-                               ? "no R2, for targets do not vary"
-                               : "no R2, for predictions are not finite";
-  // Errors of several outputs are in units of their own.
-  if (model.outputs > 1) return str(text, " (mean of ", measured, " outputs)");
-  return str(text, ", mean absolute error ", formatted("%.4g", found.mean_absolute_errors[0]));
 }
 
 }  // namespace ADJOINT_BACKEND

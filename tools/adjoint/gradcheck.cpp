@@ -22,12 +22,15 @@ constexpr std::int64_t kRecipeBatch = 3;
 constexpr double kRecipeStep = 5e-5;
 
 // Right gradients are of no use to a loss that is given other numbers than it is made for.
-void say_notices(const Recipe& recipe, const Dataset& outline, const Program& program,
-                 ValueId prediction) {
+void say_notices(const Recipe& recipe, const Dataset& outline, const Graph& graph,
+                 const RecordedModel& recorded) {
+  const Program& program = graph.program();
+  for (const std::string& text : recorded.notices) log_warning(text);
   for (const std::string& text : find_notices(program)) log_warning(text);
-  const auto last = static_cast<std::size_t>(prediction);
+  if (!recipe.loss.inputs.empty()) return;
+  const auto last = static_cast<std::size_t>(recorded.last.id());
   if (program.values[last].producer < 0) return;
-  LayerRecipe loss = recipe.loss;
+  LossRecipe loss = recipe.loss;
   resolve_class_weights(loss.options, outline);
   const std::vector<ValueRange> expected = make_layer(loss)->expects();
   if (expected.empty()) return;
@@ -36,24 +39,23 @@ void say_notices(const Recipe& recipe, const Dataset& outline, const Program& pr
   if (!text.empty()) log_warning(text);
 }
 
-// Each layer by itself, on inputs as it meets them. Not the chain in one: with thousands of ReLUs
+// Each layer by itself, on inputs as it meets them. Not the model in one: with thousands of ReLUs
 // behind a parameter some kink lies within every step of a difference.
 std::vector<LayerCase> cases_of_recipe(const Recipe& recipe) {
   const Dataset outline = data_outline(recipe.data);
-  std::vector<std::int64_t> extents{kRecipeBatch};
-  const auto sample = outline.sample.extents();
-  extents.insert(extents.end(), sample.begin(), sample.end());
-  Program program;
-  ValueId x = program.add_input("input", {DType::float32, Shape(extents)}, false);
+  Context context;
+  Graph graph(context);
+  const std::vector<BatchField> fields = batch_fields(outline);
+  ModelInputs inputs(graph, fields, kRecipeBatch);
+  const RecordedModel recorded = record_model(inputs, recipe);
   std::vector<LayerCase> cases;
-  for (const LayerRecipe& layer : recipe.layers) {
-    const TensorType type = program.types({x})[0];
-    cases.push_back({.name = str(layer.options.owner(), " on ", type.shape),
-                     .make = [layer] { return make_layer(layer); },
-                     .inputs = {{type}}});
-    x = program.apply(make_chain_layer(layer), {x}).at(0);
+  for (const RecordedLayer& layer : recorded.layers) {
+    LayerCase& made = cases.emplace_back();
+    made.name = str(layer.owner, " on ", layer.inputs[0].shape);
+    made.make = [layer] { return layer.layer->twin(); };
+    for (const TensorType& type : layer.inputs) made.inputs.push_back({type});
   }
-  say_notices(recipe, outline, program, x);
+  say_notices(recipe, outline, graph, recorded);
   return cases;
 }
 

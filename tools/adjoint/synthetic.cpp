@@ -34,6 +34,12 @@ std::shared_ptr<const Dataset> noise(const Dataset& outline, const ValueRange& t
   for (std::int64_t i = 0; i < count && outline.classes > 0; ++i)
     data->labels.push_back(
         static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(outline.classes))));
+  for (DataArray& array : data->arrays) {
+    array.values.resize(array.row_bytes() * std::size_t(array.per_sample ? count : 1));
+    if (array.type != DType::float32) continue;  // zeros are labels, tokens and black
+    auto* const to = reinterpret_cast<float*>(array.values.data());
+    std::generate(to, to + array.values.size() / sizeof(float), number);
+  }
   data->targets.resize(static_cast<std::size_t>(count * outline.outputs));
   std::ranges::generate(data->targets, target);
   return data;

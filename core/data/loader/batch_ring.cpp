@@ -9,10 +9,8 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 BatchRing::BatchRing(Context&, std::shared_ptr<const Dataset> data, std::int64_t batch, int threads,
-                     void* input, void* target)
-    : data_(std::move(data)), batch_(batch), slots_(std::size_t(kSlots)) {
-  parts_.push_back({input_rows(*data_), static_cast<std::byte*>(input)});
-  if (target != nullptr) parts_.push_back({target_rows(*data_), static_cast<std::byte*>(target)});
+                     std::vector<Part> parts)
+    : data_(std::move(data)), batch_(batch), parts_(std::move(parts)), slots_(std::size_t(kSlots)) {
   for (Slot& slot : slots_)
     for (const Part& part : parts_)
       slot.parts.emplace_back(std::size_t(batch) * part.rows.row_bytes);
@@ -60,7 +58,8 @@ void BatchRing::fill(std::int64_t b) {
   slot.copied.synchronize();
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     auto* to = static_cast<std::byte*>(slot.parts[i].data());
-    const auto [from, size] = parts_[i].rows;
+    const std::byte* const from = parts_[i].rows.data;
+    const std::size_t size = parts_[i].rows.row_bytes;
     for (std::int64_t row = 0; row < size_of_batch(b); ++row) {
       const auto sample = static_cast<std::size_t>(order_[std::size_t(b * batch_ + row)]);
       std::memcpy(to + std::size_t(row) * size, from + sample * size, size);

@@ -26,10 +26,14 @@ class BatchRing {
  public:
   static constexpr std::int64_t kSlots = 4;
 
-  /// `input` and `target` hold kSlots batches of the data set's rows on the device; `target` is
-  /// null where there are no targets.
+  /// An array of the data set, and kSlots batches of its rows on the device.
+  struct Part {
+    DatasetRows rows;
+    std::byte* device = nullptr;
+  };
+
   BatchRing(Context& context, std::shared_ptr<const Dataset> data, std::int64_t batch, int threads,
-            void* input, void* target);
+            std::vector<Part> parts);
   ~BatchRing();
   BatchRing(const BatchRing&) = delete;
   BatchRing& operator=(const BatchRing&) = delete;
@@ -47,11 +51,6 @@ class BatchRing {
 
  private:
   enum class Stage : std::uint8_t { free, filling, filled, copying };
-  // An array of the data set and where its batches go.
-  struct Part {
-    DatasetRows rows;
-    std::byte* device;
-  };
   struct Slot {
     std::vector<PinnedBuffer> parts;
     Event copied;    // the page-locked buffers may be written again

@@ -14,6 +14,9 @@ inline namespace ADJOINT_BACKEND {
 
 namespace {
 
+// Pairs of scale and shift: what pixels become, and numbers that stay; bytes in [0, 1].
+constexpr std::size_t kOfInput = 0, kAsItIs = 1, kOfBytes = 2;
+
 std::optional<TargetBounds> bounds_of(const Dataset& data) {
   if (data.targets.empty()) return std::nullopt;
   const auto [least, largest] = std::ranges::minmax_element(data.targets);
@@ -30,8 +33,7 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
       feature_names_(data->feature_names),
       count_(data->count),
       type_(data->type),
-      sample_size_(data->sample_size()),
-      outputs_(data->outputs) {
+      fields_(batch_fields(*data)) {
   ADJOINT_CHECK(count_ > 0, "loader: ", data->name, " has no samples");
   ADJOINT_CHECK(options.batch > 0, "loader: expected a batch of at least 1, got ", options.batch);
   ADJOINT_CHECK(options.pixels.deviation > 0,
@@ -54,19 +56,20 @@ Loader::Loader(Context& context, std::shared_ptr<const Dataset> data, const Load
     upload.order = PinnedBuffer(std::size_t(count_) * sizeof(std::int32_t));
 
   make_constants();
-  const std::size_t input_bytes = input_rows(*data).row_bytes;
-  const std::size_t target_bytes = target_rows(*data).row_bytes;
-  const bool fits = std::size_t(count_) * (input_bytes + target_bytes) <= options.resident_bytes;
+  std::size_t sample_bytes = 0;
+  for (const BatchField& field : fields_)
+    if (field.per_sample) sample_bytes += dataset_rows(*data, field.name).row_bytes;
+  const bool fits = std::size_t(count_) * sample_bytes <= options.resident_bytes;
   resident_rows_ = fits ? count_ : BatchRing::kSlots * options_.batch;
-  input_ = memory.allocate(std::size_t(resident_rows_) * input_bytes, "data set");
-  if (target_bytes > 0)
-    target_ = memory.allocate(std::size_t(resident_rows_) * target_bytes, "data set");
-  if (fits) {
-    make_resident(*data);
-  } else {
-    ring_ = std::make_unique<BatchRing>(context, std::move(data), options_.batch, options.threads,
-                                        input_.data(), target_.data());
-  }
+  make_arrays(*data);
+  if (fits) return;
+  std::vector<BatchRing::Part> parts;
+  for (std::size_t i = 0; i < fields_.size(); ++i)
+    if (fields_[i].per_sample)
+      parts.push_back(
+          {dataset_rows(*data, fields_[i].name), static_cast<std::byte*>(arrays_[i].rows.data())});
+  ring_ = std::make_unique<BatchRing>(context, std::move(data), options_.batch, options.threads,
+                                      std::move(parts));
 }
 
 Loader::~Loader() = default;
@@ -87,8 +90,10 @@ void Loader::make_constants() {
     positions.push_back(static_cast<std::uint64_t>(b * options_.batch));
   upload(positions_, positions.data(), positions.size() * sizeof(positions[0]));
   upload(position_, positions.data(), sizeof(positions[0]));
+  const std::int32_t zero = 0;
+  upload(zero_, &zero, sizeof(zero));
   // (byte / 255 - mean) / deviation as one multiply and add; features and targets as they are.
-  float scale[4] = {1, 0, 1, 0};
+  float scale[6] = {1, 0, 1, 0, 1.0f / 255, 0};
   if (type_ == DType::uint8) {
     const double deviation = options_.pixels.deviation;
     scale[0] = static_cast<float>(1.0 / (255.0 * deviation));
@@ -101,12 +106,21 @@ void Loader::make_constants() {
   context_.stream().synchronize();
 }
 
-void Loader::make_resident(const Dataset& data) {
+// What is resident is copied now, the rest as it is needed.
+void Loader::make_arrays(const Dataset& data) {
   Stream& stream = context_.stream();
-  const DatasetRows input = input_rows(data), target = target_rows(data);
-  copy_to_device(stream, input_.data(), input.data, std::size_t(count_) * input.row_bytes);
-  if (target.data != nullptr)
-    copy_to_device(stream, target_.data(), target.data, std::size_t(count_) * target.row_bytes);
+  for (const BatchField& field : fields_) {
+    const DatasetRows from = dataset_rows(data, field.name);
+    Array array{.type = from.type, .shape = field.shape, .per_sample = field.per_sample};
+    array.scale = field.name == kInputName    ? kOfInput
+                  : from.type == DType::uint8 ? kOfBytes
+                                              : kAsItIs;
+    const std::size_t rows = field.per_sample ? std::size_t(resident_rows_) : 1;
+    array.rows = context_.memory().allocate(rows * from.row_bytes, "data set");
+    if (!field.per_sample || resident_rows_ == count_)
+      copy_to_device(stream, array.rows.data(), from.data, rows * from.row_bytes);
+    arrays_.push_back(std::move(array));
+  }
   stream.synchronize();  // the caller may let go of the data
 }
 
@@ -156,29 +170,47 @@ void Loader::advance() {
   if (ring_) ring_->advance(context_.stream(), b);
 }
 
-Tensor Loader::rows(const Buffer& buffer, DType type, std::int64_t columns) const {
-  return Tensor(buffer.data(), type, {resident_rows_, columns});
+Tensor Loader::rows(const Array& array) const {
+  return Tensor(array.rows.data(), array.type,
+                {array.per_sample ? resident_rows_ : 1, array.shape.count()});
 }
 
-void Loader::gather(const Tensor& input, const Tensor& target) {
-  auto* const scale = static_cast<float*>(scale_.data());
-  Gather call{.batch = input,
-              .rows = rows(input_, type_, sample_size_),
+// Labels are fetched beside the input, by the same kernel.
+void Loader::gather(std::span<const BatchTensor> batch) {
+  const auto is_input = [](const BatchTensor& each) { return each.name == kInputName; };
+  const bool with_input = std::ranges::any_of(batch, is_input);
+  const bool labelled = !labels_.empty() && with_input;
+  const auto target = std::ranges::find(batch, std::string_view(kTargetName), &BatchTensor::name);
+  for (const BatchTensor& each : batch) {
+    if (labelled && each.name == kTargetName) continue;
+    const BatchField* const field = find_field(fields_, each.name);
+    ADJOINT_CHECK(field != nullptr, "loader: ", name_, " has no array '", each.name, "'");
+    const bool carries = labelled && is_input(each) && target != batch.end();
+    gather_array(arrays_[std::size_t(field - fields_.data())], each.tensor,
+                 carries ? target->tensor : Tensor());
+  }
+}
+
+void Loader::gather_array(const Array& array, const Tensor& to, const Tensor& labels) {
+  const auto* const scale = static_cast<const float*>(scale_.data()) + 2 * array.scale;
+  // One row for all samples is gathered as a batch of one.
+  const Shape one_row = {1, array.shape.count()};
+  Gather call{.batch = array.per_sample ? to : Tensor(to.data(), to.dtype(), one_row),
+              .rows = rows(array),
               .indices = Tensor(rows_.data(), DType::int32, {count_}),
               .position = static_cast<const std::uint64_t*>(position_.data()),
-              .scale = Tensor(scale, DType::float32, {1}),
-              .shift = Tensor(scale + 1, DType::float32, {1})};
-  const bool numbers = target.defined() && outputs_ > 0;
-  if (target.defined() && !numbers) {
-    call.batch_labels = target;
-    call.labels = Tensor(target_.data(), DType::int32, {resident_rows_});
+              .scale = Tensor(const_cast<float*>(scale), DType::float32, {1}),
+              .shift = Tensor(const_cast<float*>(scale + 1), DType::float32, {1})};
+  if (!array.per_sample) {
+    call.indices = Tensor(zero_.data(), DType::int32, {1});
+    call.position = static_cast<const std::uint64_t*>(positions_.data());
   }
-  ::adjoint::gather(context_.stream(), call);
-  if (!numbers) return;
-  call.batch = target;
-  call.rows = rows(target_, DType::float32, outputs_);
-  call.scale = Tensor(scale + 2, DType::float32, {1});
-  call.shift = Tensor(scale + 3, DType::float32, {1});
+  if (labels.defined()) {
+    call.batch_labels = labels;
+    const auto target = std::ranges::find(fields_, kTargetName, &BatchField::name);
+    const Array& from = arrays_[std::size_t(target - fields_.begin())];
+    call.labels = Tensor(from.rows.data(), DType::int32, {resident_rows_});
+  }
   ::adjoint::gather(context_.stream(), call);
 }
 

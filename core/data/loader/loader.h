@@ -53,6 +53,7 @@ class Loader : public BatchSource {
   const std::string& name() const override { return name_; }
   const std::vector<std::string>& feature_names() const override { return feature_names_; }
   DType type() const override { return type_; }
+  const std::vector<BatchField>& fields() const override { return fields_; }
   std::int64_t count() const override { return count_; }
   std::int64_t batch() const override { return options_.batch; }
   std::uint64_t seed() const override { return options_.seed; }
@@ -71,16 +72,26 @@ class Loader : public BatchSource {
   /// Moves the device's position on. The calling thread waits only when streaming, for the threads
   /// that fill buffers.
   void advance() override;
-  void gather(const Tensor& input, const Tensor& target) override;
+  void gather(std::span<const BatchTensor> batch) override;
   void batch_queued() override;
 
   /// Index in the data set.
   std::int64_t sample(std::int64_t batch, std::int64_t row) const override;
 
  private:
+  // An array of the data set, on the device: all of its rows, or the ring's.
+  struct Array {
+    DType type;       // as it lies there
+    Shape shape;      // of a row
+    bool per_sample;  // otherwise it is one row
+    Buffer rows;
+    std::size_t scale;  // which pair of scale_
+  };
+
+  void make_arrays(const Dataset& data);
   void make_constants();
-  void make_resident(const Dataset& data);
-  Tensor rows(const Buffer& buffer, DType type, std::int64_t columns) const;
+  Tensor rows(const Array& array) const;
+  void gather_array(const Array& array, const Tensor& to, const Tensor& labels);
   void upload_order();
 
   Context& context_;
@@ -89,17 +100,17 @@ class Loader : public BatchSource {
   std::vector<std::string> feature_names_;
   std::int64_t count_ = 0;
   DType type_;
-  std::int64_t sample_size_ = 0;
-  std::int64_t outputs_ = 0;
-  std::int64_t taken_ = 0;  ///< samples of the epoch that were handed out
+  std::vector<BatchField> fields_;
+  std::vector<Array> arrays_;  // one a field
+  std::int64_t taken_ = 0;     ///< samples of the epoch that were handed out
   std::vector<std::int32_t> order_;
   std::vector<std::int32_t> labels_;
   std::optional<TargetBounds> target_bounds_;
   std::optional<WeightedOrder> weighted_;
 
-  // On the device: the data set or the ring; row numbers in the order of the epoch; where each
-  // batch begins, and where the present one does; scale and shift of inputs and of targets.
-  Buffer input_, target_, rows_, positions_, position_, scale_;
+  // On the device: row numbers in the order of the epoch; where each batch begins, and where the
+  // present one does; pairs of scale and shift; the row number 0.
+  Buffer rows_, positions_, position_, scale_, zero_;
   std::int64_t resident_rows_ = 0;
   // Two, so that the order of the next epoch can be written while that of the last may still be
   // read.

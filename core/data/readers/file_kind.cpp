@@ -6,15 +6,6 @@
 #include "core/samples/table_notices.h"
 
 namespace adjoint {
-namespace {
-
-OptionValue name_or_names(const std::vector<std::string>& names) {
-  if (names.size() == 1) return names[0];
-  return names;
-}
-
-}  // namespace
-
 void read_file_keys(Options& options, DataRecipe& data) {
   data.train = options.text("train");
   data.test = options.text("test", "");
@@ -66,6 +57,12 @@ Datasets load_file_parts(const DataRecipe& recipe, const FileLoader& load) {
                   all.test.name, ": samples of ", name(all.test.type), " ", all.test.sample,
                   " and ", all.test.outputs, " targets, but the training part has ",
                   name(all.train.type), " ", all.train.sample, " and ", all.train.outputs);
+    for (std::size_t i = 0; i < all.train.arrays.size(); ++i) {
+      const DataArray &one = all.train.arrays[i], &other = all.test.arrays.at(i);
+      ADJOINT_CHECK(one.type == other.type && one.shape == other.shape, all.test.name, ": array '",
+                    other.name, "' is of ", name(other.type), " ", other.shape,
+                    ", but that of the training part of ", name(one.type), " ", one.shape);
+    }
     return all;
   }
   Split split = split_validation(all.train, recipe.test_part, recipe.seed ^ 0x74657374u,

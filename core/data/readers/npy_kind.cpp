@@ -1,5 +1,6 @@
 // [data] name = "npy": arrays in NumPy's files.
 #include <optional>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/data/readers/file_kind.h"
@@ -18,12 +19,43 @@ void read_keys(Options& options, DataRecipe& data, Predicted predicted) {
   const std::string target =
       options.choice("target", data.train_target.empty() ? "" : "array", {"", "array", "input"});
   if (target == "input") data.target = {target};
+  data.arrays = options.names("arrays");
+  data.shared_arrays = options.names("shared_arrays");
+  for (const auto& [key, names] :
+       {std::pair("arrays", &data.arrays), std::pair("shared_arrays", &data.shared_arrays)})
+    options.require(names->empty() || data.train.find(".npz:") != std::string::npos, key,
+                    "none unless train names an array of an archive, \"FILE.npz:ARRAY\": they are "
+                    "others of the same archive");
   const bool wanted = target != "input";
   options.require(wanted != data.train_target.empty(), "train_target",
                   "the array to predict, or target = \"input\" and none");
   options.require((wanted && !data.test.empty()) != data.test_target.empty(), "test_target",
                   "an array beside test and train_target, and only there");
   read_file_task(options, data, predicted);
+}
+
+// "test.npz:meta", beside the archive's array "test.npz:x".
+std::string beside(const std::string& input, const std::string& array) {
+  const std::size_t end = input.find(".npz:");
+  ADJOINT_CHECK(end != std::string::npos, "[data] ", input,
+                ": expected an array of an archive, \"FILE.npz:ARRAY\", which has '", array,
+                "' too");
+  return input.substr(0, end + 5) + array;
+}
+
+void add_arrays(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
+                Dataset& data) {
+  const auto add = [&](const std::string& name, bool per_sample) {
+    const std::string file = beside(input, name);
+    data.arrays.push_back(
+        further_array((folder / file).string(), read_array(folder, file), name, per_sample));
+  };
+  for (const std::string& name : recipe.arrays) add(name, true);
+  for (const std::string& name : recipe.shared_arrays) add(name, false);
+  ADJOINT_CHECK(data.arrays.empty() || !recipe.drop_missing,
+                "[data] missing = \"drop\" leaves rows out, which further arrays would not; "
+                "expected arrays of complete rows, and missing = \"refuse\"");
+  if (!data.arrays.empty()) check_dataset(data);
 }
 
 Dataset load_part(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
@@ -39,11 +71,14 @@ Dataset load_part(const DataRecipe& recipe, const fs::path& folder, const std::s
                     return str(name, ": row ", row, ", column ", output);
                   });
   }
-  return array_dataset((folder / input).string(), x, target.empty() ? nullptr : &y,
-                       {.labels = recipe.task == Task::classification,
-                        .classes = like == nullptr ? 0 : like->classes,
-                        .drop_missing = recipe.drop_missing,
-                        .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)});
+  Dataset data =
+      array_dataset((folder / input).string(), x, target.empty() ? nullptr : &y,
+                    {.labels = recipe.task == Task::classification,
+                     .classes = like == nullptr ? 0 : like->classes,
+                     .drop_missing = recipe.drop_missing,
+                     .ignored_label = recipe.ignored_label.value_or(Dataset().ignored_label)});
+  add_arrays(recipe, folder, input, data);
+  return data;
 }
 
 Datasets load(const DataRecipe& recipe, const fs::path& folder, const LossTargets& wanted) {
@@ -53,10 +88,16 @@ Datasets load(const DataRecipe& recipe, const fs::path& folder, const LossTarget
       });
 }
 
+void write_keys(const DataRecipe& data, Options& out) {
+  write_file_keys(data, out);
+  if (!data.arrays.empty()) out.set("arrays", name_or_names(data.arrays));
+  if (!data.shared_arrays.empty()) out.set("shared_arrays", name_or_names(data.shared_arrays));
+}
+
 const bool kRegistered = register_data_kind({.name = "npy",
                                              .input = DataInput::either,
                                              .read = read_keys,
-                                             .write = write_file_keys,
+                                             .write = write_keys,
                                              .load = load});
 
 }  // namespace

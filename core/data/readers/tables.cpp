@@ -222,4 +222,30 @@ Dataset array_dataset(const std::string& name, const NpyArray& input, const NpyA
   return data;
 }
 
+DataArray further_array(const std::string& file, const NpyArray& array, const std::string& name,
+                        bool per_sample) {
+  ADJOINT_CHECK(!array.dims.empty(), file, ": expected an array of one axis or more, got ",
+                array.describe());
+  std::vector<std::int64_t> extents(array.dims.begin() + (per_sample ? 1 : 0), array.dims.end());
+  DataArray made{.name = name, .per_sample = per_sample};
+  const auto keep = [&](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    made.values.assign(bytes.begin(), bytes.end());
+  };
+  const bool image =
+      array.kind == NpyKind::unsigned_integer && array.size == 1 && array.dims.size() >= 3;
+  if (image) {
+    made.type = DType::uint8;
+    keep(array.bytes);
+  } else if (array.kind == NpyKind::floating || array.kind == NpyKind::bfloat) {
+    keep(to_floats(array, file));
+    if (extents.empty()) extents = {1};  // as numbers to predict are
+  } else {
+    made.type = DType::int32;
+    keep(to_integers(array, file));
+  }
+  made.shape = Shape(extents);
+  return made;
+}
+
 }  // namespace adjoint

@@ -57,4 +57,10 @@ struct ArrayOptions {
 Dataset array_dataset(const std::string& name, const NpyArray& input, const NpyArray* target,
                       const ArrayOptions& options);
 
+/// An array beside these, in its own type: integers as int32, but bytes of three axes or more,
+/// which are images; floats as float32, those of one axis as [count, 1]. Throws Error for integers
+/// beyond int32, and for NaN.
+DataArray further_array(const std::string& file, const NpyArray& array, const std::string& name,
+                        bool per_sample);
+
 }  // namespace adjoint

@@ -12,16 +12,35 @@ using nlohmann::json;
 
 const std::string kOutline = "outline";
 
+std::vector<DataArray> read_arrays(const json& list) {
+  std::vector<DataArray> arrays;
+  for (const json& each : list)
+    arrays.push_back({.name = each.at("name").get<std::string>(),
+                      .type = dtype_from_name(each.at("type").get<std::string>()),
+                      .shape = Shape(each.at("shape").get<std::vector<std::int64_t>>()),
+                      .per_sample = each.at("per_sample").get<bool>()});
+  return arrays;
+}
+
 }  // namespace
 
 SafetensorsMetadata outline_metadata(const Dataset& dataset) {
   const auto extents = dataset.sample.extents();
-  const json outline = {{"type", std::string(name(dataset.type))},
-                        {"sample", std::vector<std::int64_t>(extents.begin(), extents.end())},
-                        {"features", dataset.feature_names},
-                        {"classes", dataset.classes},
-                        {"class_names", dataset.class_names},
-                        {"outputs", dataset.outputs}};
+  json arrays = json::array();
+  for (const DataArray& array : dataset.arrays) {
+    const auto axes = array.shape.extents();
+    arrays.push_back({{"name", array.name},
+                      {"type", std::string(name(array.type))},
+                      {"shape", std::vector<std::int64_t>(axes.begin(), axes.end())},
+                      {"per_sample", array.per_sample}});
+  }
+  json outline = {{"type", std::string(name(dataset.type))},
+                  {"sample", std::vector<std::int64_t>(extents.begin(), extents.end())},
+                  {"features", dataset.feature_names},
+                  {"classes", dataset.classes},
+                  {"class_names", dataset.class_names},
+                  {"outputs", dataset.outputs}};
+  if (!arrays.empty()) outline["arrays"] = arrays;
   try {
     return {{kOutline, outline.dump()}};
   } catch (const json::exception& error) {
@@ -49,6 +68,7 @@ Dataset read_outline(const SafetensorsMetadata& metadata, const std::string& fil
     data.classes = outline.at("classes").get<std::int32_t>();
     data.class_names = outline.at("class_names").get<std::vector<std::string>>();
     data.outputs = outline.at("outputs").get<std::int64_t>();
+    if (outline.contains("arrays")) data.arrays = read_arrays(outline.at("arrays"));
   } catch (const json::exception& error) {
     ADJOINT_FAIL(file, ": what it says of its samples cannot be read: ", error.what());
   }

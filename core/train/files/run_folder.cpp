@@ -123,39 +123,64 @@ void RunFolder::clear() const {
   }
 }
 
-MetricsFile::MetricsFile(fs::path path, std::int64_t last_step) : path_(std::move(path)) {
+namespace {
+
+// The header and the rows of an earlier file up to that step; of a last row that was not written
+// to its end, as when the machine went down, nothing.
+std::string rows_until(const fs::path& path, std::int64_t last_step, const std::string& header) {
   std::error_code error;
-  if (!fs::exists(path_, error)) return;
-  const Bytes bytes = read_file(path_);
+  if (!fs::exists(path, error)) return header;
+  const Bytes bytes = read_file(path);
   std::istringstream file(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  std::string line;
+  std::string line, text = header;
   std::getline(file, line);
-  ADJOINT_CHECK(line + "\n" == header(), path_.string(), ": expected the columns ", header(),
-                "got ", line, "; move the file away to go on without its rows");
-  while (std::getline(file, line)) {
+  ADJOINT_CHECK(line + "\n" == header, path.string(), ": expected the columns ", header, "got ",
+                line, "; move the file away to go on without its rows");
+  while (std::getline(file, line) && !file.eof()) {
     std::int64_t epoch = 0, step = 0;
     char comma = 0;
     std::istringstream row(line);
-    if (row >> epoch >> comma >> step && step <= last_step) text_ += line + "\n";
+    if (row >> epoch >> comma >> step && step <= last_step) text += line + "\n";
   }
+  return text;
 }
 
-std::string MetricsFile::header() {
-  return "epoch,step,seconds,train_loss,train_accuracy,learning_rate,gradient_norm,skipped,"
-         "loss_scale,validation_loss,validation_accuracy\n";
+}  // namespace
+
+MetricsFile::MetricsFile(fs::path path, std::vector<std::string> measures)
+    : measures_(measures.size()) {
+  write_file_atomically(path, std::string_view(header(measures)));
+  file_ = std::make_unique<FileWriter>(path, FileWriter::Mode::append);
 }
 
-std::string MetricsFile::line(const MetricsRow& row) {
-  return str(row.epoch, ",", row.step, ",", number(row.seconds, "%.3f"), ",",
-             number(row.train_loss, "%.9g"), ",", number(row.train_accuracy, "%.6f"), ",",
-             number(row.learning_rate, "%.9g"), ",", number(row.gradient_norm, "%.9g"), ",",
-             row.skipped, ",", number(row.loss_scale, "%.9g"), ",",
-             number(row.validation_loss, "%.9g"), ",", number(row.validation_accuracy, "%.6f"),
-             "\n");
+MetricsFile::MetricsFile(fs::path path, std::int64_t last_step, std::vector<std::string> measures)
+    : measures_(measures.size()) {
+  write_file_atomically(path, std::string_view(rows_until(path, last_step, header(measures))));
+  file_ = std::make_unique<FileWriter>(path, FileWriter::Mode::append);
 }
 
-void MetricsFile::add(const MetricsRow& row) { text_ += line(row); }
+std::string MetricsFile::header(const std::vector<std::string>& measures) {
+  std::string text =
+      "epoch,step,seconds,train_loss,train_accuracy,learning_rate,gradient_norm,skipped,"
+      "loss_scale,validation_loss,validation_accuracy";
+  for (const std::string& measure : measures) text += str(",validation_", measure);
+  return text + "\n";
+}
 
-void MetricsFile::write() const { write_file_atomically(path_, std::string_view(text_)); }
+std::string MetricsFile::line(const MetricsRow& row, std::size_t measures) {
+  std::string text =
+      str(row.epoch, ",", row.step, ",", number(row.seconds, "%.3f"), ",",
+          number(row.train_loss, "%.9g"), ",", number(row.train_accuracy, "%.6f"), ",",
+          number(row.learning_rate, "%.9g"), ",", number(row.gradient_norm, "%.9g"), ",",
+          row.skipped, ",", number(row.loss_scale, "%.9g"), ",",
+          number(row.validation_loss, "%.9g"), ",", number(row.validation_accuracy, "%.6f"));
+  for (std::size_t i = 0; i < measures; ++i)
+    text += str(",", i < row.measures.size() ? number(row.measures[i], "%.9g") : "");
+  return text + "\n";
+}
+
+void MetricsFile::add(const MetricsRow& row) { file_->write(line(row, measures_)); }
+
+void MetricsFile::sync() { file_->sync(); }
 
 }  // namespace adjoint

@@ -1,14 +1,18 @@
 // The folder of a run: the recipe as it was resolved, the metrics, the model, the last state, the
 // choice of engines for matrix products and the log. A new run never writes into an old one unless
-// told to, and every file but the log is replaced whole (core/base/files.h).
+// told to. Metrics and log grow line by line; every other file is replaced whole
+// (core/base/files.h).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "core/base/files.h"
 
 namespace adjoint {
 
@@ -64,24 +68,29 @@ struct MetricsRow {
   std::optional<double> loss_scale = {};
   std::optional<double> validation_loss = {};
   std::optional<double> validation_accuracy = {};
+  /// One for each further measure of the file; none of a row within an epoch.
+  std::vector<double> measures = {};
 };
 
-/// metrics.csv: rows are kept and the file is replaced whole at each write().
+/// metrics.csv: each row is written as it comes.
 class MetricsFile {
  public:
-  explicit MetricsFile(std::filesystem::path path) : path_(std::move(path)) {}
+  /// A new file; `measures` are the names of further columns, "validation_NAME" each.
+  explicit MetricsFile(std::filesystem::path path, std::vector<std::string> measures = {});
   /// Takes over the rows of an earlier file, where there is one, up to that step. Throws Error for
   /// a file of other columns.
-  MetricsFile(std::filesystem::path path, std::int64_t last_step);
+  MetricsFile(std::filesystem::path path, std::int64_t last_step,
+              std::vector<std::string> measures = {});
   void add(const MetricsRow& row);
-  void write() const;
+  /// Returns once all rows are on the disk.
+  void sync();
 
-  static std::string header();
-  static std::string line(const MetricsRow& row);
+  static std::string header(const std::vector<std::string>& measures = {});
+  static std::string line(const MetricsRow& row, std::size_t measures = 0);
 
  private:
-  std::filesystem::path path_;
-  std::string text_ = header();
+  std::size_t measures_;
+  std::unique_ptr<FileWriter> file_;
 };
 
 }  // namespace adjoint

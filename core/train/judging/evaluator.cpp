@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "kernels/accumulate_totals.h"
 
 namespace adjoint {
@@ -19,6 +20,22 @@ std::int64_t next_counted(const BatchSource& source, const Model& model) {
 double accuracy_of(const Model& model, double correct, double divisor, double counted) {
   if (model.predicts_logits) return correct / divisor;
   return model.classes > 0 ? correct / counted : 0.0;
+}
+
+void check_inputs(const BatchSource& source, const Model& model) {
+  std::vector<std::string> names;
+  for (const BatchField& field : source.fields()) names.push_back(field.name);
+  for (const auto& [name, value] : model.inputs) {
+    const BatchField* const field = find_field(source.fields(), name);
+    ADJOINT_CHECK(field != nullptr, "the model takes '", name, "', and ", source.name(),
+                  " has none", did_you_mean(name, names), "; it has ", join(names, ", "));
+    const Shape& whole = value.shape();
+    const Shape wanted = field->per_sample ? Shape(whole.extents().subspan(1)) : whole;
+    ADJOINT_CHECK(field->shape.count() == wanted.count() && field->type == value.type().dtype,
+                  "the model takes '", name, "' as ", adjoint::name(value.type().dtype), " ",
+                  wanted, ", and ", source.name(), " has ", adjoint::name(field->type), " ",
+                  field->shape);
+  }
 }
 
 void check_targets(const BatchSource& source, const Model& model) {
@@ -52,8 +69,10 @@ std::string unreachable_targets(const BatchSource& source, const Model& model) {
 }
 
 void gather_batch(BatchSource& source, const Model& model) {
-  const Graph& graph = *model.graph;
-  source.gather(graph.tensor(model.input), model.target ? graph.tensor(*model.target) : Tensor());
+  std::vector<BatchTensor> batch;
+  for (const auto& [name, value] : model.inputs)
+    batch.push_back({name, model.graph->tensor(value)});
+  source.gather(batch);
 }
 
 void for_each_batch(const Model& model, BatchSource& source, std::uint64_t epoch,
@@ -73,6 +92,7 @@ Evaluator::Evaluator(Model& model, BatchSource& source, const Normalisation& tar
                      ClassificationCounter* counter)
     : model_(model), source_(source), target_(target), counter_(counter) {
   const auto outputs = static_cast<std::size_t>(model.outputs);
+  check_inputs(source, model);
   check_targets(source, model);
   ADJOINT_CHECK(target.deviation.empty() || target.deviation.size() == outputs,
                 "evaluator: expected what ", outputs, " targets were normalised by, got ",
@@ -80,6 +100,78 @@ Evaluator::Evaluator(Model& model, BatchSource& source, const Normalisation& tar
   Memory& memory = model.graph->context().memory();
   workspace_ = memory.allocate(sizeof(StepWorkspace) + sizeof(std::uint64_t), "evaluation");
   if (outputs > 0) errors_ = memory.allocate(outputs * sizeof(RegressionSums), "evaluation");
+  make_measures();
+}
+
+std::vector<std::string> measure_names(const Model& model) {
+  const bool several = model.losses.size() > 1;
+  std::vector<std::string> names;
+  for (const ModelLoss& loss : model.losses) {
+    const std::string prefix = several ? str(loss.name, "_") : std::string();
+    if (several) names.push_back(str(prefix, "loss"));
+    for (const std::string& metric : loss.metrics) names.push_back(str(prefix, metric));
+  }
+  return names;
+}
+
+void Evaluator::make_measures() {
+  const bool several = model_.losses.size() > 1;
+  Context& context = model_.graph->context();
+  for (const ModelLoss& loss : model_.losses) {
+    LossMeasures& measures = measures_.emplace_back(LossMeasures{loss, {}, {}});
+    if (several) measures.workspace = context.memory().allocate(workspace_.bytes(), "evaluation");
+    ADJOINT_CHECK(loss.metrics.empty() || loss.target, "loss '", loss.name,
+                  "': metrics compare a prediction with a target, and this loss takes none");
+    const Shape& shape = loss.prediction.shape();
+    MetricOptions options{.predicted = loss.predicts,
+                          .width = shape[-1],
+                          .samples = source_.count() * (shape.count() / shape[0] / shape[-1]),
+                          .ignored_label = model_.ignored_label};
+    // Only the data's own target is normalised.
+    if (&loss == &model_.losses.front() && model_.target) options.deviations = target_.deviation;
+    for (const std::string& name : loss.metrics)
+      measures.metrics.push_back(make_metric(name, context, options));
+  }
+}
+
+void Evaluator::clear_measures() {
+  Stream& stream = model_.graph->context().stream();
+  for (LossMeasures& each : measures_) {
+    if (each.workspace.bytes() > 0)
+      fill_bytes(stream, each.workspace.data(), 0, each.workspace.bytes());
+    for (const auto& metric : each.metrics) metric->clear();
+  }
+}
+
+void Evaluator::add_measures() {
+  const Graph& graph = *model_.graph;
+  Stream& stream = graph.context().stream();
+  for (LossMeasures& each : measures_) {
+    if (each.workspace.bytes() > 0) {
+      auto* const workspace = static_cast<StepWorkspace*>(each.workspace.data());
+      accumulate_totals(stream, graph.tensor(each.loss.totals), workspace,
+                        reinterpret_cast<std::uint64_t*>(workspace + 1));
+    }
+    for (const auto& metric : each.metrics)
+      metric->add(graph.tensor(each.loss.prediction), graph.tensor(*each.loss.target));
+  }
+}
+
+void Evaluator::read_measures(Evaluation& found) {
+  std::vector<double> values;
+  Stream& stream = model_.graph->context().stream();
+  for (LossMeasures& each : measures_) {
+    if (each.workspace.bytes() > 0) {
+      double totals[3];
+      copy_to_host(stream, totals, static_cast<StepWorkspace*>(each.workspace.data())->totals,
+                   sizeof(totals));
+      stream.synchronize();
+      values.push_back(totals[0] / totals[1]);
+    }
+    for (const auto& metric : each.metrics) values.push_back(metric->read());
+  }
+  const std::vector<std::string> names = measure_names(model_);
+  for (std::size_t i = 0; i < values.size(); ++i) found.measures.push_back({names[i], values[i]});
 }
 
 // Ratios of squares are the same in any unit; absolute errors are taken back to theirs.
@@ -107,6 +199,7 @@ Evaluation Evaluator::run() {
   fill_bytes(stream, workspace_.data(), 0, workspace_.bytes());
   if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
   if (counter_ != nullptr) counter_->clear();
+  clear_measures();
   auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
   source_.begin_epoch(0);
   std::int64_t counted = 0;
@@ -124,6 +217,7 @@ Evaluation Evaluator::run() {
                           static_cast<RegressionSums*>(errors_.data()));
       if (counter_ != nullptr)
         counter_->add(graph.tensor(model_.prediction), graph.tensor(*model_.target));
+      add_measures();
     });
     source_.batch_queued();
   }
@@ -135,6 +229,7 @@ Evaluation Evaluator::run() {
                    .accuracy = accuracy_of(model_, totals[2], totals[1], double(counted)),
                    .count = counted};
   if (model_.outputs > 0) read_errors(found);
+  read_measures(found);
   return found;
 }
 

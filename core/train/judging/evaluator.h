@@ -10,6 +10,7 @@
 #include "core/device/replay.h"
 #include "core/samples/batch_source.h"
 #include "core/samples/statistics.h"
+#include "core/train/judging/metric_kinds.h"
 #include "core/train/judging/metrics.h"
 #include "core/train/recipe/model.h"
 #include "kernels/regression_errors.h"
@@ -17,8 +18,16 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
+/// A number that was measured, by name.
+struct Measure {
+  std::string name;
+  double value = 0;
+
+  bool operator==(const Measure&) const = default;
+};
+
 struct Evaluation {
-  double loss = 0;      ///< mean over what counts
+  double loss = 0;      ///< mean over what counts; of several losses their weighted sum
   double accuracy = 0;  ///< of the samples that count, in [0, 1]; 0 where nothing is right or wrong
   std::int64_t count = 0;
 
@@ -31,7 +40,14 @@ struct Evaluation {
   /// 1 - sum of squared errors / sum of squared distances from the mean: 1 where all is right, 0
   /// for a model that knows the mean alone, NaN where targets do not vary.
   std::vector<double> r_squared = {};
+
+  /// Of several losses each by itself, and what their metrics measured: see measure_names().
+  std::vector<Measure> measures = {};
 };
+
+/// Names of what is measured of a model beside its loss: "NAME_loss" of each of several losses, and
+/// its metrics, "NAME_r_squared"; of a single loss "r_squared".
+std::vector<std::string> measure_names(const Model& model);
 
 /// Samples of the source's next batch that count: all but those whose label is to be ignored.
 /// Totals do not say, once classes have weights.
@@ -40,6 +56,9 @@ std::int64_t next_counted(const BatchSource& source, const Model& model);
 /// without either 0.
 double accuracy_of(const Model& model, double correct, double divisor, double counted);
 
+/// Throws Error, naming the nearest, for an input of the model that the source does not have, or
+/// has in another type or shape.
+void check_inputs(const BatchSource& source, const Model& model);
 /// Throws Error, naming a sample, unless the loss takes all targets of the source.
 void check_targets(const BatchSource& source, const Model& model);
 /// What is wrong with targets, or an input to be made again, that the last layer cannot reach;
@@ -55,9 +74,10 @@ void for_each_batch(const Model& model, BatchSource& source, std::uint64_t epoch
 
 class Evaluator {
  public:
-  /// Both must outlive it. The source must give every epoch the same samples. `target` is what
-  /// targets were normalised by. `counter`, of a model that keeps its predictions, is cleared and
-  /// told every batch.
+  /// Both must outlive it. Throws Error for a metric that is none, or is of other predictions, and
+  /// like check_inputs() and check_targets(). The source must give every epoch the same samples.
+  /// `target` is what targets were normalised by. `counter`, of a model that keeps its predictions,
+  /// is cleared and told every batch.
   Evaluator(Model& model, BatchSource& source, const Normalisation& target = {},
             ClassificationCounter* counter = nullptr);
   /// Waits. Leaves the context in the mode (training or not) it was in.
@@ -65,6 +85,17 @@ class Evaluator {
   BatchSource& source() const { return source_; }
 
  private:
+  // What is measured of one loss beside what is measured of all models.
+  struct LossMeasures {
+    const ModelLoss& loss;
+    Buffer workspace;  // as workspace_, of several losses
+    std::vector<std::unique_ptr<Metric>> metrics;
+  };
+
+  void make_measures();
+  void clear_measures();
+  void add_measures();
+  void read_measures(Evaluation& found);
   void read_errors(Evaluation& found);
 
   Model& model_;
@@ -73,6 +104,7 @@ class Evaluator {
   ClassificationCounter* counter_;
   Buffer workspace_;  // a StepWorkspace, whose totals are used, and a random step, which is not
   Buffer errors_;     // RegressionSums of each output
+  std::vector<LossMeasures> measures_;  // one a loss
   ReplayCache<std::int64_t> batches_;
 };
 

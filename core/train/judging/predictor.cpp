@@ -9,6 +9,7 @@
 #include "core/train/files/engine_choices.h"
 #include "core/train/files/model_file.h"
 #include "core/train/files/outline.h"
+#include "core/train/judging/evaluator.h"
 #include "core/train/judging/floats.h"
 
 namespace adjoint {
@@ -74,11 +75,12 @@ std::vector<float> Predictor::outputs(BatchSource& samples) {
   const auto count = static_cast<std::size_t>(samples.count());
   const Buffer all = context_.memory().allocate(count * row_bytes, "predictions");
   auto* to = static_cast<std::byte*>(all.data());
+  check_inputs(samples, model_);
   samples.begin_epoch(0);
   while (const std::int64_t size = samples.next_size()) {
     samples.advance();
     graph.set_batch(size);
-    samples.gather(graph.tensor(model_.input), Tensor());
+    gather_batch(samples, model_);
     graph.forward();
     const std::size_t bytes = static_cast<std::size_t>(size) * row_bytes;
     copy_on_device(context_.stream(), to, graph.tensor(model_.prediction).data(), bytes);

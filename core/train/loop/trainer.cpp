@@ -56,6 +56,7 @@ Trainer::Trainer(Model& model, Optimizer& optimizer, BatchSource& train, Evaluat
   ADJOINT_CHECK(!observes_losses(optimizer.schedule()) || validation != nullptr,
                 "trainer: a plateau schedule goes by the loss of validation samples, and there are "
                 "none; set [data] validation above 0");
+  check_inputs(source_, model_);
   check_targets(source_, model_);
   if (const std::string text = unreachable_targets(source_, model_); !text.empty())
     log_warning(text);

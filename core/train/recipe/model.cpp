@@ -1,40 +1,30 @@
 #include "core/train/recipe/model.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/graph/notices.h"
 #include "core/graph/registry.h"
+#include "core/train/recipe/layer_names.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
 
-// "digits.toml, line 14: layer 2 (linear)", the place in the recipe that a message is about.
-std::string place(const LayerRecipe& layer) {
-  const std::string& where = layer.options.where();
-  return where.empty() ? layer.options.owner() : str(where, ": ", layer.options.owner());
-}
-
-LayerEntry entry_of(const LayerRecipe& recipe) {
-  try {
-    return registered_layer(recipe.type);
-  } catch (const Error& error) {
-    ADJOINT_FAIL(place(recipe), ": ", error.message());
-  }
-}
-
-Value apply_layer(Graph& graph, const LayerRecipe& recipe, const Value& x) {
-  const std::shared_ptr<Layer> layer = make_chain_layer(recipe);
-  try {
-    return graph.apply(layer, {x})[0];
-  } catch (const Error& error) {
-    ADJOINT_FAIL(place(recipe), ": ", error.message());
-  }
-}
-
 Shape with_batch(std::int64_t batch, const Shape& sample) {
   std::vector<std::int64_t> extents{batch};
   extents.insert(extents.end(), sample.extents().begin(), sample.extents().end());
   return Shape(extents);
+}
+
+// What a message is about that the prediction does not fit.
+std::string maker_of_prediction(const Recipe& recipe) {
+  if (!recipe.loss.inputs.empty())
+    return str(place_of(recipe.loss.options), ": its input '", recipe.loss.inputs[0], "'");
+  if (recipe.layers.empty())
+    return str(place_of(recipe.model_options), ": model type '", recipe.model_type, "'");
+  return place_of(recipe.layers.back().options) + ": the last layer";
 }
 
 // Classes take a number each, numbers to predict themselves, and a sample that is made again its
@@ -51,34 +41,130 @@ void check_prediction(const Recipe& recipe, const Value& x, const ModelOptions& 
   const std::string what = options.classes > 0 ? str("a number for each of the ", width, " classes")
                            : options.outputs > 0 ? str("the ", width, " numbers to predict")
                                                  : str("the ", width, " numbers of the input");
-  ADJOINT_FAIL(place(recipe.layers.back()), ": the last layer makes ", x.type(), ", expected ",
-               wanted, ", ", what, "; end with {type = \"linear\", out = ", width, "}",
+  ADJOINT_FAIL(maker_of_prediction(recipe), " makes ", x.type(), ", expected ", wanted, ", ", what,
+               "; end with {type = \"linear\", out = ", width, "}",
                x.shape().rank() == 2 ? "" : ", after {type = \"flatten\"}");
 }
 
-// What the loss compares the prediction with.
-Value target_of(const Model& model) {
-  if (model.target) return *model.target;
-  if (model.prediction.shape() == model.input.shape()) return model.input;
+// The input, in the shape that was made of it again.
+Value input_again(ModelInputs& inputs, const Value& prediction) {
+  const Value input = inputs(kInputName);
+  if (prediction.shape() == input.shape()) return input;
   const LayerRecipe flatten{.type = "flatten", .options = Options("flatten")};
-  return model.graph->apply(make_layer(flatten), {model.input})[0];
+  return inputs.graph().apply(make_layer(flatten), {input})[0];
 }
 
-Value apply_loss(Graph& graph, const Recipe& recipe, const std::shared_ptr<Layer>& loss,
-                 const Value& prediction, const Value& target) {
-  ADJOINT_CHECK(loss->traits().gradient_in_forward, place(recipe.loss), ": ", recipe.loss.type,
+// What the values of a recipe's losses are found by.
+struct LossSources {
+  ModelInputs& inputs;
+  const RecordedModel& recorded;
+  bool again;  ///< the data's input is the target
+
+  std::vector<Value> predictions(const LossRecipe& loss) const {
+    if (loss.inputs.empty()) return {recorded.last};
+    std::vector<Value> found;
+    for (const std::string& name : loss.inputs) {
+      const auto made = std::ranges::find(recorded.values, name, &NamedValues::value_type::first);
+      found.push_back(made != recorded.values.end() ? made->second : inputs(name));
+    }
+    return found;
+  }
+};
+
+std::optional<Value> target_of(const LossRecipe& loss, const LossSources& from,
+                               const std::vector<Value>& predictions) {
+  const Arity arity = registered_layer(loss.type).arity;
+  const std::size_t taken = predictions.size();
+  const bool complete = arity.takes(taken) && !arity.takes(taken + 1);
+  ADJOINT_CHECK(!complete || loss.target.empty(), place_of(loss.options), ": target: ", loss.type,
+                " takes ", arity.inputs_text(), " values, all of them named by input");
+  if (complete) return std::nullopt;
+  if (loss.target.empty() && from.again) return input_again(from.inputs, predictions[0]);
+  try {
+    return from.inputs(loss.target.empty() ? kTargetName : loss.target);
+  } catch (const Error& error) {
+    ADJOINT_FAIL(place_of(loss.options), ": target: ", error.message());
+  }
+}
+
+ModelLoss apply_loss(const LossRecipe& recipe, const LossSources& from) {
+  const std::shared_ptr<Layer> layer = make_layer(recipe);
+  ADJOINT_CHECK(layer->traits().gradient_in_forward, place_of(recipe.options), ": ", recipe.type,
                 " makes no totals of losses; expected a loss such as softmax_cross_entropy or mse, "
                 "without reduction = \"none\"");
+  std::vector<Value> values = from.predictions(recipe);
+  ModelLoss loss{.name = recipe.name, .prediction = values[0], .metrics = recipe.metrics};
+  loss.target = target_of(recipe, from, values);
+  if (loss.target) values.push_back(*loss.target);
+  if (const auto* known = dynamic_cast<const LossLayer*>(layer.get()))
+    loss.predicts = known->predicts();
   try {
-    return graph.apply(loss, {prediction, target})[0];
+    loss.totals = from.inputs.graph().apply(layer, values)[0];
   } catch (const Error& error) {
-    ADJOINT_FAIL(place(recipe.loss), ": ", error.message());
+    ADJOINT_FAIL(place_of(recipe.options), ": ", error.message());
+  }
+  return loss;
+}
+
+// Found by name, as all layers are.
+Value total_of(Graph& graph, const Recipe& recipe, const std::vector<ModelLoss>& losses) {
+  if (losses.size() == 1 && recipe.loss.weight == 1) return losses[0].totals;
+  std::vector<double> weights{recipe.loss.weight};
+  for (const LossRecipe& loss : recipe.more_losses) weights.push_back(loss.weight);
+  std::vector<Value> totals;
+  for (const ModelLoss& loss : losses) totals.push_back(loss.totals);
+  Options options("[loss]", recipe.loss.options.where());
+  options.set("weights", weights);
+  try {
+    return graph.apply(registered_layer("total_loss").make(options), totals)[0];
+  } catch (const Error& error) {
+    ADJOINT_FAIL(place_of(options), ": ", error.message());
+  }
+}
+
+void apply_losses(Model& model, const Recipe& recipe, const LossSources& from) {
+  ADJOINT_CHECK(recipe.loss.target.empty() || recipe.loss.target == kTargetName,
+                place_of(recipe.loss.options), ": target: the first loss, by which models are ",
+                "compared, is of the data's own target; expected \"", kTargetName,
+                "\" or none, got \"", recipe.loss.target, "\", which a further [[loss]] may name");
+  model.losses.push_back(apply_loss(recipe.loss, from));
+  for (const LossRecipe& loss : recipe.more_losses) model.losses.push_back(apply_loss(loss, from));
+  model.totals = total_of(*model.graph, recipe, model.losses);
+  if (!from.again) model.target = model.losses[0].target;
+}
+
+// Data that were asked for are to be of use.
+void check_taken(const Recipe& recipe, const ModelInputs& inputs) {
+  for (const BatchField& field : inputs.fields()) {
+    if (field.name == kTargetName) continue;
+    ADJOINT_CHECK(std::ranges::find(inputs.taken(), field.name, &NamedValues::value_type::first) !=
+                      inputs.taken().end(),
+                  recipe.name, ": the data's '", field.name, "' is taken by no layer and no loss; ",
+                  "name it, input = \"", field.name, "\" or target = \"", field.name, "\"",
+                  field.name == kInputName ? "" : ", or leave it out of [data]");
   }
 }
 
 LossTargets targets_of(const Layer& loss, const std::string& type) {
   const std::vector<ValueRange> expected = loss.expects();
   return {.loss = type, .range = expected.size() > 1 ? expected[1] : ValueRange()};
+}
+
+std::vector<BatchField> fields_of(const ModelOptions& options) {
+  std::vector<BatchField> fields{{kInputName, DType::float32, options.sample}};
+  if (options.classes > 0) fields.push_back({kTargetName, DType::int32});
+  if (options.outputs > 0) fields.push_back({kTargetName, DType::float32, {options.outputs}});
+  fields.insert(fields.end(), options.arrays.begin(), options.arrays.end());
+  return fields;
+}
+
+// What evaluation reads, beside the sum of several losses: each of them, and what metrics measure.
+void keep_measured(const Model& model, std::vector<Value>& outputs) {
+  for (const ModelLoss& loss : model.losses) {
+    if (loss.totals.id() != model.totals.id()) outputs.push_back(loss.totals);
+    if (!loss.metrics.empty()) outputs.push_back(loss.prediction);
+    if (!loss.metrics.empty() && loss.target) outputs.push_back(*loss.target);
+  }
 }
 
 void ask_loss(Model& model, const std::string& type, const std::shared_ptr<Layer>& loss,
@@ -94,26 +180,14 @@ void ask_loss(Model& model, const std::string& type, const std::shared_ptr<Layer
 }  // namespace
 
 ModelOptions model_options(const Dataset& dataset) {
-  return {.sample = dataset.sample, .classes = dataset.classes, .outputs = dataset.outputs};
+  ModelOptions options{
+      .sample = dataset.sample, .classes = dataset.classes, .outputs = dataset.outputs};
+  for (const BatchField& field : batch_fields(dataset))
+    if (field.name != kInputName && field.name != kTargetName) options.arrays.push_back(field);
+  return options;
 }
 
-std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe) {
-  Options options = recipe.options;
-  std::shared_ptr<Layer> layer = entry_of(recipe).make(options);
-  options.finish();
-  return layer;
-}
-
-std::shared_ptr<Layer> make_chain_layer(const LayerRecipe& recipe) {
-  const Arity arity = entry_of(recipe).arity;
-  const bool one_input = arity.most_inputs == 1;
-  ADJOINT_CHECK(one_input && arity.outputs == 1, place(recipe), ": ", recipe.type,
-                one_input ? " makes several outputs" : " takes several inputs",
-                ", and the layers of a recipe are a chain; use it from C++");
-  return make_layer(recipe);
-}
-
-LossTargets loss_targets(const LayerRecipe& loss) {
+LossTargets loss_targets(const LossRecipe& loss) {
   return targets_of(*make_layer(loss), loss.type);
 }
 
@@ -131,19 +205,22 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
               .classes = options.classes,
               .outputs = options.outputs};
   Graph& graph = *model.graph;
-  model.input = graph.input(with_batch(batch, options.sample), DType::float32, {.name = "input"});
-  if (options.with_loss && options.classes > 0)
-    model.target = graph.input({batch}, DType::int32, {.name = "labels"});
-  else if (options.with_loss && options.outputs > 0)
-    model.target = graph.input({batch, options.outputs}, DType::float32, {.name = "target"});
-  Value x = model.input;
-  for (const LayerRecipe& layer : recipe.layers) x = apply_layer(graph, layer, x);
-  check_prediction(recipe, x, options, batch);
-  model.prediction = x;
-  model.range = value_ranges(graph.program())[std::size_t(x.id())];
-  const std::shared_ptr<Layer> loss = make_layer(recipe.loss);
-  if (options.with_loss) model.totals = apply_loss(graph, recipe, loss, x, target_of(model));
-  ask_loss(model, recipe.loss.type, loss, options);
+  const std::vector<BatchField> fields = fields_of(options);
+  ModelInputs inputs(graph, fields, batch);
+  const RecordedModel recorded = record_model(inputs, recipe);
+  for (const std::string& notice : recorded.notices)
+    if (options.log_notices) log_warning(notice);
+  const LossSources sources{inputs, recorded, options.classes == 0 && options.outputs == 0};
+  model.prediction = sources.predictions(recipe.loss)[0];
+  check_prediction(recipe, model.prediction, options, batch);
+  model.range = value_ranges(graph.program())[std::size_t(model.prediction.id())];
+  if (options.with_loss) {
+    apply_losses(model, recipe, sources);
+    check_taken(recipe, inputs);
+  }
+  model.input = inputs(kInputName);
+  model.inputs = inputs.taken();
+  ask_loss(model, recipe.loss.type, make_layer(recipe.loss), options);
   CompileOptions compile{.compute_type = precision,
                          .accumulate = recipe.optim.accumulate > 1,
                          .rewrite = options.rewrite,
@@ -151,6 +228,7 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   if (options.with_loss) compile.losses = {model.totals};
   if (options.classes == 0 || options.keep_prediction || !options.with_loss)
     compile.outputs = {model.prediction};
+  keep_measured(model, compile.outputs);
   graph.compile(compile);
   ADJOINT_CHECK(!graph.parameters().empty(), recipe.name,
                 ": no layer of the model has parameters; there is nothing to learn");

@@ -1,4 +1,4 @@
-// A recipe as a graph: inputs, layers by the registry, loss; and its optimizer.
+// A recipe as a graph: inputs by name, layers by the registry, losses; and its optimizer.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 #include "core/graph/loss.h"
 #include "core/samples/dataset.h"
 #include "core/samples/target_check.h"
-#include "core/train/recipe/recipe.h"
+#include "core/train/recipe/record.h"
 #include "core/update/optimizer.h"
 
 namespace adjoint {
@@ -21,6 +21,8 @@ struct ModelOptions {
   Shape sample = {1, 28, 28};  ///< of one sample: channels, height, width; features
   std::int32_t classes = 10;
   std::int64_t outputs = 0;
+  /// Further arrays of the data.
+  std::vector<BatchField> arrays = {};
   /// Rewrites are left out, for comparisons.
   bool rewrite = true;
   /// Predictions can be read where there are classes, too; training has no use for them.
@@ -34,15 +36,30 @@ struct ModelOptions {
 /// Of samples like those of a data set, which need not have any.
 ModelOptions model_options(const Dataset& dataset);
 
-/// A compiled model with its loss. The input is float32 [batch, sample], the target labels, int32
-/// [batch], or float32 [batch, outputs], or none of its own where the input is to be made again;
-/// the loss writes totals, float32: sum of losses, what their mean divides it by (elements, samples
-/// or their weights), how many were predicted right; with reduction = "sum" a fourth number
-/// (kernels/totals.h).
+/// One of the losses of a model, and what it compares.
+struct ModelLoss {
+  std::string name;
+  Value prediction;
+  std::optional<Value> target;  ///< none of a loss of predictions alone
+  /// Sum of losses, what their mean divides it by (elements, samples or their weights), how many
+  /// were predicted right; with reduction = "sum" a fourth number (kernels/totals.h).
+  Value totals;
+  Predicted predicts = Predicted::number;
+  std::vector<std::string> metrics;
+};
+
+/// A compiled model with its losses. Its inputs are called as the data's arrays: "input", float32
+/// [batch, sample], and, where a loss takes it, "target", labels int32 [batch] or float32 [batch,
+/// outputs]. What is said of a model without naming a loss is of the first.
 struct Model {
   std::unique_ptr<Graph> graph;
+  /// All that a batch fills, by name.
+  NamedValues inputs;
+  std::vector<ModelLoss> losses;
   Value input;
-  Value totals;  ///< with a loss
+  /// What is trained: the loss's totals; of several losses, or of one with a weight, those of
+  /// total_loss.
+  Value totals;
   std::optional<Value> target;
   /// Kept to be read where there are no classes, or ModelOptions asked for it.
   Value prediction;
@@ -59,18 +76,14 @@ struct Model {
   ValueRange range = {};    ///< of predictions, by what the layers say
 };
 
-/// One layer of a recipe, by the registry; throws Error for a type or an option that is none.
-std::shared_ptr<Layer> make_layer(const LayerRecipe& recipe);
-/// The same of its chain; throws Error for a kind that does not make one output of one input, too.
-std::shared_ptr<Layer> make_chain_layer(const LayerRecipe& recipe);
-
 /// What numbers a loss takes as targets; of a recipe of classes, anything. Throws like make_layer.
-LossTargets loss_targets(const LayerRecipe& loss);
+LossTargets loss_targets(const LossRecipe& loss);
 LossTargets loss_targets(const Recipe& recipe);
 
 /// Throws Error naming the layer, with its line in the recipe, for types, options and shapes that
-/// do not fit, for a last layer that does not make what is to be predicted, and for a loss that is
-/// none.
+/// do not fit, for a last layer that does not make what is to be predicted, for a loss that is
+/// none, for an input or a target that the data do not have, and for arrays of the data that
+/// nothing takes.
 Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options);
 
 /// The optimizer of a recipe whose run makes `total_steps` updates, over the model's parameters.

@@ -25,6 +25,35 @@ struct LayerRecipe {
   std::string type;
   /// The rest of the table. The layer asks for what it knows, then finish() reports what is left.
   Options options;
+  /// Names of the values it takes; empty: what the layer before it makes.
+  std::vector<std::string> inputs = {};
+  /// Names of what it makes; empty: it is the next layer's alone.
+  std::vector<std::string> outputs = {};
+
+  // {repeat = 12, layers = [...]} is a block, without a type: its layers are applied so often, each
+  // round to what the round before made. Inside, "block.input" names what the round takes.
+
+  std::int64_t repeat = 0;  ///< 0: a layer
+  std::vector<LayerRecipe> layers = {};
+};
+
+/// A loss, [loss], or one of several, [[loss]].
+struct LossRecipe {
+  /// A layer that makes totals, by the registry of layers.
+  std::string type;
+  /// The layer's.
+  Options options;
+  /// Of several, for files and messages: "price"; by default the prediction's, or the type.
+  std::string name = {};
+  /// Names of the values it takes, but for the target; empty: what the last layer makes.
+  std::vector<std::string> inputs = {};
+  /// What the data call what is to be predicted; empty: "target", the input where that is to be
+  /// made again, or none where `inputs` are all that the layer takes.
+  std::string target = {};
+  /// Of its mean in the sum of several.
+  double weight = 1;
+  /// Measures of the prediction, by the registry of metrics.
+  std::vector<std::string> metrics = {};
 };
 
 struct TrainRecipe {
@@ -43,15 +72,21 @@ struct Recipe {
   std::string name = {};
   DataRecipe data = {};
   std::vector<LayerRecipe> layers = {};
-  /// A layer of (prediction, target) that makes totals, by the registry of layers.
-  LayerRecipe loss = {.type = "softmax_cross_entropy", .options = Options("[loss]")};
+  /// Instead of layers: a model written in C++, by the registry of models, and its options.
+  std::string model_type = {};
+  Options model_options = Options("[model]");
+  /// The loss, of several the first, by which models are compared.
+  LossRecipe loss = {.type = "softmax_cross_entropy", .options = Options("[loss]")};
+  /// The others.
+  std::vector<LossRecipe> more_losses = {};
   OptimizerRecipe optim = {};
   ScheduleOptions schedule = default_schedule_options("constant");
   TrainRecipe train = {};
 };
 
 /// Reads a recipe and applies `overrides`, each "table.key=value" as after --set: "optim.lr=1e-3",
-/// "data.name=mnist" (text needs no quotes), "model.layers.1.out=256" (layers count from 0).
+/// "data.name=mnist" (text needs no quotes), "model.layers.1.out=256" (layers and losses count from
+/// 0).
 /// Overriding train.steps removes train.epochs and the other way. Throws Error, naming file and
 /// line or override, for what is not TOML, unknown tables and keys, wrong types and values out of
 /// range. Types and options of layers and of the loss are left to the registry of layers.

@@ -181,7 +181,9 @@ OptionValue option_value(const toml::node& node, const std::string& what) {
                node.is_table() ? "a table" : "a date or time");
 }
 
-Options options_of(const toml::table& table, const std::string& owner) {
+/// All but the key `without`.
+Options options_of(const toml::table& table, const std::string& owner,
+                   std::string_view without = {}) {
   // toml++ sorts by name; people like the order they wrote.
   std::vector<std::pair<std::string, const toml::node*>> entries;
   for (const auto& [key, node] : table) entries.emplace_back(std::string(key.str()), &node);
@@ -195,28 +197,49 @@ Options options_of(const toml::table& table, const std::string& owner) {
                 " keys, more than any table of a recipe");
   Options options(owner, place(table.source()));
   for (const auto& [key, node] : entries) {
+    if (key == without) continue;
     options.set(key, option_value(*node, str(owner, " ", key)), place(node->source()));
   }
   return options;
 }
 
-std::string layer_owner(const toml::table& layer, std::size_t index) {
+std::string layer_owner(const toml::table& layer, const std::string& place) {
+  if (layer.contains("layers")) return str("block ", place);
   const auto type = layer["type"].value<std::string>();
-  return type ? str("layer ", index, " (", *type, ")") : str("layer ", index);
+  return type ? str("layer ", place, " (", *type, ")") : str("layer ", place);
 }
 
-std::vector<Options> layers_of(const toml::node& node) {
+/// `within` is the place of the block that they are the layers of: "2.".
+std::vector<LayerTable> layers_of(const toml::node& node, const std::string& within = "") {
   const toml::array* list = node.as_array();
-  ADJOINT_CHECK(list != nullptr, prefix(node),
-                "[model] layers: expected a list of tables such as {type = \"relu\"}");
-  std::vector<Options> layers;
+  ADJOINT_CHECK(list != nullptr, prefix(node), "[model] layers: expected a list of tables such as ",
+                "{type = \"relu\"}");
+  std::vector<LayerTable> layers;
   for (const toml::node& layer : *list) {
+    const std::string place = str(within, layers.size());
     const toml::table* table = layer.as_table();
-    ADJOINT_CHECK(table != nullptr, prefix(layer), "[model] layer ", layers.size(),
+    ADJOINT_CHECK(table != nullptr, prefix(layer), "[model] layer ", place,
                   ": expected a table such as {type = \"relu\"}");
-    layers.push_back(options_of(*table, layer_owner(*table, layers.size())));
+    LayerTable& made = layers.emplace_back();
+    made.options = options_of(*table, layer_owner(*table, place), "layers");
+    if (const toml::node* inner = table->get("layers")) {
+      made.block = true;
+      made.layers = layers_of(*inner, place + ".");
+    }
   }
   return layers;
+}
+
+/// [[loss]], a table each.
+std::vector<Options> losses_of(const toml::array& list) {
+  std::vector<Options> losses;
+  for (const toml::node& loss : list) {
+    const toml::table* table = loss.as_table();
+    ADJOINT_CHECK(table != nullptr, prefix(loss), "[[loss]] ", losses.size(),
+                  ": expected a table such as {type = \"mse\"}");
+    losses.push_back(options_of(*table, str("[[loss]] ", losses.size())));
+  }
+  return losses;
 }
 
 std::vector<Options> groups_of(const toml::node& node) {
@@ -249,7 +272,9 @@ void check_sections(const toml::table& root) {
     ADJOINT_CHECK(std::ranges::find(known, section) != known.end(), prefix(node),
                   node.is_table() ? "a recipe has no table [" : "a recipe has no key ", section,
                   node.is_table() ? "]" : " outside of tables", did_you_mean(section, known));
-    ADJOINT_CHECK(node.is_table(), prefix(node), section, ": expected a table, [", section, "]");
+    const bool fits = node.is_table() || (section == "loss" && node.is_array());
+    ADJOINT_CHECK(fits, prefix(node), section, ": expected a table, [", section, "]",
+                  section == "loss" ? ", or several, [[loss]]" : "");
   }
 }
 
@@ -311,6 +336,12 @@ RecipeTables parse_recipe_tables(std::string_view text, const std::string& name,
   }
   RecipeTables tables;
   for (const std::string& section : section_names()) {
+    if (const toml::array* several = root[section].as_array()) {
+      tables.losses = losses_of(*several);
+      ADJOINT_CHECK(!tables.losses.empty(), prefix(*several), "[[loss]]: expected at least one");
+      tables.sections.emplace(section, tables.losses.front());
+      continue;
+    }
     toml::table* table = root[section].as_table();
     if (table == nullptr) {
       tables.sections.emplace(section, Options(str("[", section, "]"), name));

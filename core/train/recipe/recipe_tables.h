@@ -13,11 +13,20 @@
 
 namespace adjoint {
 
+/// A layer, its `type` still among the options, or a block of layers.
+struct LayerTable {
+  Options options;
+  bool block = false;
+  std::vector<LayerTable> layers = {};
+};
+
 struct RecipeTables {
   /// By section ("optim"), one for each that recipes have, empty where the recipe leaves it out.
   std::map<std::string, Options> sections;
-  /// model.layers, each with its `type` still among the options.
-  std::vector<Options> layers;
+  /// model.layers.
+  std::vector<LayerTable> layers;
+  /// [[loss]] of a recipe that has several, the first of them sections["loss"] too.
+  std::vector<Options> losses;
   /// optim.groups.
   std::vector<Options> groups;
 };

@@ -46,6 +46,56 @@ class Unprepared : public LayerOf<Unprepared> {
   std::int64_t prepared_ = 0;
 };
 
+/// Each row of x [batch, n] and a table [n] that all of them share: their sum.
+class AddTable : public LayerOf<AddTable> {
+ public:
+  std::string kind() const override { return "add_table"; }
+  Signature infer(const Signature& x) const override {
+    ADJOINT_CHECK(x.at(1).shape == Shape{x[0].shape[1]}, "add_table: a table of other length");
+    return {x[0]};
+  }
+  void forward(Context& context, const ForwardCall& call) override {
+    const auto x = download<float>(context, call.x[0]), table = download<float>(context, call.x[1]);
+    std::vector<float> y(x);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += table[i % table.size()];
+    upload<float>(context, call.y[0], y);
+  }
+  void backward(Context& context, const BackwardCall& call) override {
+    const auto dy = download<float>(context, call.dy[0]);
+    if (call.dx[0].wanted()) upload<float>(context, call.dx[0].tensor, dy);
+    std::vector<float> sums(std::size_t(call.dx[1].tensor.count()));
+    for (std::size_t i = 0; i < dy.size(); ++i) sums[i % sums.size()] += dy[i];
+    upload<float>(context, call.dx[1].tensor, sums);
+  }
+};
+
+TEST_F(GraphTest, AnInputThatAllSamplesShareHasOneShapeForEveryBatch) {
+  Context context;
+  Graph graph(context);
+  const Value table = graph.input({3}, DType::float32,
+                                  {.name = "table", .wants_gradient = true, .per_sample = false});
+  const Value x = graph.input({4, 3}, DType::float32, {.wants_gradient = true});
+  test::expect_error([&] { graph.input({5, 3}); }, {"expected 4", "per_sample = false"});
+  const Value y = graph.apply(AddTable(), {x, table});
+  graph.compile({.outputs = {y}, .seeds = {y}});
+  EXPECT_EQ(graph.max_batch(), 4);
+  for (const std::int64_t batch : {4, 2}) {
+    graph.set_batch(batch);
+    EXPECT_EQ(graph.tensor(table).shape(), (Shape{3}));
+    std::vector<float> rows(std::size_t(3 * batch));
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = float(i);
+    upload<float>(context, graph.tensor(x), rows);
+    upload<float>(context, graph.tensor(table), {10, 20, 30});
+    graph.forward();
+    const std::vector<float> made = download<float>(context, graph.tensor(y));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      EXPECT_EQ(made[i], rows[i] + 10 * float(i % 3 + 1));
+    upload<float>(context, graph.gradient(y), std::vector<float>(rows.size(), 1));
+    graph.backward();
+    EXPECT_EQ(download<float>(context, graph.gradient(table)), std::vector<float>(3, float(batch)));
+  }
+}
+
 TEST_F(GraphTest, ALayerBelongsToOneGraphAtATime) {
   const auto layer = std::make_shared<Linear>(4, 3);
   std::vector<float> weight;

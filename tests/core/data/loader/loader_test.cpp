@@ -46,8 +46,9 @@ Epoch load_epoch(Context& context, Loader& loader, std::uint64_t epoch,
   while (const std::int64_t n = loader.next_size()) {
     if (static_cast<std::int64_t>(result.sizes.size()) == at_most) break;
     loader.advance();
-    loader.gather(Tensor(images.data(), DType::float32, {n, 1, 28, 28}),
-                  Tensor(labels.data(), DType::int32, {n}));
+    loader.gather(
+        std::vector<BatchTensor>{{"input", Tensor(images.data(), DType::float32, {n, 1, 28, 28})},
+                                 {"target", Tensor(labels.data(), DType::int32, {n})}});
     loader.batch_queued();
     result.sizes.push_back(n);
     append(context, result.images, images, n * 784);
@@ -153,8 +154,10 @@ std::pair<std::vector<float>, std::vector<float>> load_table(Context& context, L
   loader.begin_epoch(epoch);
   while (const std::int64_t n = loader.next_size()) {
     loader.advance();
-    loader.gather(Tensor(features.data(), DType::float32, {n, width}),
-                  outputs > 0 ? Tensor(targets.data(), DType::float32, {n, outputs}) : Tensor());
+    std::vector<BatchTensor> batch{{"input", Tensor(features.data(), DType::float32, {n, width})}};
+    if (outputs > 0)
+      batch.push_back({"target", Tensor(targets.data(), DType::float32, {n, outputs})});
+    loader.gather(batch);
     loader.batch_queued();
     append(context, result.first, features, n * width);
     if (outputs > 0) append(context, result.second, targets, n * outputs);
@@ -240,6 +243,75 @@ TEST_F(LoaderTest, RefusesWhatItCannotLoad) {
   Loader loader(context, small_digits(4), {.batch = 4});
   load_epoch(context, loader, 0);
   expect_error([&] { loader.advance(); }, {"the epoch is over"});
+}
+
+TEST_F(LoaderTest, GivesFurtherArraysByTheirNames) {
+  const auto bytes_of = [](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  constexpr std::int64_t kSamples = 70, kBatch = 16;
+  auto data = std::make_shared<Dataset>(*small_table(kSamples, 2, 0));
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> mask;
+  for (std::int32_t i = 0; i < kSamples * 3; ++i) {
+    tokens.push_back(i % 2 == 0 ? i : INT32_MIN + i);  // bits that are no floating numbers
+    mask.push_back(static_cast<std::uint8_t>(i));
+  }
+  data->arrays = {
+      {"tokens", DType::int32, {3}, true, bytes_of(tokens)},
+      {"mask", DType::uint8, {3, 1, 1}, true, bytes_of(mask)},
+      {"table", DType::float32, {2, 2}, false, bytes_of(std::vector<float>{1, 2, 3, 4})}};
+  check_dataset(*data);
+  for (const std::size_t resident : {std::size_t{1} << 30, kStreamEverything}) {
+    Context context;
+    Loader loader(context, data, {.batch = kBatch, .seed = 3, .resident_bytes = resident});
+    EXPECT_EQ(loader.fields().size(), 4u);
+    const auto buffer = [&](std::int64_t count) {
+      return context.memory().allocate(static_cast<std::size_t>(count) * 4, "test");
+    };
+    const Buffer to_tokens = buffer(kBatch * 3), to_mask = buffer(kBatch * 3), to_table = buffer(4);
+    loader.begin_epoch(1);
+    for (std::int64_t b = 0; loader.next_size() > 0; ++b) {
+      const std::int64_t n = loader.next_size();
+      loader.advance();
+      const std::vector<BatchTensor> batch{
+          {"mask", Tensor(to_mask.data(), DType::float32, {n, 3, 1, 1})},
+          {"table", Tensor(to_table.data(), DType::float32, {2, 2})},
+          {"tokens", Tensor(to_tokens.data(), DType::int32, {n, 3})}};
+      loader.gather(batch);
+      loader.batch_queued();
+      std::vector<std::int32_t> got_tokens;
+      std::vector<float> got_mask, got_table;
+      append(context, got_tokens, to_tokens, n * 3);
+      append(context, got_mask, to_mask, n * 3);
+      append(context, got_table, to_table, 4);
+      EXPECT_EQ(got_table, (std::vector<float>{1, 2, 3, 4}));
+      for (std::int64_t i = 0; i < n * 3; ++i) {
+        const auto from = std::size_t(loader.sample(b, i / 3) * 3 + i % 3);
+        ASSERT_EQ(got_tokens[std::size_t(i)], tokens[from]);
+        ASSERT_FLOAT_EQ(got_mask[std::size_t(i)], float(mask[from]) / 255);
+      }
+    }
+    loader.begin_epoch(2);
+    loader.advance();
+    const std::vector<BatchTensor> none{{"masc", Tensor(to_mask.data(), DType::float32, {1, 3})}};
+    test::expect_error([&] { loader.gather(none); }, {"no array 'masc'"});
+  }
+}
+
+TEST_F(LoaderTest, ChecksFurtherArrays) {
+  const auto refused = [](const DataArray& array, std::initializer_list<std::string> parts) {
+    Dataset data = *small_table(4, 2, 0);
+    data.arrays = {array};
+    test::expect_error([&] { check_dataset(data); }, parts);
+  };
+  const std::vector<std::byte> four(16);
+  refused({"input", DType::int32, {}, true, four}, {"'input'", "expected names that differ"});
+  refused({"mask", DType::int32, {2}, true, four}, {"'mask' has 4 numbers, expected 8"});
+  refused({"mask", DType::float64, {}, true, four}, {"float64", "uint8, float32 or int32"});
+  std::vector<std::byte> nan(16, std::byte{0xff});
+  refused({"mask", DType::float32, {}, true, nan}, {"'mask', number 0", "finite"});
 }
 
 }  // namespace

@@ -74,17 +74,14 @@ TEST(MetricsFile, KeepsTheRowsOfTheRunThatIsResumed) {
   const ScratchFolder scratch;
   MetricsFile first(scratch / "metrics.csv");
   for (const std::int64_t step : {50, 100, 150}) first.add({.epoch = 1, .step = step});
-  first.write();
   MetricsFile second(scratch / "metrics.csv", 100);
   second.add({.epoch = 1, .step = 120});
-  second.write();
   EXPECT_EQ(text_of(scratch / "metrics.csv"), MetricsFile::header() +
                                                   MetricsFile::line({.epoch = 1, .step = 50}) +
                                                   MetricsFile::line({.epoch = 1, .step = 100}) +
                                                   MetricsFile::line({.epoch = 1, .step = 120}));
 
   const MetricsFile none(scratch / "other.csv", 100);
-  none.write();
   EXPECT_EQ(text_of(scratch / "other.csv"), MetricsFile::header());
   write_file_atomically(scratch / "other.csv", std::string_view("a,b\n1,2\n"));
   expect_error([&] { MetricsFile(scratch / "other.csv", 100); }, {"other.csv", "columns", "a,b"});
@@ -100,7 +97,6 @@ TEST(MetricsFile, LeavesEmptyWhatWasNotMeasured) {
                .skipped = 2,
                .loss_scale = 65536,
                .validation_accuracy = 1});
-  metrics.write();
   EXPECT_EQ(text_of(scratch / "metrics.csv"), MetricsFile::header() +
                                                   "1,5,0.250,1.5,0.500000,,,0,,,\n"
                                                   "1,9,1.000,,,,,2,65536,,1.000000\n");

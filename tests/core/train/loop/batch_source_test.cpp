@@ -39,10 +39,11 @@ class Rows : public BatchSource {
     copy_to_device(context_.stream(), target_.data(), data_.targets.data() + taken_,
                    bytes(next_size()));
   }
-  void gather(const Tensor& input, const Tensor& target) override {
-    copy_on_device(context_.stream(), input.data(), input_.data(), bytes(next_size() * kFeatures));
-    if (target.defined())
-      copy_on_device(context_.stream(), target.data(), target_.data(), bytes(next_size()));
+  const std::vector<BatchField>& fields() const override { return fields_; }
+  void gather(std::span<const BatchTensor> batch) override {
+    for (const BatchTensor& each : batch)
+      copy_on_device(context_.stream(), each.tensor.data(),
+                     each.name == kInputName ? input_.data() : target_.data(), each.tensor.bytes());
   }
   void batch_queued() override { taken_ += next_size(); }
   std::int64_t sample(std::int64_t batch, std::int64_t row) const override {
@@ -56,6 +57,7 @@ class Rows : public BatchSource {
 
   Context& context_;
   Dataset data_;
+  std::vector<BatchField> fields_ = batch_fields(data_);
   std::int64_t batch_;
   Buffer input_, target_;
   std::int64_t taken_ = 0;

@@ -37,14 +37,17 @@ TEST_F(ModelTest, NamesTheLayerThatDoesNotFit) {
   expect_no_model(chain("{type = \"flatten\"},\n{type = \"dropout\", p = 1.5}"), {"dropout"});
 }
 
-TEST_F(ModelTest, AChainTakesLayersOfOneInputAndOneOutput) {
-  for (const std::string kind : {"add", "bilinear", "concat", "mse", "triplet"})
+TEST_F(ModelTest, LayersOfSeveralValuesNameThem) {
+  for (const std::string kind : {"add", "bilinear", "mse"})
     expect_no_model(chain("{type = \"flatten\"}, {type = \"" + kind + "\"}"),
-                    {"r.toml", "layer 1 (" + kind + ")",
-                     "takes several inputs, and the layers of a recipe are a chain; use it from "
-                     "C++"});
-  expect_no_model(chain("{type = \"flatten\"}, {type = \"split\", axis = 1, sizes = [784]}"),
-                  {"layer 1 (split)", "makes several outputs", "are a chain"});
+                    {"r.toml", "layer 1 (" + kind + ")", kind + " takes 2 inputs, got 1",
+                     "input = [\"a\", \"b\"]"});
+  expect_no_model(chain("{type = \"flatten\"}, {type = \"triplet\"}"), {"takes 3 inputs, got 1"});
+  expect_no_model(chain("{type = \"flatten\", output = \"x\"}, {type = \"relu\", input = [\"x\", "
+                        "\"x\"]}"),
+                  {"layer 1 (relu)", "relu takes 1 input, got 2"});
+  expect_no_model(chain("{type = \"flatten\"}, {type = \"split\", axis = 1, sizes = [700, 84]}"),
+                  {"layer 1 (split)", "makes 2 values, and none are named", "output = "});
 }
 
 TEST_F(ModelTest, WantsANumberForEachClassAtTheEnd) {

@@ -65,6 +65,11 @@ void write_files(const ScratchFolder& folder) {
   write_array<double>(folder / "numbers.npy", "<f8", "(40,)", 40);
   write_array<std::uint8_t>(folder / "test_bytes.npy", "|u1", "(12, 2, 3)", 72);
   write_array<std::int32_t>(folder / "test_labels.npy", "<i4", "(12,)", 12, 4);
+  const std::vector<std::pair<std::string, std::string>> archived = {
+      {"x", "rows.npy"}, {"y", "labels.npy"}, {"meta", "bytes.npy"}, {"table", "others.npy"}};
+  std::vector<std::pair<std::string, Bytes>> arrays;
+  for (const auto& [name, file] : archived) arrays.emplace_back(name, read_file(folder / file));
+  write_file_atomically(folder / "all.npz", test::npz_of(arrays));
   write_idx(folder / "train-images-idx3-ubyte", 40, true);
   write_idx(folder / "train-labels-idx1-ubyte", 40, false);
   write_idx(folder / "t10k-images-idx3-ubyte", 12, true);
@@ -119,6 +124,10 @@ class Fingerprint {
     add(data.targets);
     add(data.class_names);
     add(data.feature_names);
+    for (const DataArray& array : data.arrays) {
+      text_ += str(array.name, array.per_sample);
+      for (const std::byte byte : array.values) text_ += str(int(byte), ",");
+    }
   }
   const std::string& text() const { return text_; }
 
@@ -182,6 +191,7 @@ std::vector<Kind> kinds() {
       {"bytes and test", array + "bytes.npy\"\ntrain_target = \"labels.npy\"\ntest = "
                                  "\"test_bytes.npy\"\ntest_target = \"test_labels.npy\"\n"},
       {"pictures", array + "pictures.npy\"\ntrain_target = \"labels.npy\"\n"},
+      {"archive", array + "all.npz:x\"\ntrain_target = \"all.npz:y\"\n"},
       {"rows", array + "rows.npy\"\ntrain_target = \"numbers.npy\"\n", "mse"},
       {"bytes again", array + "bytes.npy\"\ntarget = \"input\"\n", "mse"},
       {"pictures again", array + "pictures.npy\"\ntarget = \"input\"\n", "mse"},
@@ -219,6 +229,8 @@ std::vector<Key> data_keys() {
       {"classes", {"data.classes=[\"odd\", \"even\"]"}},
       {"encoding", {"data.encoding=\"utf-16\""}},
       {"unknown", {"data.unknown=\"odd\""}},
+      {"arrays", {"data.arrays=\"meta\""}},
+      {"shared_arrays", {"data.shared_arrays=\"table\""}},
   };
 }
 
