@@ -64,7 +64,7 @@ Value total_loss(const std::vector<std::pair<Value, float>>& losses) {
 namespace {
 
 std::shared_ptr<Layer> make(Options& options) {
-  const std::vector<double> weights = options.numbers("weights", {1.0});
+  const std::vector<double> weights = options.numbers("weights");
   return std::make_shared<TotalLoss>(std::vector<float>(weights.begin(), weights.end()));
 }
 

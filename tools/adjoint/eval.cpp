@@ -160,6 +160,14 @@ json json_of(const Evaluation& found, const Recipe& recipe) {
   return outputs;
 }
 
+// Of several losses each, and of what their metrics measured.
+void print_further(const Evaluation& found) {
+  Table table({"loss or metric of the recipe", ">value"});
+  for (const Measure& measure : found.measures)
+    table.add({measure.name, number("%.4g", measure.value)});
+  std::fputs(table.text().c_str(), stdout);
+}
+
 // ---- of questions with two answers, as of bce_with_logits: each output is one, its target 0 or 1
 
 struct BinaryReport {
@@ -277,6 +285,7 @@ class EvalRun {
       print_binary(binary_, recipe_);
     else if (!found_.r_squared.empty())
       print_errors(found_, recipe_);
+    if (!found_.measures.empty()) print_further(found_);
     if (!command_.confusion) return;
     if (model_.classes > 0)
       print_confusion(classes_, class_names_);
@@ -294,6 +303,7 @@ class EvalRun {
       report["binary"] = json_of(binary_, recipe_);
     else if (!found_.r_squared.empty())
       report["regression"] = json_of(found_, recipe_);
+    for (const Measure& measure : found_.measures) report["measures"][measure.name] = measure.value;
     return report.dump(2, ' ', false, json::error_handler_t::replace);
   }
 

@@ -64,8 +64,13 @@ std::vector<LayerCase> cases_of(const GradcheckCommand& command) {
   if (!path.empty()) {
     const Recipe recipe = read_recipe(path, command.set);
     std::vector<LayerCase> cases = cases_of_recipe(recipe);
-    const LayerEntry loss = registered_layer(recipe.loss.type);
-    cases.insert(cases.end(), loss.cases.begin(), loss.cases.end());
+    std::vector<std::string> types{recipe.loss.type};
+    for (const LossRecipe& loss : recipe.more_losses)
+      if (std::ranges::find(types, loss.type) == types.end()) types.push_back(loss.type);
+    for (const std::string& type : types) {
+      const LayerEntry loss = registered_layer(type);
+      cases.insert(cases.end(), loss.cases.begin(), loss.cases.end());
+    }
     return cases;
   }
   ADJOINT_CHECK(command.set.empty(), "gradcheck: --set changes recipes, and ", command.subject,

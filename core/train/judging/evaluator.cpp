@@ -28,7 +28,7 @@ void check_inputs(const BatchSource& source, const Model& model) {
   for (const auto& [name, value] : model.inputs) {
     const BatchField* const field = find_field(source.fields(), name);
     ADJOINT_CHECK(field != nullptr, "the model takes '", name, "', and ", source.name(),
-                  " has none", did_you_mean(name, names), "; it has ", join(names, ", "));
+                  " has no array of that name; it has ", join(names, ", "));
     const Shape& whole = value.shape();
     const Shape wanted = field->per_sample ? Shape(whole.extents().subspan(1)) : whole;
     ADJOINT_CHECK(field->shape.count() == wanted.count() && field->type == value.type().dtype,

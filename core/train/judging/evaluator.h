@@ -56,8 +56,8 @@ std::int64_t next_counted(const BatchSource& source, const Model& model);
 /// without either 0.
 double accuracy_of(const Model& model, double correct, double divisor, double counted);
 
-/// Throws Error, naming the nearest, for an input of the model that the source does not have, or
-/// has in another type or shape.
+/// Throws Error for an input of the model that the source does not have, or has in another type or
+/// shape.
 void check_inputs(const BatchSource& source, const Model& model);
 /// Throws Error, naming a sample, unless the loss takes all targets of the source.
 void check_targets(const BatchSource& source, const Model& model);

@@ -63,8 +63,15 @@ TEST_F(TrainerTest, AFailedEvaluationLeavesTheTrainingFormOn) {
   narrow->sample = {1, 14, 28};
   narrow->images.resize(narrow->images.size() / 2);
   Loader loader(run.context, narrow, {.batch = 32});
-  Evaluator evaluator(run.model, loader);
-  expect_error([&] { evaluator.run(); }, {"expected rows as wide as the batch's"});
+  expect_error(
+      [&] { Evaluator(run.model, loader); },
+      {"the model takes 'input' as float32 [1, 28, 28]", "digits has float32 [1, 14, 28]"});
+  // An epoch that ends in an error.
+  auto labels = std::make_shared<Dataset>(*small_digits(70, 1000));
+  labels->labels[40] = 10;
+  Loader wrong(run.context, labels, {.batch = 32});
+  Evaluator evaluator(run.model, wrong);
+  expect_error([&] { evaluator.run(); }, {"has label 10"});
   EXPECT_TRUE(run.context.training());
 }
 
