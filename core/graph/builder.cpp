@@ -2,8 +2,17 @@
 
 #include <utility>
 
+#include "core/base/text.h"
+
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
+
+std::string types_text(const Signature& types) {
+  if (types.empty()) return "nothing";
+  std::vector<std::string> texts;
+  for (const TensorType& type : types) texts.push_back(str(type));
+  return join(texts, ", ");
+}
 
 Slot::Slot(const std::string& name, const TensorType& type)
     : place_(std::make_shared<Place>(Place{name, type, Tensor()})) {}

@@ -14,6 +14,8 @@ inline namespace ADJOINT_BACKEND {
 
 /// Types of a layer's inputs or outputs, in order.
 using Signature = std::vector<TensorType>;
+/// "float32 [2, 3], int32 [2]", or "nothing": what came, for messages of Layer::infer().
+std::string types_text(const Signature& types);
 
 /// When a scratch buffer is in use.
 enum class Phase : std::uint8_t { forward, backward };

@@ -96,9 +96,11 @@ void Optimizer::allocate_state() {
 }
 
 Tensor Optimizer::add_state(const std::string& name, const std::string& owner,
-                            const TensorType& type) {
+                            const TensorType& type, bool per_parameter) {
   buffers_.push_back(context_.memory().allocate(type.bytes(), owner));
-  states_.push_back({name, Tensor(buffers_.back().data(), type.dtype, type.shape)});
+  states_.push_back({.name = name,
+                     .tensor = Tensor(buffers_.back().data(), type.dtype, type.shape),
+                     .per_parameter = per_parameter});
   return states_.back().tensor;
 }
 
@@ -114,18 +116,19 @@ void Optimizer::allocate_moments() {
   for (std::size_t i = 0; i < rule_.moments.size(); ++i) {
     const Moment& moment = rule_.moments[i];
     if (!moment.kept) continue;
-    update_.moments[i] = add_state(moment.name, rule_.name + " moments", slab_.master.type());
+    update_.moments[i] = add_state(moment.name, rule_.name + " moments", slab_.master.type(), true);
     initialize(stream, update_.moments[i], Initializer::constant(moment.initial), 0, 0);
   }
   if (options_.ema > 0) {
-    const auto average_of = [&](const std::string& name, const Tensor& values) {
-      const Tensor average = add_state(name, rule_.name + " moving average", values.type());
+    const auto average_of = [&](const std::string& name, const Tensor& values, bool per_parameter) {
+      const Tensor average =
+          add_state(name, rule_.name + " moving average", values.type(), per_parameter);
       copy_on_device(stream, average.data(), values.data(), average.bytes());
       return average;
     };
-    update_.average = average_ = average_of("ema", slab_.master);
+    update_.average = average_ = average_of("ema", slab_.master, true);
     if (slab_.running.averaged.defined())
-      running_average_ = average_of("ema_running", slab_.running.averaged);
+      running_average_ = average_of("ema_running", slab_.running.averaged, false);
   }
   const auto scale = static_cast<float>(options_.loss_scale);
   copy_to_device(stream, context_.loss_scale(), &scale, sizeof scale);

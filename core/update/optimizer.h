@@ -24,10 +24,13 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-/// A part of the state as checkpoints keep it.
+/// A part of the state.
 struct OptimizerState {
   std::string name;  ///< "m", "v", "update_state"
   Tensor tensor;     ///< device memory; may be read from and written to between steps
+  /// It lies as the slab does, a number for each of a parameter's: checkpoints keep it parameter by
+  /// parameter, "m.linear1.weight".
+  bool per_parameter = false;
 };
 
 class Optimizer {
@@ -88,7 +91,8 @@ class Optimizer {
   const UpdateState* update_state() const { return update_state_; }
 
  private:
-  Tensor add_state(const std::string& name, const std::string& owner, const TensorType& type);
+  Tensor add_state(const std::string& name, const std::string& owner, const TensorType& type,
+                   bool per_parameter);
   void check_slab_tensors() const;
   void allocate_state();
   void allocate_moments();

@@ -14,7 +14,7 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 struct Moment {
-  std::string name;    ///< "m"; in checkpoints "optimizer.m"
+  std::string name;    ///< "m"; in checkpoints "optimizer.m.linear1.weight"
   bool kept = true;    ///< false: not needed with these options; no memory
   double initial = 0;  ///< of each element
 };

@@ -15,7 +15,8 @@ ChannelShape PReLU::channels(const Shape& x) const {
 Signature PReLU::infer(const Signature& x) const {
   ADJOINT_CHECK(
       x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= (per_channel_ ? 2 : 1),
-      "prelu: expected one floating input [batch, ", per_channel_ ? "channels, ...]" : "...]");
+      "prelu: expected one floating input [batch, ", per_channel_ ? "channels, ...]" : "...]",
+      ", got ", types_text(x));
   return x;
 }
 

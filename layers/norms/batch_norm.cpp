@@ -26,7 +26,8 @@ std::string BatchNorm::describe() const {
 
 Signature BatchNorm::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 2,
-                "batch_norm: expected one floating input [batch, channels, ...]");
+                "batch_norm: expected one floating input [batch, channels, ...]", ", got ",
+                types_text(x));
   ADJOINT_CHECK(options_.channels == 0 || x[0].shape[1] == options_.channels,
                 "batch_norm: expected ", options_.channels, " channels in axis 1, got ",
                 x[0].shape[1]);

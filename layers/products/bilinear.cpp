@@ -55,7 +55,8 @@ Signature Bilinear::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 2 && is_floating(x[0].dtype) && x[0].dtype == x[1].dtype &&
                     x[0].shape.rank() >= 1 && x[0].shape.rank() == x[1].shape.rank() &&
                     x[0].shape.with(-1, 0) == x[1].shape.with(-1, 0),
-                "bilinear: expected two floating inputs [..., in1] and [..., in2]");
+                "bilinear: expected two floating inputs [..., in1] and [..., in2]", ", got ",
+                types_text(x));
   return {{x[0].dtype, x[0].shape.with(-1, out_)}};
 }
 

@@ -38,7 +38,8 @@ LinearCrossEntropy::LinearCrossEntropy(std::string name, Linear linear, CrossEnt
 
 Signature LinearCrossEntropy::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 2,
-                "linear_cross_entropy: expected x [..., features] and int32 labels [...]");
+                "linear_cross_entropy: expected x [..., features] and int32 labels [...]", ", got ",
+                types_text(x));
   return loss_.infer({linear_.infer({x[0]})[0], x[1]});
 }
 

@@ -9,7 +9,8 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 Signature Concat::infer(const Signature& x) const {
-  ADJOINT_CHECK(!x.empty() && is_floating(x[0].dtype), "concat: expected floating inputs");
+  ADJOINT_CHECK(!x.empty() && is_floating(x[0].dtype), "concat: expected floating inputs", ", got ",
+                types_text(x));
   const int axis = axis_behind_batch("concat", axis_, x[0].shape);
   std::int64_t extent = 0;
   for (const TensorType& input : x) {

@@ -28,7 +28,8 @@ std::string Permute::describe() const {
 Signature Permute::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) &&
                     x[0].shape.rank() == static_cast<int>(axes_.size()),
-                "permute: expected one floating input of ", axes_.size(), " axes");
+                "permute: expected one floating input of ", axes_.size(), " axes", ", got ",
+                types_text(x));
   std::vector<std::int64_t> extents;
   for (int axis : axes_) extents.push_back(x[0].shape[axis]);
   return {{x[0].dtype, Shape(extents)}};

@@ -46,6 +46,28 @@ TEST(RegisteredLayers, AreMadeByName) {
   }
 }
 
+// Inputs that a kind cannot take are named in the message.
+TEST(RegisteredLayers, SayWhatCameWhereItDoesNotFit) {
+  const Signature wrong[] = {{},
+                             {{DType::uint8, {2, 3}}},
+                             {{DType::float32, {}}},
+                             {{DType::float32, {2, 3}}, {DType::int32, {5}}},
+                             {{DType::int32, {2}}, {DType::float32, {2, 7}}}};
+  int refused = 0;
+  for (const LayerEntry& entry : registered_layers()) {
+    const std::shared_ptr<Layer> layer = entry.cases[0].make();
+    for (const Signature& types : wrong) {
+      try {
+        layer->infer(types);
+      } catch (const Error& error) {
+        ++refused;
+        EXPECT_NE(error.message().find(", got "), std::string::npos) << error.message();
+      }
+    }
+  }
+  EXPECT_GT(refused, 150);
+}
+
 // Where nothing has to be said, no example says anything.
 TEST(RegisteredLayers, HaveExamplesOnlyWhereOptionsAreRequired) {
   for (const LayerEntry& entry : registered_layers()) {

@@ -28,8 +28,20 @@ NamedTensors tensors_of(const Graph& graph) {
 
 NamedTensors tensors_of(const Graph& graph, const Optimizer& optimizer) {
   NamedTensors tensors = tensors_of(graph);
-  for (const OptimizerState& state : optimizer.state())
-    tensors.push_back({"optimizer." + state.name, state.tensor});
+  for (const OptimizerState& state : optimizer.state()) {
+    const std::string name = str("optimizer.", state.name);
+    if (!state.per_parameter) {
+      tensors.push_back({name, state.tensor});
+      continue;
+    }
+    const std::size_t size = size_of(state.tensor.dtype());
+    for (const ParameterRange& range : graph.slab().parameters) {
+      auto* const first = static_cast<std::byte*>(state.tensor.data());
+      tensors.push_back(
+          {str(name, ".", range.name), Tensor(first + static_cast<std::size_t>(range.offset) * size,
+                                              state.tensor.dtype(), range.shape)});
+    }
+  }
   tensors.push_back({"context.step", Tensor(graph.context().step(), DType::uint8, {8})});
   return tensors;
 }

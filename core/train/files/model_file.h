@@ -31,8 +31,9 @@ Snapshot take_snapshot(const Graph& graph);
 /// The reverse, into a graph of the same model. Throws Error like load_model.
 void restore_snapshot(const Graph& graph, const Snapshot& snapshot);
 
-/// The same with the optimizer's state, "optimizer.NAME", and the context's step: all that a run
-/// goes on from, beside RunState.
+/// The same with the optimizer's state, "optimizer.m.linear1.weight" of what each parameter has and
+/// "optimizer.NAME" of the rest, and the context's step: all that a run goes on from, beside
+/// RunState.
 Snapshot take_snapshot(const Graph& graph, const Optimizer& optimizer);
 
 /// Writes the file all or not at all; throws Error where it cannot be written. What the data were

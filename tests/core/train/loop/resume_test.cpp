@@ -156,6 +156,27 @@ TEST_F(ResumedTrainerTest, RefusesTheStateOfAnotherOptimizer) {
                  {"last does not fit", "missing:   optimizer.m", "missing:   optimizer.v"});
 }
 
+TEST_F(ResumedTrainerTest, MomentsAreNamedAfterTheirParameters) {
+  SmallRun run(small_recipe("[optim]\nema = 0.9"));
+  run.trainer.run();
+  const Snapshot snapshot = take_snapshot(*run.model.graph, *run.optimizer);
+  const auto find = [&](const std::string& name) {
+    const auto found = std::ranges::find(snapshot, name, &SavedTensor::name);
+    EXPECT_NE(found, snapshot.end()) << name;
+    return found;
+  };
+  for (const std::string state : {"m", "v", "ema"})
+    for (const Parameter& parameter : run.model.graph->parameters()) {
+      const auto tensor = find(str("optimizer.", state, ".", parameter.name()));
+      ASSERT_NE(tensor, snapshot.end());
+      EXPECT_EQ(tensor->type, (TensorType{DType::float32, parameter.shape()}));
+      EXPECT_TRUE(std::ranges::any_of(tensor->bytes, [](std::byte b) { return b != std::byte{}; }))
+          << tensor->name;
+    }
+  // With the parameters themselves, "optimizer.update_state" and "context.step".
+  EXPECT_EQ(snapshot.size(), 4 * run.model.graph->parameters().size() + 2);
+}
+
 TEST(RunState, ComesBackFromMetadataExactly) {
   RunState state{.samples = 60000,
                  .batch = 128,
