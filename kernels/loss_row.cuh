@@ -100,6 +100,15 @@ ADJOINT_DEVICE SoftmaxSums<A, K> softmax_sums(Block& block, int cols, const Term
   return block.reduce(mine, SoftmaxSums<A, K>{kNone, A(0), {}, cols}, join);
 }
 
+/// The classes of logits with so many columns: those asked for, or with 0 all.
+inline std::int64_t classes_of(std::string_view kernel, std::int64_t asked, std::int64_t columns) {
+  ADJOINT_CHECK(columns < kNoRow / 2, kernel, ": expected fewer than 2^30 classes, got ", columns);
+  ADJOINT_CHECK(asked >= 0 && asked <= columns, kernel,
+                ": expected at most as many classes as the ", columns,
+                " columns of the logits, got ", asked);
+  return asked == 0 ? columns : asked;
+}
+
 /// Where rows of a gradient go: nowhere, over what is there, or added to it.
 template <class T>
 struct GradientRows {

@@ -22,16 +22,16 @@ namespace {
 
 template <class T>
 struct Operands {
-  const T* logits;                     // [rows, classes]
+  const T* logits;                     // [rows, columns]
   const T* targets;                    // [rows, classes], or null
   const std::int32_t* labels;          // [rows], or null
-  GradientRows<T> gradient;            // [rows, classes]
+  GradientRows<T> gradient;            // [rows, columns]
   GradientRows<T> dtargets;            // [rows, classes]
   const Accumulate<T>* class_weights;  // [classes], or null
   std::int32_t* status;                // [2]
   LossRows rows;
   LossOperands<T> out;
-  int classes;
+  int classes, columns;                 // alike where there are targets
   Accumulate<T> kept, uniform, weight;  // 1 - e, e / classes
   std::int32_t ignored_label;
 };
@@ -92,7 +92,7 @@ template <class T, int N, int P, bool kRagged>
 ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
                                                   std::int64_t row, int label) {
   using A = Accumulate<T>;
-  const std::int64_t base = row * in.classes;
+  const std::int64_t base = row * in.columns;
   const Optional targets{in.targets == nullptr ? in.targets : in.targets + base};
   const std::conditional_t<kRagged, Loose<A>, Optional<A>> weights{in.class_weights};
   const Target<A> target{in.kept, in.uniform, in.class_weights == nullptr ? A(1) : A(0), label};
@@ -125,6 +125,15 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   return {loss, correct ? A(1) : A(0)};
 }
 
+/// The gradient of columns without one: the padding's, and of a skipped row all.
+template <class T>
+ADJOINT_DEVICE void zero_columns(const Block& block, const Operands<T>& in, std::int64_t row,
+                                 int first) {
+  if (in.gradient.data == nullptr || in.gradient.add) return;
+  T* const to = in.gradient.data + row * in.columns + first;
+  ADJOINT_BLOCK_FOR(block, j, in.columns - first) to[j] = T(0.0f);
+}
+
 template <class T, int N, int P, bool kRagged>
 __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
@@ -140,9 +149,8 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
     if (valid) {
       result = valid_row<T, N, P, kRagged>(block, in, row, label);
       share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
-    } else if (in.gradient.data != nullptr && !in.gradient.add) {
-      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.classes + j] = T(0.0f);
     }
+    zero_columns(block, in, row, valid ? in.classes : 0);
     if (block.thread != 0) continue;
     if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
     mine[0].loss += double(result[0]);
@@ -157,10 +165,11 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
 void check(const char* kernel, const SoftCrossEntropy& call, std::int64_t rows,
            std::int64_t classes) {
   const TensorType& type = call.logits.type();
-  ADJOINT_CHECK(classes < kNoRow / 2, kernel, ": expected fewer than 2^30 classes, got ", classes);
   ADJOINT_CHECK(call.targets.defined() != call.labels.defined(), kernel,
                 ": expected either targets or labels");
   if (call.targets.defined()) {
+    ADJOINT_CHECK(classes == call.logits.shape()[1], kernel,
+                  ": expected columns beyond the classes only with labels");
     check_operand(kernel, "targets", call.targets, type);
   } else {
     check_operand(kernel, "labels", call.labels, {DType::int32, {rows}});
@@ -181,10 +190,12 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
   ADJOINT_CHECK(
       call.logits.defined() && call.logits.contiguous() && call.logits.shape().rank() == 2, kName,
       ": expected contiguous logits [rows, classes]");
-  const std::int64_t rows = call.logits.shape()[0], classes = call.logits.shape()[1];
+  const std::int64_t rows = call.logits.shape()[0], columns = call.logits.shape()[1];
+  const std::int64_t classes = classes_of(kName, call.classes, columns);
   check(kName, call, rows, classes);
   const bool aligned = rows_aligned(classes, {call.logits, call.targets, call.gradient.tensor,
-                                              call.dtargets.tensor, call.class_weights});
+                                              call.dtargets.tensor, call.class_weights}) &&
+                       rows_aligned(columns, {call.logits, call.gradient.tensor});
   const bool alike =
       rows_alike({call.logits, call.targets, call.gradient.tensor, call.dtargets.tensor});
   dispatch_floating(call.logits.dtype(), kName, [&]<class T>() {
@@ -203,6 +214,7 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .rows = loss_rows(kName, rows),
         .out = loss_operands<T>(kName, call.out, rows, {rows}),
         .classes = int(classes),
+        .columns = int(columns),
         .kept = A(1 - call.label_smoothing),
         .uniform = A(call.label_smoothing / double(classes)),
         .weight = A(call.weight),

@@ -12,9 +12,11 @@ inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 logits.
 struct SoftCrossEntropy {
-  Tensor logits;         ///< [rows, classes], floating
-  Tensor targets;        ///< [rows, classes] of logits' type; or
-  Tensor labels;         ///< [rows], int32
+  Tensor logits;   ///< [rows, columns], floating
+  Tensor targets;  ///< [rows, classes] of logits' type; or
+  Tensor labels;   ///< [rows], int32
+  /// Of the columns; 0: all of them. Only with labels; see SoftmaxCrossEntropy.
+  std::int64_t classes = 0;
   Gradient gradient;     ///< of logits
   Gradient dtargets;     ///< of targets
   Tensor class_weights;  ///< optional, [classes] of A
