@@ -109,6 +109,27 @@ inline std::int64_t classes_of(std::string_view kernel, std::int64_t asked, std:
   return asked == 0 ? columns : asked;
 }
 
+inline constexpr int kPaddingThreads = 64;
+
+template <class T>
+__global__ void __launch_bounds__(kPaddingThreads)
+    zero_padding_kernel(T* gradient, int classes, int columns) {
+  const Block block;
+  T* const padding = gradient + std::int64_t(blockIdx.x) * columns + classes;
+  ADJOINT_BLOCK_FOR(block, i, columns - classes) padding[i] = T(0.0f);
+}
+
+/// gradient[rows, columns] = 0 behind the classes of each row. A launch of its own, so that the
+/// losses' kernels need no registers for it.
+template <class T>
+void zero_padding(Stream& stream, T* gradient, std::int64_t rows, std::int64_t classes,
+                  std::int64_t columns) {
+  if (columns > classes && rows > 0)
+    launch<zero_padding_kernel<T>>(stream,
+                                   {.grid = rows, .block = preferred_block(kPaddingThreads)},
+                                   gradient, int(classes), int(columns));
+}
+
 /// Where rows of a gradient go: nowhere, over what is there, or added to it.
 template <class T>
 struct GradientRows {

@@ -82,13 +82,10 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   return {weight == A(0) ? A(0) : loss * weight, correct ? A(1) : A(0)};
 }
 
-/// The gradient of columns without one: the padding's, and of a skipped row all.
 template <class T>
-ADJOINT_DEVICE void zero_columns(const Block& block, const Operands<T>& in, std::int64_t row,
-                                 int first) {
-  if (in.gradient == nullptr || in.accumulate_gradient) return;
-  T* const to = in.gradient + row * in.columns + first;
-  ADJOINT_BLOCK_FOR(block, i, in.columns - first) to[i] = T(0.0f);
+ADJOINT_DEVICE void skipped_row(const Block& block, const Operands<T>& in, std::int64_t row) {
+  if (in.gradient != nullptr && !in.accumulate_gradient)
+    ADJOINT_BLOCK_FOR(block, i, in.classes) in.gradient[row * in.columns + i] = T(0.0f);
 }
 
 /// Blocks that registers are to suffice for: half of what a multiprocessor holds. 16-bit rows of
@@ -113,8 +110,9 @@ __global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
     if (valid) {
       share = in.class_weights == nullptr ? A(1) : in.class_weights[label];
       result = valid_row<T, N, P, kRagged>(block, in, row, label, in.weight * share);
+    } else {
+      skipped_row(block, in, row);
     }
-    zero_columns(block, in, row, valid ? in.classes : 0);
     if (block.thread != 0) continue;
     if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
     mine[0].loss += double(result[0]);
@@ -171,6 +169,8 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);
     });
+    if (operands.gradient != nullptr && !operands.accumulate_gradient)
+      zero_padding(stream, operands.gradient, rows, classes, columns);
   });
 }
 

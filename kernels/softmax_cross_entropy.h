@@ -33,8 +33,9 @@ struct SoftmaxCrossEntropy {
   std::int32_t ignored_label = -100;
 };
 
-/// One kernel. Logits of any size are safe, and so is -infinity for classes other than the label's.
-/// Throws Error naming the operand whose type or shape does not fit.
+/// One kernel, and with padding one more. Logits of any size are safe, and so is -infinity for
+/// classes other than the label's. Throws Error naming the operand whose type or shape does not
+/// fit.
 void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call);
 
 }  // namespace ADJOINT_BACKEND
