@@ -15,6 +15,7 @@
 
 #include "kernels/loss_row.cuh"
 #include "kernels/math.h"
+#include "kernels/row_algorithms.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -48,29 +49,12 @@ struct Target {
   }
 };
 
-struct Least {
-  static constexpr bool kSymmetric = true;
-  ADJOINT_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
-};
-
 /// The first class whose logit is the largest.
 template <class Sums, class T, int N, int P, bool R>
 ADJOINT_DEVICE int first_largest(Block& block, int classes, const Sums& found,
                                  const Row<T, N, P, R>& x) {
-  using A = Accumulate<T>;
   if (reads_memory<N, P>()) return found.first;
-  int first = classes;
-  if (one_thread_form<N, P>()) {
-    for (first = 0; first < classes && A(x.element(first)) != found.largest;) ++first;
-    return first;
-  }
-  x.for_each(block, classes, [&]<int M>(int p, int j) {
-    const auto values = convert<A>(x.template pack<M>(p, j));
-    ADJOINT_UNROLL
-    for (int k = 0; k < M; ++k)
-      if (values[k] == found.largest && j + k < first) first = j + k;
-  });
-  return block.reduce(first, classes, Least{});
+  return row_find(block, classes, found.largest, x);
 }
 
 /// Whether the prediction of a row is right.
@@ -125,17 +109,15 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   return {loss, correct ? A(1) : A(0)};
 }
 
-/// The gradient of columns without one: the padding's, and of a skipped row all.
-template <class T>
-ADJOINT_DEVICE void zero_columns(const Block& block, const Operands<T>& in, std::int64_t row,
-                                 int first) {
-  if (in.gradient.data == nullptr || in.gradient.add) return;
-  T* const to = in.gradient.data + row * in.columns + first;
-  ADJOINT_BLOCK_FOR(block, j, in.columns - first) to[j] = T(0.0f);
-}
+/// Blocks of short rows that registers are to suffice for, as many as they can without spilling.
+template <class T, int P>
+inline constexpr int kBlocksAtOnce = P != 1                        ? 1
+                                     : std::is_same_v<T, bfloat16> ? 6
+                                                                   : 8;
 
 template <class T, int N, int P, bool kRagged>
-__global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(Operands<T> in) {
+__global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
+    soft_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
   Block block;
   ADJOINT_SHARED(LossPartial, mine, [1]);  // of thread 0
@@ -149,8 +131,9 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
     if (valid) {
       result = valid_row<T, N, P, kRagged>(block, in, row, label);
       share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
+    } else if (in.gradient.data != nullptr && !in.gradient.add) {
+      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.columns + j] = T(0.0f);
     }
-    zero_columns(block, in, row, valid ? in.classes : 0);
     if (block.thread != 0) continue;
     if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
     mine[0].loss += double(result[0]);
@@ -225,6 +208,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);
     });
+    if (operands.gradient.data != nullptr && !operands.gradient.add)
+      zero_padding(stream, operands.gradient.data, rows, classes, columns);
   });
 }
 

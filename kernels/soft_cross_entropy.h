@@ -30,8 +30,8 @@ struct SoftCrossEntropy {
   std::int32_t ignored_label = -100;
 };
 
-/// One kernel. Logits of any size are safe, and so is -infinity where the target is 0. Throws Error
-/// naming the operand whose type or shape does not fit.
+/// One kernel, and with padding one more. Logits of any size are safe, and so is -infinity where
+/// the target is 0. Throws Error naming the operand whose type or shape does not fit.
 void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call);
 
 }  // namespace ADJOINT_BACKEND
