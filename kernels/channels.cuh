@@ -7,7 +7,7 @@
 
 #include "core/tensor/gradient.h"
 #include "kernels/channels.h"
-#include "kernels/column_sum.cuh"
+#include "kernels/pair_sum.cuh"
 #include "kernels/row.h"
 
 namespace adjoint {
@@ -25,80 +25,16 @@ ADJOINT_DEVICE void sum_channels(Block& block, const ChannelShape& shape, std::i
     Values<A, 2> sum{};
     for (std::int64_t sample = begin; sample < end; ++sample) {
       const std::int64_t base = (sample * shape.channels + channel) * inner;
-      A first = 0, second = 0;
-      if (one_thread()) {
-        for (int piece = 0; piece < inner; piece += kHostPiece) {
-          const int last = piece + kHostPiece < inner ? piece + kHostPiece : inner;
-          A a = 0, b = 0;
-          ADJOINT_SIMD_SUM(a, b)
-          for (int i = piece; i < last; ++i) {
-            // Its member, not its operator: a variable whose address is taken stops the vectoriser.
-            const Values<A, 2> value = term(channel, base + i);
-            a += value.v[0];
-            b += value.v[1];
-          }
-          first += a;
-          second += b;
-        }
-      } else {
-        // Short runs would leave threads idle: sample by sample they take turns.
-        const int turn = int((sample - begin) * inner % block.threads);
-        const int thread =
-            block.thread >= turn ? block.thread - turn : block.thread - turn + block.threads;
-        for (int i = thread; i < inner; i += block.threads) {
-          const Values<A, 2> value = term(channel, base + i);
-          first += value[0];
-          second += value[1];
-        }
-      }
-      sum[0] += first;
-      sum[1] += second;
+      // Short runs would leave threads idle: sample by sample they take turns.
+      const int turn = int((sample - begin) * inner % block.threads);
+      const auto terms = [&](int i) { return term(channel, base + i); };
+      sum = Sum{}(sum, run_sums<A>(block, inner, turn, terms));
     }
     sum = block.sum(sum);
     if (block.thread == 0) sink(channel, sum);
     block.sync();
   } else {
-    ADJOINT_SHARED(A, partial, [2][kColumnSumWarps][32]);
-    const std::int64_t first = std::int64_t(blockIdx.x) * 32;
-    if (one_thread()) {
-      // One block of sixteen takes the channels of all: memory is read in longer runs.
-      constexpr int kBlocks = 16;
-      if (blockIdx.x % kBlocks != 0) return;
-      const std::int64_t left = shape.channels - first;
-      const int channels = left < 32 * kBlocks ? int(left) : 32 * kBlocks;
-      A firsts[32 * kBlocks] = {}, seconds[32 * kBlocks] = {};
-      for (std::int64_t sample = begin; sample < end; ++sample) {
-        const std::int64_t base = sample * shape.channels + first;
-        ADJOINT_SIMD
-        for (int i = 0; i < channels; ++i) {
-          const Values<A, 2> value = term(int(first) + i, base + i);
-          firsts[i] += value.v[0];
-          seconds[i] += value.v[1];
-        }
-      }
-      for (int i = 0; i < channels; ++i) sink(int(first) + i, Values<A, 2>{firsts[i], seconds[i]});
-      return;
-    }
-    const int channels = shape.channels - first < 32 ? int(shape.channels - first) : 32;
-    const int warp = block.thread / 32, lane = block.thread % 32;
-    Values<A, 2> sum{};
-    if (lane < channels)
-      for (std::int64_t sample = begin + warp; sample < end; sample += kColumnSumWarps) {
-        const Values<A, 2> value = term(int(first) + lane, sample * shape.channels + first + lane);
-        sum[0] += value[0];
-        sum[1] += value[1];
-      }
-    partial[0][warp][lane] = sum[0];
-    partial[1][warp][lane] = sum[1];
-    block.sync();
-    if (warp == 0 && lane < channels) {
-      for (int w = 1; w < kColumnSumWarps; ++w) {
-        sum[0] += partial[0][w][lane];
-        sum[1] += partial[1][w][lane];
-      }
-      sink(int(first) + lane, sum);
-    }
-    block.sync();  // before anything of this round is used or written over
+    sum_column_pairs<A>(block, begin, end, shape.channels, term, sink);
   }
 }
 

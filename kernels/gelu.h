@@ -8,26 +8,18 @@
 // 0 are 0, their limit, also where the other factor is infinite.
 #pragma once
 
-#include <cmath>
-
-#include "core/device/hd.h"
-
-#if !defined(__CUDACC__)
-#include "core/device/host/intrinsics.h"  // exp in vectors
-#endif
+#include "kernels/math.h"
 
 namespace adjoint {
+inline namespace ADJOINT_BACKEND {
 
 namespace gelu_detail {
 inline constexpr double kScale = 1.5957691216057307118;  // 2 sqrt(2/pi)
 inline constexpr double kCubic = 0.044715;
 
-ADJOINT_HD float exponential(float x) { return ::expf(x); }
-ADJOINT_HD double exponential(double x) { return ::exp(x); }
-
 template <class T>
 ADJOINT_HD T sigmoid_of_twice_u(T x) {
-  return T(1) / (T(1) + exponential(-T(kScale) * (x + T(kCubic) * x * x * x)));
+  return sigmoid(T(kScale) * (x + T(kCubic) * x * x * x));
 }
 }  // namespace gelu_detail
 
@@ -44,4 +36,5 @@ ADJOINT_HD T gelu_tanh_derivative(T x) {
   return s + (slope == T(0) ? T(0) : bend);
 }
 
+}  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

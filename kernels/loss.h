@@ -28,8 +28,8 @@ struct LossOutput {
   Tensor losses_dy;              ///< gradient of losses
 };
 
-/// Most blocks of a loss kernel: few enough for the last one to add up quickly, enough to fill a
-/// GPU.
+/// Most blocks of a loss kernel: the last one adds up quickly, and any GPU is full. The same on all
+/// cards: a grid by their multiprocessors would add the losses in another order on each.
 inline constexpr std::int64_t kMostLossBlocks = 1024;
 
 /// Pieces (rows, chunks of elements) that a block takes one after the other, and blocks, for that

@@ -100,6 +100,36 @@ ADJOINT_DEVICE SoftmaxSums<A, K> softmax_sums(Block& block, int cols, const Term
   return block.reduce(mine, SoftmaxSums<A, K>{kNone, A(0), {}, cols}, join);
 }
 
+/// The classes of logits with so many columns: those asked for, or with 0 all.
+inline std::int64_t classes_of(std::string_view kernel, std::int64_t asked, std::int64_t columns) {
+  ADJOINT_CHECK(columns < kNoRow / 2, kernel, ": expected fewer than 2^30 classes, got ", columns);
+  ADJOINT_CHECK(asked >= 0 && asked <= columns, kernel,
+                ": expected at most as many classes as the ", columns,
+                " columns of the logits, got ", asked);
+  return asked == 0 ? columns : asked;
+}
+
+inline constexpr int kPaddingThreads = 64;
+
+template <class T>
+__global__ void __launch_bounds__(kPaddingThreads)
+    zero_padding_kernel(T* gradient, int classes, int columns) {
+  const Block block;
+  T* const padding = gradient + std::int64_t(blockIdx.x) * columns + classes;
+  ADJOINT_BLOCK_FOR(block, i, columns - classes) padding[i] = T(0.0f);
+}
+
+/// gradient[rows, columns] = 0 behind the classes of each row. A launch of its own, so that the
+/// losses' kernels need no registers for it.
+template <class T>
+void zero_padding(Stream& stream, T* gradient, std::int64_t rows, std::int64_t classes,
+                  std::int64_t columns) {
+  if (columns > classes && rows > 0)
+    launch<zero_padding_kernel<T>>(stream,
+                                   {.grid = rows, .block = preferred_block(kPaddingThreads)},
+                                   gradient, int(classes), int(columns));
+}
+
 /// Where rows of a gradient go: nowhere, over what is there, or added to it.
 template <class T>
 struct GradientRows {

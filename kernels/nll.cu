@@ -8,7 +8,7 @@
 #include "kernels/nll.h"
 
 #include "kernels/loss.cuh"
-#include "kernels/row.h"
+#include "kernels/row_algorithms.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -35,20 +35,12 @@ template <class T>
 ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, const T* x, int label) {
   using A = Accumulate<T>;
   const A chosen = A(x[label]);
-  if (one_thread()) {  // row_sum, which adds floats up, takes half as long again
-    int above = 0;
-    ADJOINT_SIMD_SUM(above)
-    for (int j = 0; j < label; ++j) above += A(x[j]) >= chosen;
-    ADJOINT_SIMD_SUM(above)
-    for (int j = label + 1; j < in.classes; ++j) above += A(x[j]) > chosen;
-    return above == 0;
-  }
-  A above = 0;
-  ADJOINT_BLOCK_FOR(block, j, in.classes) {
-    const A other = A(x[j]);
-    above += other > chosen || (j < label && other == chosen) ? A(1) : A(0);
-  }
-  return block.sum(above) == A(0);
+  Row<T, 1, 0> row;
+  row.load(block, x, in.classes);
+  const auto before = [chosen, label](int j, A other) {
+    return (other > chosen) | ((j < label) & (other == chosen));
+  };
+  return row_count<A>(block, in.classes, before, row) == 0;
 }
 
 template <class T>

@@ -28,7 +28,7 @@ inline NormExtents norm_extents(std::string_view kernel, const Tensor& x) {
   return {matrix.shape()[0], cols};
 }
 
-/// Rows a block of backward takes: few enough to fill a GPU, enough to make the sums' memory small.
+/// Rows a block of backward takes: by the shape, not by the card, whose sums would else be its own.
 inline constexpr std::int64_t kNormMostBlocks = 264, kNormFewestRows = 16;
 inline int norm_rows_per_block(std::int64_t rows) {
   const std::int64_t share = (rows + kNormMostBlocks - 1) / kNormMostBlocks;

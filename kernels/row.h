@@ -321,7 +321,9 @@ ADJOINT_DEVICE Values<A, K> row_sums(Block& block, int cols, const Function& fun
   Values<A, K> sums{};
   if (one_thread_form<N, P>()) {
     // One after the other: plain sums over a row in cache beat a loop for all, which GCC hardly
-    // vectorises.
+    // vectorises. But for 16 bits, where each loop would convert the row again.
+    if constexpr (K == 2 && sizeof(T) == 2)
+      return one_thread_sums<A>(cols, function, row, operands...);
     const auto term = [&](auto j) {
       // Its member, not its operator: a variable whose address is taken stops the vectoriser.
       return row_sum<A>(

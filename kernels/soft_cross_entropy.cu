@@ -15,6 +15,7 @@
 
 #include "kernels/loss_row.cuh"
 #include "kernels/math.h"
+#include "kernels/row_algorithms.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -22,16 +23,16 @@ namespace {
 
 template <class T>
 struct Operands {
-  const T* logits;                     // [rows, classes]
+  const T* logits;                     // [rows, columns]
   const T* targets;                    // [rows, classes], or null
   const std::int32_t* labels;          // [rows], or null
-  GradientRows<T> gradient;            // [rows, classes]
+  GradientRows<T> gradient;            // [rows, columns]
   GradientRows<T> dtargets;            // [rows, classes]
   const Accumulate<T>* class_weights;  // [classes], or null
   std::int32_t* status;                // [2]
   LossRows rows;
   LossOperands<T> out;
-  int classes;
+  int classes, columns;                 // alike where there are targets
   Accumulate<T> kept, uniform, weight;  // 1 - e, e / classes
   std::int32_t ignored_label;
 };
@@ -48,29 +49,12 @@ struct Target {
   }
 };
 
-struct Least {
-  static constexpr bool kSymmetric = true;
-  ADJOINT_DEVICE int operator()(int a, int b) const { return a < b ? a : b; }
-};
-
 /// The first class whose logit is the largest.
 template <class Sums, class T, int N, int P, bool R>
 ADJOINT_DEVICE int first_largest(Block& block, int classes, const Sums& found,
                                  const Row<T, N, P, R>& x) {
-  using A = Accumulate<T>;
   if (reads_memory<N, P>()) return found.first;
-  int first = classes;
-  if (one_thread_form<N, P>()) {
-    for (first = 0; first < classes && A(x.element(first)) != found.largest;) ++first;
-    return first;
-  }
-  x.for_each(block, classes, [&]<int M>(int p, int j) {
-    const auto values = convert<A>(x.template pack<M>(p, j));
-    ADJOINT_UNROLL
-    for (int k = 0; k < M; ++k)
-      if (values[k] == found.largest && j + k < first) first = j + k;
-  });
-  return block.reduce(first, classes, Least{});
+  return row_find(block, classes, found.largest, x);
 }
 
 /// Whether the prediction of a row is right.
@@ -92,7 +76,7 @@ template <class T, int N, int P, bool kRagged>
 ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T>& in,
                                                   std::int64_t row, int label) {
   using A = Accumulate<T>;
-  const std::int64_t base = row * in.classes;
+  const std::int64_t base = row * in.columns;
   const Optional targets{in.targets == nullptr ? in.targets : in.targets + base};
   const std::conditional_t<kRagged, Loose<A>, Optional<A>> weights{in.class_weights};
   const Target<A> target{in.kept, in.uniform, in.class_weights == nullptr ? A(1) : A(0), label};
@@ -125,8 +109,15 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
   return {loss, correct ? A(1) : A(0)};
 }
 
+/// Blocks of short rows that registers are to suffice for, as many as they can without spilling.
+template <class T, int P>
+inline constexpr int kBlocksAtOnce = P != 1                        ? 1
+                                     : std::is_same_v<T, bfloat16> ? 6
+                                                                   : 8;
+
 template <class T, int N, int P, bool kRagged>
-__global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(Operands<T> in) {
+__global__ void __launch_bounds__(kRowThreads<P>, kBlocksAtOnce<T, P>)
+    soft_cross_entropy_kernel(Operands<T> in) {
   using A = Accumulate<T>;
   Block block;
   ADJOINT_SHARED(LossPartial, mine, [1]);  // of thread 0
@@ -141,7 +132,7 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
       result = valid_row<T, N, P, kRagged>(block, in, row, label);
       share = label < 0 || in.class_weights == nullptr ? A(1) : in.class_weights[label];
     } else if (in.gradient.data != nullptr && !in.gradient.add) {
-      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.classes + j] = T(0.0f);
+      ADJOINT_BLOCK_FOR(block, j, in.classes) in.gradient.data[row * in.columns + j] = T(0.0f);
     }
     if (block.thread != 0) continue;
     if (in.out.losses != nullptr) in.out.losses[row] = T(result[0]);
@@ -157,10 +148,11 @@ __global__ void __launch_bounds__(kRowThreads<P>, 1) soft_cross_entropy_kernel(O
 void check(const char* kernel, const SoftCrossEntropy& call, std::int64_t rows,
            std::int64_t classes) {
   const TensorType& type = call.logits.type();
-  ADJOINT_CHECK(classes < kNoRow / 2, kernel, ": expected fewer than 2^30 classes, got ", classes);
   ADJOINT_CHECK(call.targets.defined() != call.labels.defined(), kernel,
                 ": expected either targets or labels");
   if (call.targets.defined()) {
+    ADJOINT_CHECK(classes == call.logits.shape()[1], kernel,
+                  ": expected columns beyond the classes only with labels");
     check_operand(kernel, "targets", call.targets, type);
   } else {
     check_operand(kernel, "labels", call.labels, {DType::int32, {rows}});
@@ -181,10 +173,12 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
   ADJOINT_CHECK(
       call.logits.defined() && call.logits.contiguous() && call.logits.shape().rank() == 2, kName,
       ": expected contiguous logits [rows, classes]");
-  const std::int64_t rows = call.logits.shape()[0], classes = call.logits.shape()[1];
+  const std::int64_t rows = call.logits.shape()[0], columns = call.logits.shape()[1];
+  const std::int64_t classes = classes_of(kName, call.classes, columns);
   check(kName, call, rows, classes);
   const bool aligned = rows_aligned(classes, {call.logits, call.targets, call.gradient.tensor,
-                                              call.dtargets.tensor, call.class_weights});
+                                              call.dtargets.tensor, call.class_weights}) &&
+                       rows_aligned(columns, {call.logits, call.gradient.tensor});
   const bool alike =
       rows_alike({call.logits, call.targets, call.gradient.tensor, call.dtargets.tensor});
   dispatch_floating(call.logits.dtype(), kName, [&]<class T>() {
@@ -203,6 +197,7 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
         .rows = loss_rows(kName, rows),
         .out = loss_operands<T>(kName, call.out, rows, {rows}),
         .classes = int(classes),
+        .columns = int(columns),
         .kept = A(1 - call.label_smoothing),
         .uniform = A(call.label_smoothing / double(classes)),
         .weight = A(call.weight),
@@ -213,6 +208,8 @@ void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call) {
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);
     });
+    if (operands.gradient.data != nullptr && !operands.gradient.add)
+      zero_padding(stream, operands.gradient.data, rows, classes, columns);
   });
 }
 

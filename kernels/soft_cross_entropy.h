@@ -12,9 +12,11 @@ inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 logits.
 struct SoftCrossEntropy {
-  Tensor logits;         ///< [rows, classes], floating
-  Tensor targets;        ///< [rows, classes] of logits' type; or
-  Tensor labels;         ///< [rows], int32
+  Tensor logits;   ///< [rows, columns], floating
+  Tensor targets;  ///< [rows, classes] of logits' type; or
+  Tensor labels;   ///< [rows], int32
+  /// Of the columns; 0: all of them. Only with labels; see SoftmaxCrossEntropy.
+  std::int64_t classes = 0;
   Gradient gradient;     ///< of logits
   Gradient dtargets;     ///< of targets
   Tensor class_weights;  ///< optional, [classes] of A
@@ -28,8 +30,8 @@ struct SoftCrossEntropy {
   std::int32_t ignored_label = -100;
 };
 
-/// One kernel. Logits of any size are safe, and so is -infinity where the target is 0. Throws Error
-/// naming the operand whose type or shape does not fit.
+/// One kernel, and with padding one more. Logits of any size are safe, and so is -infinity where
+/// the target is 0. Throws Error naming the operand whose type or shape does not fit.
 void soft_cross_entropy(Stream& stream, const SoftCrossEntropy& call);
 
 }  // namespace ADJOINT_BACKEND

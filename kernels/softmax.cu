@@ -9,7 +9,7 @@
 #include "core/device/kernel.h"
 #include "kernels/kernel_body.h"
 #include "kernels/math.h"
-#include "kernels/row.h"
+#include "kernels/row_algorithms.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -25,26 +25,13 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, const T* x, int cols) {
   Row<T, N, P> row;
   row.load(block, x + base, cols);
   const A largest = row_max<A>(block, cols, row);
-  if constexpr (std::is_same_v<T, A> && !kLogarithm)
-    if (one_thread_form<N, P>()) {  // the exponentials wait in y, where nothing rounds them
-      Row<T, N, P> e;
-      e.compute(
-          block, y + base, cols, [largest](int, A x) { return exp(x - largest); }, row);
-      const A scale = A(1) / row_sum<A>(
-                                 block, cols, [](int, A e) { return e; }, e);
-      return row_map(
-          block, cols, y + base, [scale](int, A e) { return e * scale; }, e);
-    }
-  const A z = row_sum<A>(
-      block, cols, [largest](int, A x) { return exp(x - largest); }, row);
+  const auto term = [largest](int, A x) { return exp(x - largest); };
   if constexpr (kLogarithm) {
-    const A log_z = log(z);
+    const A log_z = log(row_sum<A>(block, cols, term, row));
     row_map(
         block, cols, y + base, [=](int, A x) { return x - largest - log_z; }, row);
   } else {
-    const A scale = A(1) / z;
-    row_map(
-        block, cols, y + base, [=](int, A x) { return exp(x - largest) * scale; }, row);
+    row_shares<A>(block, cols, y + base, term, row);
   }
 }
 

@@ -6,7 +6,8 @@
 //
 // (Szegedy et al. 2016, section 7; as PyTorch defines label_smoothing). Loss and gradient are
 // multiplied by a constant weight and by that of the label's class, the gradient by what LossOutput
-// says, and neither is divided by anything. Rows with the ignored label have neither.
+// says, and neither is divided by anything. Rows with the ignored label have neither. Classes may
+// be followed by padding, whose gradient is 0.
 //
 // A block takes a range of rows, one after the other, each held in registers: read once, its
 // gradient written in the same pass. Rows longer than those hold are read twice. One launch does
@@ -22,14 +23,14 @@ namespace {
 
 template <class T>
 struct Operands {
-  const T* logits;                     // [rows, classes]
+  const T* logits;                     // [rows, columns]
   const std::int32_t* labels;          // [rows]
-  T* gradient;                         // [rows, classes], or null
+  T* gradient;                         // [rows, columns], or null
   const Accumulate<T>* class_weights;  // [classes], or null
   std::int32_t* status;                // [2]
   LossRows rows;
   LossOperands<T> out;
-  int classes;
+  int classes, columns;
   Accumulate<T> kept, smoothing, weight;  // kept: 1 - smoothing, rounded after the difference
   std::int32_t ignored_label;
   bool accumulate_gradient;
@@ -41,7 +42,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
                                                   std::int64_t row, int label,
                                                   Accumulate<T> weight) {
   using A = Accumulate<T>;
-  const T* const logits = in.logits + row * in.classes;
+  const T* const logits = in.logits + row * in.columns;
   const A label_logit = A(logits[label]);  // now: the gradient may be written over it
   Row<T, N, P, kRagged> x;
   x.load(block, logits, in.classes);
@@ -68,7 +69,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
     const auto gradient = [&, largest = largest](int i, A x) {
       return exp(x - largest) * scale - uniform - (i == label ? target : A(0));
     };
-    T* const to = in.gradient + row * in.classes;
+    T* const to = in.gradient + row * in.columns;
     if (in.accumulate_gradient) {
       const auto added = [&](int i, A x, A old) { return old + gradient(i, x); };
       row_map(block, in.classes, to, added, x, Memory{static_cast<const T*>(to)});
@@ -84,7 +85,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
 template <class T>
 ADJOINT_DEVICE void skipped_row(const Block& block, const Operands<T>& in, std::int64_t row) {
   if (in.gradient != nullptr && !in.accumulate_gradient)
-    ADJOINT_BLOCK_FOR(block, i, in.classes) in.gradient[row * in.classes + i] = T(0.0f);
+    ADJOINT_BLOCK_FOR(block, i, in.classes) in.gradient[row * in.columns + i] = T(0.0f);
 }
 
 /// Blocks that registers are to suffice for: half of what a multiprocessor holds. 16-bit rows of
@@ -130,8 +131,8 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
   const Tensor& logits = call.logits;
   ADJOINT_CHECK(logits.defined() && logits.contiguous(), kName, ": expected contiguous logits");
   const Tensor matrix = logits.as_matrix();
-  const std::int64_t rows = matrix.shape()[0], classes = matrix.shape()[1];
-  ADJOINT_CHECK(classes < kNoRow / 2, kName, ": expected fewer than 2^30 classes, got ", classes);
+  const std::int64_t rows = matrix.shape()[0], columns = matrix.shape()[1];
+  const std::int64_t classes = classes_of(kName, call.classes, columns);
   check_operand(kName, "labels", call.labels, {DType::int32, {rows}});
   if (call.gradient.defined()) check_operand(kName, "gradient", call.gradient, logits.type());
   if (call.class_weights.defined())
@@ -142,7 +143,8 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
                 ": expected label_smoothing in [0, 1], got ", call.label_smoothing);
   ADJOINT_CHECK(call.label_smoothing == 0 || !call.class_weights.defined(), kName,
                 ": with class weights, soft_cross_entropy smooths labels");
-  const bool aligned = rows_aligned(classes, {logits, call.gradient});
+  const bool aligned = rows_aligned(classes, {logits, call.gradient}) &&
+                       rows_aligned(columns, {logits, call.gradient});
   const bool alike = rows_alike({logits, call.gradient});
   dispatch_floating(logits.dtype(), kName, [&]<class T>() {
     using A = Accumulate<T>;
@@ -155,6 +157,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
         .rows = loss_rows(kName, rows),
         .out = loss_operands<T>(kName, call.out, rows, {rows}),
         .classes = int(classes),
+        .columns = int(columns),
         .kept = A(1 - call.label_smoothing),
         .smoothing = A(call.label_smoothing),
         .weight = A(call.weight),
@@ -166,6 +169,8 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call) {
           {.grid = loss_blocks(rows), .block = preferred_block(threads < 32 ? 32 : threads)},
           operands);
     });
+    if (operands.gradient != nullptr && !operands.accumulate_gradient)
+      zero_padding(stream, operands.gradient, rows, classes, columns);
   });
 }
 

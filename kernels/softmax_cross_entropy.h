@@ -12,10 +12,12 @@ inline namespace ADJOINT_BACKEND {
 
 /// Operands of one call. A is float32, or float64 for float64 logits.
 struct SoftmaxCrossEntropy {
-  Tensor logits;    ///< [rows, classes], floating
+  Tensor logits;    ///< [rows, columns], floating
   Tensor labels;    ///< [rows], int32
   Tensor gradient;  ///< optional, of logits' type; may be logits unless it is added to
   bool accumulate_gradient = false;
+  /// Of the columns; 0: all of them. Those behind are padding: not read, and with gradients of 0.
+  std::int64_t classes = 0;
   /// Optional, [classes] of A: rows count as much as their label's class weighs.
   Tensor class_weights;
   /// Losses are [rows]. Totals: sum of losses, number of rows that count (or their weight), number
@@ -31,8 +33,9 @@ struct SoftmaxCrossEntropy {
   std::int32_t ignored_label = -100;
 };
 
-/// One kernel. Logits of any size are safe, and so is -infinity for classes other than the label's.
-/// Throws Error naming the operand whose type or shape does not fit.
+/// One kernel, and with padding one more. Logits of any size are safe, and so is -infinity for
+/// classes other than the label's. Throws Error naming the operand whose type or shape does not
+/// fit.
 void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& call);
 
 }  // namespace ADJOINT_BACKEND

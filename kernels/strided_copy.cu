@@ -14,7 +14,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/divisor.h"
 #include "kernels/kernel_body.h"
-#include "kernels/pack.h"
+#include "kernels/run.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -78,51 +78,18 @@ ADJOINT_KERNEL_BODY void linear_body(const LinearShape& shape, const Copy<T>& co
   constexpr std::uint32_t kChunk = kThreads * kItemsPerThread;
   const std::uint32_t begin = std::uint32_t(blockIdx.x) * kChunk;
   const std::uint32_t end = begin + kChunk < shape.items ? begin + kChunk : shape.items;
-  if (one_thread()) {
-    for (std::uint32_t item = begin; item < end;) {
-      const std::uint32_t run = shape.inner.quotient(item);
-      const std::uint32_t first = item - run * shape.inner.value();
-      const std::uint32_t left = shape.inner.value() - first;
-      const int items = int(left < end - item ? left : end - item);
-      item += std::uint32_t(items);
-      const Offsets offsets = offsets_of(shape.outer, run);
-      const std::int64_t ts = shape.to_stride, fs = shape.from_stride;
-      T* const to = copy.to + offsets.to + std::int64_t(first) * N * ts;
-      const T* const from = copy.from + offsets.from + std::int64_t(first) * N * fs;
-      const int n = items * N;
-      const bool runs = ts == 1 && fs == 1;
-      if (runs && copy.add) {
-        ADJOINT_SIMD
-        for (int i = 0; i < n; ++i) to[i] = A(to[i]) + copy.scale * A(from[i]);
-      } else if (runs) {
-        ADJOINT_SIMD
-        for (int i = 0; i < n; ++i) to[i] = copy.scale * A(from[i]);
-      } else if (copy.add) {
-        for (int i = 0; i < n; ++i) to[i * ts] = A(to[i * ts]) + copy.scale * A(from[i * fs]);
-      } else {
-        for (int i = 0; i < n; ++i) to[i * ts] = copy.scale * A(from[i * fs]);
-      }
-    }
-    return;
-  }
-  ADJOINT_UNROLL
-  for (int k = 0; k < kItemsPerThread; ++k) {
-    const std::uint32_t item = begin + std::uint32_t(k * block.threads + block.thread);
-    if (item >= end) break;
-    const std::uint32_t run = shape.inner.quotient(item);
-    const std::int64_t i = std::int64_t(item - run * shape.inner.value()) * N;
+  const auto scaled = [scale = copy.scale](std::int64_t, A x) { return scale * x; };
+  const auto added = [scale = copy.scale](std::int64_t, A x, A old) { return old + scale * x; };
+  for_runs<kItemsPerThread>(block, begin, end, shape.inner, [&](auto run, auto first, int items) {
     const Offsets offsets = offsets_of(shape.outer, run);
-    T* const to = copy.to + offsets.to + i * shape.to_stride;
-    auto values = convert<A>(load_pack<N>(copy.from + offsets.from + i * shape.from_stride));
-    ADJOINT_UNROLL
-    for (int e = 0; e < N; ++e) values[e] *= copy.scale;
-    if (copy.add) {
-      const auto old = convert<A>(load_pack<N>(to));
-      ADJOINT_UNROLL
-      for (int e = 0; e < N; ++e) values[e] += old[e];
-    }
-    store_pack<N>(to, convert<T>(values));
-  }
+    const std::int64_t i = std::int64_t(first) * N;
+    const Run<T> to{copy.to + offsets.to + i * shape.to_stride, shape.to_stride};
+    const Run<const T> from{copy.from + offsets.from + i * shape.from_stride, shape.from_stride};
+    if (copy.add)
+      map_run<N>(items, to, added, from, Run<const T>{to.data, to.stride});
+    else
+      map_run<N>(items, to, scaled, from);
+  });
 }
 
 template <class T, int N>
@@ -264,10 +231,13 @@ void launch_copy(Stream& stream, const std::vector<Axis>& axes, const Copy<T>& c
     longest->extent = second;
     return launch_copy<T>(stream, half, rest);
   }
+  // A block of one thread has no lanes that would read memory side by side.
+  const std::int64_t shortest = gpu_blocks() ? 4 : 8;
   const Axis& last = axes.back();
   if (last.to == 1 && last.from != 1 && last.extent >= 4)
     for (std::size_t a = 0; a + 1 < axes.size(); ++a)
-      if (axes[a].from == 1 && axes[a].extent >= 4) return launch_tiles<T>(stream, axes, a, copy);
+      if (axes[a].from == 1 && axes[a].extent >= shortest)
+        return launch_tiles<T>(stream, axes, a, copy);
   if constexpr (sizeof(T) < 8)
     if (in_packs(axes, 16 / int(sizeof(T)), copy))
       return launch_linear<T, 16 / int(sizeof(T))>(stream, axes, copy);

@@ -43,11 +43,13 @@ bool ParameterList::add(const Parameter& parameter) {
 }
 
 Builder::Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-                 std::uint64_t place, Declarations& declarations, ParameterList& parameters)
+                 DType gradient_type, std::uint64_t place, Declarations& declarations,
+                 ParameterList& parameters)
     : scope_(std::move(scope)),
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       compute_type_(compute_type),
+      gradient_type_(gradient_type),
       place_(place),
       declarations_(&declarations),
       parameters_(&parameters) {}
@@ -104,8 +106,8 @@ Slot Builder::scratch(const std::string& name, const TensorType& type, Phase pha
 }
 
 Builder Builder::part(const std::string& scope, Signature inputs, Signature outputs) const {
-  return Builder(scope, std::move(inputs), std::move(outputs), compute_type_, place_,
-                 *declarations_, *parameters_);
+  return Builder(scope, std::move(inputs), std::move(outputs), compute_type_, gradient_type_,
+                 place_, *declarations_, *parameters_);
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -97,7 +97,8 @@ class Builder {
   /// A builder for the layer of that name; what it declares is appended to `declarations`, and to
   /// `parameters` what these do not have yet.
   Builder(std::string scope, Signature inputs, Signature outputs, DType compute_type,
-          std::uint64_t place, Declarations& declarations, ParameterList& parameters);
+          DType gradient_type, std::uint64_t place, Declarations& declarations,
+          ParameterList& parameters);
 
   /// Types of the layer's inputs and outputs at the largest batch.
   const Signature& inputs() const { return inputs_; }
@@ -106,6 +107,8 @@ class Builder {
   const std::string& name() const { return scope_; }
   /// The type the graph computes in: parameters' values have it.
   DType compute_type() const { return compute_type_; }
+  /// The type of the memory that gradients of parameters belong to: compute_type(), or float32.
+  DType gradient_type() const { return gradient_type_; }
   /// The layer's place in the graph: its random numbers are keyed by it.
   std::uint64_t place() const { return place_; }
 
@@ -135,7 +138,7 @@ class Builder {
 
   std::string scope_;
   Signature inputs_, outputs_;
-  DType compute_type_;
+  DType compute_type_, gradient_type_;
   std::uint64_t place_;
   Declarations* declarations_;
   ParameterList* parameters_;

@@ -89,9 +89,12 @@ void Graph::compile(const CompileOptions& options) {
   const WeightTypes types{.compute = options.compute_type,
                           .float32_gradients = options.float32_gradients,
                           .accumulate = options.accumulate};
+  const bool narrow = size_of(options.compute_type) == 2;
+  const DType gradient_type =
+      narrow && options.float32_gradients ? DType::float32 : options.compute_type;
   ParameterList parameters(&store);
   const std::vector<Declarations> recorded =
-      build_layers(program_, options.compute_type, parameters);
+      build_layers(program_, options.compute_type, gradient_type, parameters);
   store.check(parameters.in_order(), types);
   const std::vector<bool> depends = find_dependents(program_, recorded);
   check_ends(program_, depends, losses, seeds);
@@ -106,11 +109,11 @@ void Graph::compile(const CompileOptions& options) {
             options.disabled_rewrites);
   }
   convert(program_, options.compute_type);
-  declarations_ = build_layers(program_, options.compute_type, parameters);
+  declarations_ = build_layers(program_, options.compute_type, gradient_type, parameters);
   differentiation_ = differentiate(program_, declarations_, depends, losses, seeds);
   for (ValueId seed : differentiation_.seeds)
     if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
-  if (options.float32_gradients && size_of(options.compute_type) == 2)
+  if (gradient_type != options.compute_type)
     declare_narrow_gradients(differentiation_, options.compute_type, declarations_);
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});

@@ -108,12 +108,12 @@ void Program::renumber() {
 }
 
 std::vector<Declarations> build_layers(const Program& program, DType compute_type,
-                                       ParameterList& parameters) {
+                                       DType gradient_type, ParameterList& parameters) {
   std::vector<Declarations> declarations(program.nodes.size());
   for (std::size_t i = 0; i < program.nodes.size(); ++i) {
     const Node& node = program.nodes[i];
     Builder builder(node.name, program.types(node.inputs), program.types(node.outputs),
-                    compute_type, node.place, declarations[i], parameters);
+                    compute_type, gradient_type, node.place, declarations[i], parameters);
     node.layer->build(builder);
     const std::vector<Parameter>& all = declarations[i].parameters;
     for (auto at = all.begin(); at != all.end(); ++at)

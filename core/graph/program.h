@@ -136,7 +136,7 @@ void rewrite(Program& program, const CallersValues& callers,
 /// Lets every layer declare what it needs (Layer::build), in order; parameters that `parameters`
 /// does not have yet are added to it. Throws Error if a layer declares one twice.
 std::vector<Declarations> build_layers(const Program& program, DType compute_type,
-                                       ParameterList& parameters);
+                                       DType gradient_type, ParameterList& parameters);
 
 /// Makes the program compute in another type than it was recorded in: a cast after each floating
 /// input that has not that type, and all types inferred anew.

@@ -69,7 +69,8 @@ void CrossEntropyLoss::run(Context& context, const Run& run) {
   const Gradient gradient = as_matrix(run.dx[0]);
   const LossOutput out = run.out_of_rows();
   if (!is_floating(run.x[1].dtype()))
-    return run_labels(context, logits, run.x[1].reshaped({run.x[1].count()}), gradient, out);
+    return run_labels(context, logits, run.x[1].reshaped({run.x[1].count()}), logits.shape()[1],
+                      gradient, out);
   soft_cross_entropy(context.stream(), {.logits = logits,
                                         .targets = run.x[1].as_matrix(),
                                         .gradient = gradient,
@@ -81,10 +82,12 @@ void CrossEntropyLoss::run(Context& context, const Run& run) {
 }
 
 void CrossEntropyLoss::run_labels(Context& context, const Tensor& logits, const Tensor& labels,
-                                  const Gradient& gradient, const LossOutput& out) {
+                                  std::int64_t classes, const Gradient& gradient,
+                                  const LossOutput& out) {
   if (labels_.weighted() && options_.label_smoothing > 0)
     return soft_cross_entropy(context.stream(), {.logits = logits,
                                                  .labels = labels,
+                                                 .classes = classes,
                                                  .gradient = gradient,
                                                  .class_weights = labels_.weights(),
                                                  .out = out,
@@ -97,6 +100,7 @@ void CrossEntropyLoss::run_labels(Context& context, const Tensor& logits, const 
                          .labels = labels,
                          .gradient = gradient.wanted() ? gradient.tensor : Tensor(),
                          .accumulate_gradient = gradient.accumulates(),
+                         .classes = classes,
                          .class_weights = labels_.weights(),
                          .out = out,
                          .status = labels_.status(),
@@ -106,12 +110,12 @@ void CrossEntropyLoss::run_labels(Context& context, const Tensor& logits, const 
 }
 
 void CrossEntropyLoss::run_part(Context& context, const Tensor& logits, const Tensor& labels,
-                                const Gradient& gradient, const Tensor& totals,
-                                bool accumulate_totals) {
+                                std::int64_t classes, const Gradient& gradient,
+                                const Tensor& totals, bool accumulate_totals) {
   LossOutput out = sums(totals);
   out.scale = context.loss_scale();
   out.accumulate_totals = accumulate_totals;
-  run_labels(context, logits, labels, gradient, out);
+  run_labels(context, logits, labels, classes, gradient, out);
 }
 
 void CrossEntropyLoss::verify(Context& context) { labels_.verify(context); }

@@ -50,9 +50,10 @@ class CrossEntropyLoss : public LossOf<CrossEntropyLoss> {
   /// Throws Error naming the first row of a batch whose label was out of range.
   void verify(Context& context) override;
 
-  /// Loss and gradient of a part of the rows, [rows, classes], for layers that make the logits
-  /// themselves. The gradient may be the memory of the logits.
-  void run_part(Context& context, const Tensor& logits, const Tensor& labels,
+  /// Loss and gradient of a part of the rows, [rows, columns], for layers that make the logits
+  /// themselves. Columns behind the classes are padding: not read, with gradients of 0. The
+  /// gradient may be the memory of the logits.
+  void run_part(Context& context, const Tensor& logits, const Tensor& labels, std::int64_t classes,
                 const Gradient& gradient, const Tensor& totals, bool accumulate_totals);
   /// Declares what run_part() needs for that many rows and classes.
   void build_for(Builder& builder, std::int64_t rows, const TensorType& logits);
@@ -62,7 +63,7 @@ class CrossEntropyLoss : public LossOf<CrossEntropyLoss> {
 
  private:
   void run_labels(Context& context, const Tensor& logits, const Tensor& labels,
-                  const Gradient& gradient, const LossOutput& out);
+                  std::int64_t classes, const Gradient& gradient, const LossOutput& out);
 
   CrossEntropyOptions options_;
   ClassLabels labels_;

@@ -64,7 +64,8 @@ void Linear::build(Builder& builder) {
   if (!weight_.trainable() && bias_.trainable()) {
     const TensorType& y = builder.outputs()[0];
     bias_scratch_ = builder.scratch(
-        "bias gradient", column_sum_scratch(y.shape.count() / options_.out, options_.out, y.dtype),
+        "bias gradient",
+        column_sum_scratch(y.shape.count() / options_.out, bias_.stored_shape()[0], y.dtype),
         Phase::backward);
   }
 }
@@ -73,17 +74,8 @@ void Linear::prepare(Context& context, const Signature& x, const ParameterGradie
   const Tensor input(nullptr, x[0].dtype, x[0].shape),
       output(nullptr, x[0].dtype, infer(x)[0].shape);
   const Tensor bias = options_.bias ? bias_.value() : Tensor();
-  prepare_matmul(context, linear_forward(input, weight_.value(), bias, output));
-  for (GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
-    const auto in_mode = [&](const Parameter& parameter) {
-      const Gradient gradient = parameters.of(parameter);
-      return gradient.wanted() ? Gradient{gradient.tensor, mode} : Gradient{};
-    };
-    if (parameters.of(weight_).wanted())
-      prepare_matmul(context,
-                     linear_weight_gradient(input, output, in_mode(weight_), in_mode(bias_)));
-    prepare_matmul(context, linear_input_gradient(output, weight_.value(), {input, mode}));
-  }
+  prepare_linear(context, input, weight_.value(), bias, output, parameters.of(weight_),
+                 parameters.of(bias_));
 }
 
 void Linear::forward(Context& context, const ForwardCall& call) {

@@ -31,5 +31,18 @@ Matmul linear_input_gradient(const Tensor& dy, const Tensor& weight, const Gradi
           .beta = dx.accumulates() ? 1.0f : 0.0f};
 }
 
+void prepare_linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    const Tensor& y, const Gradient& dweight, const Gradient& dbias) {
+  prepare_matmul(context, linear_forward(x, weight, bias, y));
+  for (const GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
+    const auto in_mode = [&](const Gradient& gradient) {
+      return gradient.wanted() ? Gradient{gradient.tensor, mode} : Gradient{};
+    };
+    if (dweight.wanted())
+      prepare_matmul(context, linear_weight_gradient(x, y, in_mode(dweight), in_mode(dbias)));
+    prepare_matmul(context, linear_input_gradient(y, weight, {x, mode}));
+  }
+}
+
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

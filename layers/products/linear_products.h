@@ -19,5 +19,10 @@ Matmul linear_weight_gradient(const Tensor& x, const Tensor& dy, const Gradient&
 /// dx = dy W.
 Matmul linear_input_gradient(const Tensor& dy, const Tensor& weight, const Gradient& dx);
 
+/// Chooses engines for the three, for gradients in either mode: dx, and of weight and bias those
+/// that are wanted.
+void prepare_linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    const Tensor& y, const Gradient& dweight, const Gradient& dbias);
+
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

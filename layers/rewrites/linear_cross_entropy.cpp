@@ -4,6 +4,7 @@
 
 #include "core/base/options.h"
 #include "core/graph/registry.h"
+#include "kernels/cast.h"
 #include "layers/products/linear_products.h"
 
 namespace adjoint {
@@ -13,9 +14,17 @@ namespace {
 // Logits of about this size stay in the last-level cache of a large GPU between their three uses.
 constexpr std::size_t kChunkBytes = std::size_t{64} << 20;
 
+// Each chunk reads and writes the whole gradient of the weight, [classes, in]: with fewer rows that
+// takes longer than the products.
+constexpr std::int64_t kFewestRows = 8192;
+
 // With fewer classes the logits are small beside the activations before them, and a chain's last
 // product can carry an activation's backward, which this layer's cannot.
 constexpr std::int64_t kFewestClasses = 2048;
+
+std::int64_t chunk_rows_for(const TensorType& row) {
+  return std::max(kFewestRows, std::int64_t(kChunkBytes / row.bytes()));
+}
 
 // Rows [begin, begin + count) of a matrix.
 Tensor rows_of(const Tensor& matrix, std::int64_t begin, std::int64_t count) {
@@ -31,7 +40,7 @@ LinearCrossEntropy::LinearCrossEntropy(std::string name, Linear linear, CrossEnt
     : name_(std::move(name)),
       linear_(std::move(linear)),
       loss_(std::move(loss)),
-      chunk_rows_(chunk_rows) {
+      asked_rows_(chunk_rows) {
   ADJOINT_CHECK(loss_.traits().gradient_in_forward,
                 "linear_cross_entropy: expected a loss that makes totals, got reduction \"none\"");
 }
@@ -48,22 +57,55 @@ void LinearCrossEntropy::build(Builder& builder) {
   Builder part =
       builder.part(name_.empty() ? builder.name() : name_, {builder.inputs()[0]}, {logits});
   linear_.build(part);
-  const std::int64_t classes = logits.shape[-1], rows = logits.shape.count() / classes;
-  if (chunk_rows_ == 0)
-    chunk_rows_ = std::int64_t(kChunkBytes / (std::size_t(classes) * size_of(logits.dtype)));
-  chunk_rows_ = std::clamp<std::int64_t>(chunk_rows_, 1, std::max<std::int64_t>(rows, 1));
+  const Shape stored = linear_.weight().stored_shape();
+  const std::int64_t rows = logits.shape.count() / logits.shape[-1], columns = stored[0];
+  const std::int64_t most =
+      asked_rows_ != 0 ? asked_rows_ : chunk_rows_for({logits.dtype, {columns}});
+  chunk_rows_ = std::clamp<std::int64_t>(rows, 1, most);
   loss_.build_for(builder, chunk_rows_, logits);
-  logits_ = builder.scratch("logits", {logits.dtype, {chunk_rows_, classes}}, Phase::forward);
+  logits_ = builder.scratch("logits", {logits.dtype, {chunk_rows_, columns}}, Phase::forward);
+  if (rows <= chunk_rows_ || size_of(builder.gradient_type()) != 2 || !linear_.weight().trainable())
+    return;
+  weight_sum_ = builder.scratch("weight sum", {DType::float32, stored}, Phase::forward);
+  if (linear_.options().bias && linear_.bias().trainable())
+    bias_sum_ = builder.scratch("bias sum", {DType::float32, {columns}}, Phase::forward);
+}
+
+LinearCrossEntropy::Head LinearCrossEntropy::head(const ParameterGradients& gradients) const {
+  const auto stored = [&](const Parameter& parameter) {
+    const Gradient gradient = gradients.of(parameter);
+    return Gradient{parameter.stored(gradient.tensor), gradient.mode};
+  };
+  Head head{.weight = linear_.weight().stored(linear_.weight().value()),
+            .dweight = stored(linear_.weight())};
+  if (!linear_.options().bias) return head;
+  head.bias = linear_.bias().stored(linear_.bias().value());
+  head.dbias = stored(linear_.bias());
+  return head;
+}
+
+// The same with gradients in float32 where several chunks would add to them in 16 bits.
+LinearCrossEntropy::Head LinearCrossEntropy::summed(const Head& head, std::int64_t rows) const {
+  Head wide = head;
+  const auto widen = [&](Gradient& gradient, const Slot& sum) {
+    if (rows > chunk_rows_ && gradient.wanted() && sum.declared())
+      gradient.tensor = sum.view(gradient.tensor.shape());
+  };
+  widen(wide.dweight, weight_sum_);
+  widen(wide.dbias, bias_sum_);
+  return wide;
 }
 
 void LinearCrossEntropy::prepare(Context& context, const Signature& x,
                                  const ParameterGradients& parameters) {
   loss_.prepare(context, x, parameters);
-  const Tensor whole = Tensor(nullptr, x[0].dtype, x[0].shape).as_matrix();
-  const std::int64_t rows = whole.shape()[0], in = whole.shape()[1];
-  for (std::int64_t count : {std::min(chunk_rows_, rows), rows % chunk_rows_}) {
+  const std::int64_t in = x[0].shape[-1], rows = x[0].shape.count() / in;
+  const Head head = summed(this->head(parameters), rows);
+  for (const std::int64_t count : {std::min(chunk_rows_, rows), rows % chunk_rows_}) {
     if (count == 0) continue;
-    linear_.prepare(context, {{x[0].dtype, {count, in}}}, parameters);
+    const Tensor part(nullptr, x[0].dtype, {count, in});
+    const Tensor logits(nullptr, x[0].dtype, {count, head.weight.shape()[0]});
+    prepare_linear(context, part, head.weight, head.bias, logits, head.dweight, head.dbias);
   }
 }
 
@@ -72,28 +114,40 @@ void LinearCrossEntropy::forward(Context& context, const ForwardCall& call) {
   const Tensor labels = call.x[1].reshaped({call.x[1].count()});
   const Gradient dx =
       call.dx[0].wanted() ? Gradient{call.dx[0].tensor.as_matrix(), call.dx[0].mode} : Gradient{};
-  const bool training = dx.wanted() || call.parameters.of(linear_.weight()).wanted();
-  const Tensor bias = linear_.options().bias ? linear_.bias().value() : Tensor();
   const std::int64_t rows = x.shape()[0];
+  const Head head = this->head(call.parameters);
+  Head sums = summed(head, rows);
+  const auto move = [&](const Gradient& to, const Gradient& from, bool wanted) {
+    if (wanted && to.tensor.data() != from.tensor.data())
+      cast(context.stream(), to.tensor, from.tensor);
+  };
+  move(sums.dweight, head.dweight, head.dweight.accumulates());
+  move(sums.dbias, head.dbias, head.dbias.accumulates());
   for (std::int64_t begin = 0; begin < rows; begin += chunk_rows_) {
     const std::int64_t count = std::min(chunk_rows_, rows - begin);
-    const Tensor part = rows_of(x, begin, count);
-    const Tensor logits = logits_.view({count, linear_.options().out});
-    matmul(context, linear_forward(part, linear_.weight().value(), bias, logits));
-    const Gradient in_place{logits, training ? GradientMode::overwrite : GradientMode::none};
-    loss_.run_part(context, logits, rows_of(labels, begin, count), in_place, call.y[0], begin > 0);
-    if (!training) continue;
+    const Gradient part_dx =
+        dx.wanted() ? Gradient{rows_of(dx.tensor, begin, count), dx.mode} : Gradient{};
+    run_chunk(context, sums, rows_of(x, begin, count), rows_of(labels, begin, count), part_dx,
+              call.y[0], begin == 0);
     // The first chunk writes as told, those after it add.
-    const auto added = [&](Gradient gradient) {
-      if (begin > 0 && gradient.wanted()) gradient.mode = GradientMode::accumulate;
-      return gradient;
-    };
-    linear_.parameter_gradients(context, part, logits, added(call.parameters.of(linear_.weight())),
-                                added(call.parameters.of(linear_.bias())));
-    if (dx.wanted())
-      matmul(context, linear_input_gradient(logits, linear_.weight().value(),
-                                            {rows_of(dx.tensor, begin, count), dx.mode}));
+    for (Gradient* gradient : {&sums.dweight, &sums.dbias})
+      if (gradient->wanted()) gradient->mode = GradientMode::accumulate;
   }
+  move(head.dweight, sums.dweight, head.dweight.wanted());
+  move(head.dbias, sums.dbias, head.dbias.wanted());
+}
+
+void LinearCrossEntropy::run_chunk(Context& context, const Head& head, const Tensor& x,
+                                   const Tensor& labels, const Gradient& dx, const Tensor& totals,
+                                   bool first) {
+  const bool training = dx.wanted() || head.dweight.wanted();
+  const Tensor logits = logits_.view({x.shape()[0], head.weight.shape()[0]});
+  matmul(context, linear_forward(x, head.weight, head.bias, logits));
+  const Gradient in_place{logits, training ? GradientMode::overwrite : GradientMode::none};
+  loss_.run_part(context, logits, labels, linear_.options().out, in_place, totals, !first);
+  if (!training) return;
+  linear_.parameter_gradients(context, x, logits, head.dweight, head.dbias);
+  if (dx.wanted()) matmul(context, linear_input_gradient(logits, head.weight, dx));
 }
 
 std::int64_t LinearCrossEntropy::multiply_adds(const Signature& x) const {

@@ -10,11 +10,16 @@ inline namespace ADJOINT_BACKEND {
 
 /// Inputs x [..., in] and labels int32 [...]; output as CrossEntropyLoss. All gradients, those of
 /// weight and bias too, are made in forward: the gradient of a chunk's logits takes their place,
-/// and the two products that use it follow at once.
+/// and the two products that use it follow at once. In 16 bits, the gradients of several chunks are
+/// summed in float32.
+///
+/// Where the weight has more rows in memory than classes (ParameterSpec::stored_rows), so have the
+/// products: the logits of those rows are padding, which the loss does not read.
 class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
  public:
   /// `name` names the linear layer's parameters, or, empty, the node's does; `chunk_rows` 0 chooses
-  /// chunks of about 64 MiB. Throws Error for a loss of Reduction::none.
+  /// chunks of about 64 MiB, or of 8,192 rows where that is more. Throws Error for a loss of
+  /// Reduction::none.
   LinearCrossEntropy(std::string name, Linear linear, CrossEntropyLoss loss,
                      std::int64_t chunk_rows = 0);
 
@@ -31,12 +36,27 @@ class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
   void verify(Context& context) override { loss_.verify(context); }
   std::int64_t multiply_adds(const Signature& x) const override;
 
+  /// Of one chunk; 0 before the layer is built.
+  std::int64_t chunk_rows() const { return chunk_rows_; }
+
  private:
+  /// Weight and bias, or their gradients, as they lie in memory.
+  struct Head {
+    Tensor weight, bias;
+    Gradient dweight, dbias;
+  };
+  Head head(const ParameterGradients& gradients) const;
+  Head summed(const Head& head, std::int64_t rows) const;
+  void run_chunk(Context& context, const Head& head, const Tensor& x, const Tensor& labels,
+                 const Gradient& dx, const Tensor& totals, bool first);
+
   std::string name_;
   Linear linear_;
   CrossEntropyLoss loss_;
-  std::int64_t chunk_rows_;
+  std::int64_t asked_rows_;      ///< 0: as many as suit
+  std::int64_t chunk_rows_ = 0;  ///< of the graph it was built for last, in which types may differ
   Slot logits_;
+  Slot weight_sum_, bias_sum_;  ///< float32, where several chunks make 16-bit gradients
 };
 
 }  // namespace ADJOINT_BACKEND

@@ -181,6 +181,21 @@ TEST(KernelMath, IsAccurateOnTheHost) {
   EXPECT_LE(std::abs(double(exp(-100.0f)) / std::exp(-100.0) - 1), 0.02);  // subnormal
 }
 
+TEST(KernelMath, ExpOverItsWholeRange) {
+  const float infinity = INFINITY;
+  EXPECT_LE(std::abs(double(exp(88.72f)) / std::exp(double(88.72f)) - 1), 1e-6);
+  EXPECT_EQ(exp(88.73f), infinity);
+  for (float x : {-104.1f, -1e9f, -1e30f, -infinity}) EXPECT_EQ(exp(x), 0.0f) << x;
+  for (float x : {89.0f, 1e9f, 1e30f, infinity}) EXPECT_EQ(exp(x), infinity) << x;
+  EXPECT_TRUE(std::isnan(exp(-NAN)));
+  EXPECT_LE(units([](float x) { return one_plus_exp(x); }, [](double x) { return 1 + std::exp(x); },
+                  88.7),
+            3.0);
+  for (float x : {-86.1f, -100.0f, -1e30f, -infinity}) EXPECT_EQ(one_plus_exp(x), 1.0f) << x;
+  for (float x : {89.0f, 1e30f, infinity}) EXPECT_EQ(one_plus_exp(x), infinity) << x;
+  EXPECT_TRUE(std::isnan(one_plus_exp(NAN)) && std::isnan(one_plus_exp(-NAN)));
+}
+
 /// f and f' in float32 against float64, from where nothing rounds to where all has saturated.
 template <class F>
 void expect_stable(const char* name, const F& f) {

@@ -126,6 +126,48 @@ TYPED_TEST(SoftCrossEntropyTest, MatchesReference) {
     });
 }
 
+// Labels, weighted and smoothed, beside logits of which some columns are padding.
+TYPED_TEST(SoftCrossEntropyTest, ColumnsBehindTheClassesArePadding) {
+  using T = TypeParam;
+  for (const auto& [classes, columns] :
+       {std::pair{5, 8}, {131, 160}, {1003, 1005}, {1003, 1024}, {9001, 9024}})
+    for_each_variant([&](const Variant& variant) {
+      SCOPED_TRACE(str(classes, " of ", columns));
+      Case<T> c{this->context, 3, std::size_t(classes), variant.offset};
+      const std::vector<std::int32_t> label_values = {2, -100, std::int32_t(classes - 1)};
+      const DeviceVector<std::int32_t> labels(this->context, label_values);
+      SoftCrossEntropy call = c.call();
+      call.targets = Tensor();
+      call.dtargets = {};
+      call.labels = labels.tensor({3});
+      call.status = c.status.tensor({2});
+      call.class_weights = c.weights.tensor({classes});
+      call.label_smoothing = 0.1;
+      soft_cross_entropy(this->context.stream(), call);
+      const Numbers gradient = to_double(c.gradient.download()),
+                    losses = to_double(c.losses.download());
+      std::vector<T> logits(std::size_t(3 * columns), T(std::numeric_limits<float>::quiet_NaN()));
+      for (std::int64_t row = 0; row < 3; ++row)
+        std::copy_n(c.x_values.begin() + row * classes, classes, logits.begin() + row * columns);
+      const DeviceVector<T> padded(this->context, logits, variant.offset);
+      call.logits = padded.tensor({3, columns});
+      call.classes = classes;
+      call.gradient.tensor = call.logits;
+      soft_cross_entropy(this->context.stream(), call);
+      Numbers want;
+      for (std::int64_t row = 0; row < 3; ++row) {
+        want.insert(want.end(), gradient.begin() + row * classes,
+                    gradient.begin() + (row + 1) * classes);
+        want.resize(std::size_t((row + 1) * columns));
+      }
+      ADJOINT_EXPECT_CLOSE(padded.download(), want, tolerance(kDTypeOf<T>));
+      ADJOINT_EXPECT_CLOSE(c.losses.download(), losses, tolerance(kDTypeOf<T>));
+      for (std::int64_t row = 0; row < 3; ++row)
+        for (std::int64_t j = classes; j < columns; ++j)
+          EXPECT_EQ(double(padded.download()[std::size_t(row * columns + j)]), 0.0);
+    });
+}
+
 // Rows that do not begin on 16 bytes, in and beyond registers; with weights, which lie elsewhere.
 TYPED_TEST(SoftCrossEntropyTest, TakesLongRowsWhereverTheyBegin) {
   for (const std::size_t classes : {131u, 1003u, 2047u, 9001u, 50'257u})

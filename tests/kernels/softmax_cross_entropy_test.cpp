@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernel_test.h"
+#include "support/expect_error.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -184,6 +185,63 @@ TYPED_TEST(SoftmaxCrossEntropyTest, SmoothsWeighsIgnoresAndWritesOverLogits) {
     softmax_cross_entropy(this->context.stream(), call);
     EXPECT_EQ(to_double(c.totals.download())[1], before[1]);
   });
+}
+
+// Rows of every form, with padding that is nowhere read: NaN in the logits. In place, as the
+// product of a padded vocabulary has it, and beside, where it adds.
+TYPED_TEST(SoftmaxCrossEntropyTest, ColumnsBehindTheClassesArePadding) {
+  using T = TypeParam;
+  for (const auto& [classes, columns] :
+       {std::pair{5, 8}, {131, 160}, {1003, 1005}, {1003, 1024}, {9001, 9024}, {33'001, 33'024}})
+    for_each_variant([&](const Variant& variant) {
+      SCOPED_TRACE(str(classes, " of ", columns));
+      Case<T> c{this->context, 3, classes, variant.offset};
+      c.label_values[1] = -100;
+      c.labels.upload(c.label_values);
+      const Reference want(to_double(c.values), c.label_values, classes, 0.1, 1.0);
+      const auto padded = [&](const std::vector<T>& from, double padding) {
+        std::vector<T> to(std::size_t(3 * columns), T(float(padding)));
+        for (std::int64_t row = 0; row < 3; ++row)
+          std::copy_n(from.begin() + row * classes, classes, to.begin() + row * columns);
+        return to;
+      };
+      const auto expect_rows = [&](const DeviceVector<T>& got, double added, double padding) {
+        std::vector<double> rows;
+        const auto all = to_double(got.download());
+        for (std::int64_t row = 0; row < 3; ++row) {
+          const auto begin = all.begin() + row * columns;
+          rows.insert(rows.end(), begin, begin + classes);
+          EXPECT_EQ(std::vector<double>(begin + classes, begin + columns),
+                    std::vector<double>(std::size_t(columns - classes), padding));
+        }
+        std::vector<double> expected = want.gradient;
+        for (double& value : expected) value += added;
+        ADJOINT_EXPECT_CLOSE(from_double<T>(rows), expected, tolerance(kDTypeOf<T>));
+      };
+      const double nan = std::numeric_limits<double>::quiet_NaN();
+      DeviceVector<T> logits(this->context, padded(c.values, nan), variant.offset);
+      const std::vector<T> ones(c.values.size(), T(1.0f));
+      DeviceVector<T> gradient(this->context, padded(ones, 1), variant.offset);
+      SoftmaxCrossEntropy call = c.call();
+      call.label_smoothing = 0.1;
+      call.classes = classes;
+      call.logits = logits.tensor({3, columns});
+      call.gradient = gradient.tensor({3, columns});
+      call.accumulate_gradient = true;
+      softmax_cross_entropy(this->context.stream(), call);
+      expect_rows(gradient, 1, 1);
+      call.gradient = call.logits;
+      call.accumulate_gradient = false;
+      softmax_cross_entropy(this->context.stream(), call);
+      expect_rows(logits, 0, 0);
+      ADJOINT_EXPECT_CLOSE(c.losses.download(), want.losses, tolerance(kDTypeOf<T>));
+      EXPECT_EQ(to_double(c.totals.download())[2], want.totals[2]);
+    });
+  Case<T> c{this->context, 3, 4, 0};
+  SoftmaxCrossEntropy call = c.call();
+  call.classes = 5;
+  test::expect_error([&] { softmax_cross_entropy(this->context.stream(), call); },
+                     {"softmax_cross_entropy", "4 columns", "5"});
 }
 
 TYPED_TEST(SoftmaxCrossEntropyTest, AddsToGradient) {

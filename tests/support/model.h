@@ -12,6 +12,7 @@
 
 #include "core/graph/graph.h"
 #include "core/tensor/transfer.h"
+#include "support/floats.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -59,7 +60,7 @@ class TestModel {
     std::map<std::string, std::vector<float>> result;
     for (const Parameter& parameter : graph.parameters())
       if (parameter.trainable())
-        result[parameter.name()] = download<float>(context, parameter.gradient());
+        result[parameter.name()] = read_floats(context, parameter.gradient());
     return result;
   }
   std::vector<std::string> kinds() const {

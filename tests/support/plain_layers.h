@@ -47,7 +47,7 @@ struct ProgramBuilder {
   }
   std::vector<Declarations> declare() {
     ParameterList parameters;
-    return build_layers(program, DType::float32, parameters);
+    return build_layers(program, DType::float32, DType::float32, parameters);
   }
 };
 
