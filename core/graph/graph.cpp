@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/graph/notices.h"
+#include "core/graph/recompute.h"
 #include "kernels/add.h"
 #include "kernels/initialize.h"
 
@@ -57,6 +58,21 @@ std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
   return result;
 }
 
+std::vector<Recompute> every_block(const std::vector<Value>& ends) {
+  std::vector<Recompute> blocks;
+  for (std::size_t i = 1; i < ends.size(); ++i) blocks.push_back({ends[i - 1], ends[i]});
+  return blocks;
+}
+
+std::vector<RangeEnds> Graph::range_ends(const std::vector<Recompute>& ranges) const {
+  std::vector<RangeEnds> result;
+  for (const Recompute& range : ranges) {
+    const std::vector<ValueId> ends = ids({range.from, range.to});
+    result.push_back({.from = ends[0], .to = ends[1]});
+  }
+  return result;
+}
+
 // ---- compiling
 
 void Graph::compile(const CompileOptions& options) {
@@ -66,6 +82,7 @@ void Graph::compile(const CompileOptions& options) {
   ADJOINT_CHECK(is_floating(options.compute_type), "Graph: expected a floating compute type, got ",
                 name(options.compute_type));
   const std::vector<ValueId> losses = ids(options.losses), seeds = ids(options.seeds);
+  const std::vector<RangeEnds> ranges = range_ends(options.recompute);
   std::vector<ValueId> kept = ids(options.outputs);
   kept.insert(kept.end(), losses.begin(), losses.end());
   kept.insert(kept.end(), seeds.begin(), seeds.end());
@@ -76,6 +93,7 @@ void Graph::compile(const CompileOptions& options) {
   for (const std::string& notice : notices_)
     if (options.log_notices) log_warning(notice);
   separate_twins(program_);
+  mark_ranges(program_, ranges);
   defer_gradients(program_, seeds);
   // Now, and not when the layers that run are built: rewrites move layers and put them together,
   // and no parameter may be named, placed or initialised otherwise for it.
@@ -106,6 +124,7 @@ void Graph::compile(const CompileOptions& options) {
     if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
   if (options.float32_gradients && size_of(options.compute_type) == 2)
     declare_narrow_gradients(differentiation_, options.compute_type, declarations_);
+  recompute_ranges(program_, declarations_, kept, differentiation_);
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
@@ -209,9 +228,12 @@ Graph::Binding Graph::bind(std::int64_t batch) const {
     }
     if (differentiation_.makes_gradient[i]) bind_parameters(id, written, bound);
   }
-  for (std::size_t i = program_.nodes.size(); i-- > 0;)
-    if (differentiation_.runs_backward[i])
-      bind_parameters(static_cast<NodeId>(i), written, binding.nodes[i]);
+  for (const Call& call : differentiation_.calls.calls())
+    if (call.pass == Pass::backward)
+      bind_parameters(call.node, written, binding.nodes[std::size_t(call.node)]);
+  for (const MemoryPlan::StatePlace& place : plan_.states)
+    binding.nodes[std::size_t(place.node)].states.push_back(
+        {.live = place.state.tensor(), .before = region_tensor(place.region, place.state.type())});
   return binding;
 }
 
@@ -281,9 +303,38 @@ void Graph::forward() {
   check_alive();
   // Later micro-steps leave it: a skipped update takes all of its passes back.
   if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
-  const CallList& step = differentiation_.calls;
-  for (std::size_t moment = 0; moment < step.turn(); ++moment)
-    run_node_forward(step.calls()[moment].node);
+  run_calls(0, differentiation_.calls.turn());
+}
+
+void Graph::run_calls(std::size_t begin, std::size_t end) {
+  for (std::size_t moment = begin; moment < end; ++moment) {
+    const Call& call = differentiation_.calls.calls()[moment];
+    switch (call.pass) {
+      case Pass::forward:
+        if (context_.training()) keep_states(call.node);
+        run_node_forward(call.node);
+        break;
+      case Pass::recompute:
+        if (context_.training()) bring_back_states(call.node);
+        run_node_forward(call.node);
+        break;
+      case Pass::backward:
+        run_node_backward(call.node);
+        break;
+    }
+  }
+}
+
+// A node that runs forward twice finds its running state the second time as it did the first, and
+// so leaves the same.
+void Graph::keep_states(NodeId node) {
+  for (const BoundNode::State& state : bound_->nodes[std::size_t(node)].states)
+    copy_on_device(context_.stream(), state.before.data(), state.live.data(), state.live.bytes());
+}
+
+void Graph::bring_back_states(NodeId node) {
+  for (const BoundNode::State& state : bound_->nodes[std::size_t(node)].states)
+    copy_on_device(context_.stream(), state.live.data(), state.before.data(), state.live.bytes());
 }
 
 void Graph::run_node_forward(NodeId node) {
@@ -306,9 +357,7 @@ void Graph::backward() {
   check_alive();
   for (ValueId loss : ones_)
     fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
-  const CallList& step = differentiation_.calls;
-  for (std::size_t moment = step.turn(); moment < step.calls().size(); ++moment)
-    run_node_backward(step.calls()[moment].node);
+  run_calls(differentiation_.calls.turn(), differentiation_.calls.calls().size());
   if (const Tensor& sums = store().accumulated(); sums.defined())
     contribute(context_.stream(),
                {sums, accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},

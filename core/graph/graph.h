@@ -22,6 +22,7 @@
 
 #include "core/graph/plan.h"
 #include "core/graph/program.h"
+#include "core/graph/recompute.h"
 #include "core/graph/weights.h"
 
 namespace adjoint {
@@ -55,6 +56,18 @@ enum class UnusedParameters : std::uint8_t {
   allow,   ///< their gradients are zeros
 };
 
+/// A range of a graph whose results backward makes again instead of finding them kept: all layers
+/// on the way from one value to another, for less memory at the cost of a second forward pass
+/// through them.
+struct Recompute {
+  Value from;  ///< what the range reads, and is kept
+  Value to;    ///< what it makes; kept only as long as others need it
+};
+
+/// Ranges from each value to the next: every block of a deep model, from x through h1 and h2, is
+/// every_block({x, h1, h2}).
+std::vector<Recompute> every_block(const std::vector<Value>& ends);
+
 struct CompileOptions {
   /// What is minimised: totals of loss layers, or any floating value, whose elements' sum is meant.
   std::vector<Value> losses;
@@ -75,6 +88,10 @@ struct CompileOptions {
   /// several times, by tied weights or over micro-steps, does not get lost in it. Layers that can
   /// write them so do (Builder::writes_float32_gradient), those of others are added there.
   bool float32_gradients = false;
+  /// Ranges that are computed again in backward, each just before it is needed, with the random
+  /// numbers of the first time and gradients equal to the bit; running state moves once. Rewrites
+  /// join no layers of different ranges.
+  std::vector<Recompute> recompute = {};
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
@@ -126,9 +143,10 @@ class Graph {
   // ---- compiling
 
   /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph,
-  /// the compute type is not floating, the weights are others than this graph's (Weights), a
-  /// gradient would have to pass through a layer without backward, or, with losses, none reaches a
-  /// trainable parameter (CompileOptions::unused_parameters).
+  /// nothing lies in a range to be recomputed or a layer lies in two, the compute type is not
+  /// floating, the weights are others than this graph's (Weights), a gradient would have to pass
+  /// through a layer without backward, or, with losses, none reaches a trainable parameter
+  /// (CompileOptions::unused_parameters).
   void compile(const CompileOptions& options);
   bool compiled() const { return compiled_; }
 
@@ -196,6 +214,11 @@ class Graph {
       bool first = false;  ///< nothing else is there yet, in the first step of a window
     };
     std::vector<Widened> widened;
+    /// Running state of a node that is recomputed, and where it is kept as it was before.
+    struct State {
+      Tensor live, before;
+    };
+    std::vector<State> states;
   };
   struct Binding {
     std::vector<TensorType> types;  // of every value
@@ -205,6 +228,7 @@ class Graph {
   const ParameterStore& store() const;
   void check_alive() const;
   std::vector<ValueId> ids(const std::vector<Value>& values) const;
+  std::vector<RangeEnds> range_ends(const std::vector<Recompute>& ranges) const;
   void allocate(bool reuse);
   void allocate_persistent();
   std::vector<TensorType> types_for(std::int64_t batch) const;
@@ -213,6 +237,9 @@ class Graph {
   void bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const;
   std::span<const ParameterGradient> parameter_gradients(const BoundNode& bound) const;
   void widen_gradients(const BoundNode& bound);
+  void run_calls(std::size_t begin, std::size_t end);
+  void keep_states(NodeId node);
+  void bring_back_states(NodeId node);
   void run_node_forward(NodeId node);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;

@@ -216,11 +216,13 @@ class Search {
     });
   }
 
-  // The node that alone reads what `node` makes, unless somebody outside reads it too; else -1.
+  // The node that alone reads what `node` makes, unless somebody outside reads it too or they may
+  // not be joined; else -1.
   NodeId only_consumer(NodeId node) const {
     const ValueId made = program_.nodes[std::size_t(node)].outputs[0];
     const auto& readers = consumers_[std::size_t(made)];
-    return readers.size() == 1 && !kept_.contains(made) ? readers[0] : -1;
+    if (readers.size() != 1 || kept_.contains(made)) return -1;
+    return program_.may_join({node, readers[0]}) ? readers[0] : -1;
   }
 
   // A chain ends with a linear layer.

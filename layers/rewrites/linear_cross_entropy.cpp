@@ -144,6 +144,7 @@ void rewrite_linear_losses(Program& program, const CallersValues& callers) {
     const Node head = program.nodes[std::size_t(producer)];
     const auto* linear = dynamic_cast<const Linear*>(head.layer.get());
     if (!linear || linear->options().out < kFewestClasses) continue;
+    if (!program.may_join({producer, id})) continue;
     if (callers.seeded.contains(head.inputs[0])) continue;  // to which it would add in forward
     // A bias that learns alone has no product to ride on, and sums with scratch of backward's.
     if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())

@@ -55,6 +55,7 @@ class GraphArtist {
     for (int i = 0; i < inputs; ++i) input({batch_, dice_.of(kWidths)});
     while (applied_ < std::min(nodes, made_.options_.most_nodes)) apply_one();
     draw_ends();
+    draw_ranges();
   }
 
  private:
@@ -434,6 +435,33 @@ class GraphArtist {
         if (drawn->made) return end("loss", made_.losses_, *drawn);
   }
 
+  // Up to three ranges that do not meet, each a few layers long.
+  void draw_ranges() {
+    for (int tries = ends_.chance(50) ? 6 : 0; tries > 0 && made_.ranges_.size() < 3; --tries) {
+      const std::size_t from = std::size_t(ends_.pick(drawn_.size()));
+      const std::size_t to = from + 1 + std::size_t(ends_.pick(8));
+      if (to >= drawn_.size()) continue;
+      made_.ranges_.push_back({drawn_[from].value, drawn_[to].value});
+      if (!ranges_fit()) {
+        made_.ranges_.pop_back();
+        continue;
+      }
+      made_.description_ += str("recompute ", drawn_[from].name, " to ", drawn_[to].name, "\n");
+    }
+  }
+
+  bool ranges_fit() const {
+    Program program = made_.graph_.program();
+    std::vector<RangeEnds> ends;
+    for (const Recompute& range : made_.ranges_) ends.push_back({range.from.id(), range.to.id()});
+    try {
+      mark_ranges(program, ends);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   RandomGraph& made_;
   Dice dice_, ends_;
   DType type_ = DType::float64;
@@ -453,6 +481,7 @@ void RandomGraph::compile() {
                   .outputs = outputs_,
                   .seeds = seeds_,
                   .compute_type = DType::float64,
+                  .recompute = options_.recompute ? ranges_ : std::vector<Recompute>(),
                   .rewrite = options_.rewrite,
                   .unused_parameters = UnusedParameters::allow,  // branches end anywhere
                   .reuse_memory = options_.reuse_memory});
