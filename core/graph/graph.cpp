@@ -442,20 +442,29 @@ std::int64_t Graph::forward_multiply_adds() const {
 }
 
 std::int64_t Graph::backward_multiply_adds() const {
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-    const BoundNode& bound = bound_->nodes[i];
-    const Layer& layer = *program_.nodes[i].layer;
-    const bool runs = differentiation_.runs_backward[i] || differentiation_.makes_gradient[i];
-    if (!runs) continue;
-    // One product of the forward's size for the parameters, one for the inputs where they are
-    // wanted.
-    const std::int64_t product = layer.multiply_adds(bound.types);
-    const bool inputs = std::ranges::any_of(bound.dx, &Gradient::wanted);
-    total += product * ((declarations_[i].parameters.empty() ? 0 : 1) + (inputs ? 1 : 0));
+  std::int64_t total = early_multiply_adds();
+  for (const Call& call : differentiation_.calls.calls()) {
+    const auto i = static_cast<std::size_t>(call.node);
+    if (call.pass == Pass::backward) total += gradient_multiply_adds(i);
+    if (call.pass == Pass::recompute)
+      total += program_.nodes[i].layer->multiply_adds(bound_->nodes[i].types);
   }
   return total;
 }
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint
+// Of the gradients that a node makes, in either pass.
+std::int64_t Graph::gradient_multiply_adds(std::size_t node) const {
+  const BoundNode& bound = bound_->nodes[node];
+  return program_.nodes[node].layer->backward_multiply_adds(bound.types, bound.dx,
+                                                            bound.first_gradients);
+}
+
+std::int64_t Graph::early_multiply_adds() const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i)
+    if (differentiation_.makes_gradient[i]) total += gradient_multiply_adds(i);
+  return total;
+}
+

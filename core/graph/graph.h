@@ -194,10 +194,12 @@ class Graph {
   const Program& program() const { return program_; }
   const MemoryPlan& plan() const { return plan_; }
   const Differentiation& differentiation() const { return differentiation_; }
-  /// Multiply-adds of one forward pass, and of the products its backward pass adds, at the present
-  /// batch.
+  /// Multiply-adds of one forward pass, and of the products that gradients and recomputed ranges
+  /// add, at the present batch.
   std::int64_t forward_multiply_adds() const;
   std::int64_t backward_multiply_adds() const;
+  /// Of the latter, those of losses that make their gradients while forward runs.
+  std::int64_t early_multiply_adds() const;
 
  private:
   // What one node is called with at one batch.
@@ -240,6 +242,7 @@ class Graph {
   void run_calls(std::size_t begin, std::size_t end);
   void keep_states(NodeId node);
   void bring_back_states(NodeId node);
+  std::int64_t gradient_multiply_adds(std::size_t node) const;
   void run_node_forward(NodeId node);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;

@@ -164,6 +164,21 @@ std::int64_t LinearChain::multiply_adds(const Signature& x) const {
   return total;
 }
 
+// All stages but the first hand a gradient on.
+std::int64_t LinearChain::backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                                 const ParameterGradients& parameters) const {
+  const Gradient inner{.tensor = {}, .mode = GradientMode::overwrite};
+  Signature types = x;
+  std::int64_t total = 0;
+  for (const Stage& stage : stages_) {
+    const bool first = &stage == stages_.data();
+    total +=
+        stage.linear.backward_multiply_adds(types, {first ? dx.data() : &inner, 1}, parameters);
+    types = stage.linear.infer(types);
+  }
+  return total;
+}
+
 // ---- the rewrite
 
 namespace {

@@ -99,6 +99,11 @@ std::int64_t LinearCrossEntropy::multiply_adds(const Signature& x) const {
   return linear_.multiply_adds({x[0]});
 }
 
+std::int64_t LinearCrossEntropy::backward_multiply_adds(
+    const Signature& x, std::span<const Gradient> dx, const ParameterGradients& parameters) const {
+  return linear_.backward_multiply_adds({x[0]}, dx, parameters);
+}
+
 namespace {
 
 LayerCase chunked_case(const std::string& name, std::int64_t chunk_rows) {

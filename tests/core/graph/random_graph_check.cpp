@@ -69,6 +69,24 @@ std::string differ_at_start(RandomGraph& plain, RandomGraph& full) {
   return "";
 }
 
+// Multiply-adds are the same however they are joined; what is recomputed comes on top.
+std::string differ_in_operations(RandomGraph& plain, RandomGraph& full) {
+  const Graph &a = plain.graph(), &b = full.graph();
+  std::int64_t again = 0;
+  for (const Call& call : b.differentiation().calls.calls()) {
+    if (call.pass != Pass::recompute) continue;
+    const Node& node = b.program().nodes[std::size_t(call.node)];
+    again += node.layer->multiply_adds(b.program().types(node.inputs));
+  }
+  if (a.forward_multiply_adds() != b.forward_multiply_adds())
+    return str("forward ", a.forward_multiply_adds(), " multiply-adds as recorded, ",
+               b.forward_multiply_adds(), " rewritten");
+  if (a.backward_multiply_adds() != b.backward_multiply_adds() - again)
+    return str("backward ", a.backward_multiply_adds(), " multiply-adds as recorded, ",
+               b.backward_multiply_adds() - again, " rewritten");
+  return "";
+}
+
 // A few steps in both forms: other inputs, smaller batches, added gradients, evaluations between.
 template <class Differ>
 std::string train(RandomGraph& plain, RandomGraph& full, Dice dice, const Differ& differ) {
