@@ -16,15 +16,25 @@ enum class Pass : std::uint8_t {
   forward,
   recompute,  ///< forward once more, during backward: what it made was not kept
   backward,
+  hook,  ///< the caller's function is told that a range of the gradient is final
+  join,  ///< nothing: its stream waits
 };
 
-/// "forward", "recompute", "backward".
+/// "forward", "recompute", "backward", "hook", "join".
 const char* name(Pass pass);
+
+/// The stream that layers run on, that of the graph's context, and the one beside it.
+enum class Lane : std::uint8_t { main, side };
 
 /// One call of a step.
 struct Call {
   Pass pass = Pass::forward;
   NodeId node = -1;
+  int range = -1;  ///< of a hook: index into the graph's ranges of the gradient
+  /// Nodes run on the main stream: what they use is placed by its order.
+  Lane stream = Lane::main;
+  /// Moments of other streams' calls that must be over before this one begins.
+  std::vector<int> waits = {};
 
   bool operator==(const Call&) const = default;
 };
@@ -41,10 +51,13 @@ class CallList {
   std::size_t turn() const { return turn_; }
   /// Puts a call at the end, and returns its moment.
   int add(const Call& call);
-  /// Puts calls before that of a moment behind the turn; the moments from there on move. Costs a
-  /// walk over the list, so a pass gathers what it inserts. Throws Error for a call of the forward
-  /// pass.
+  /// Puts calls before that of a moment behind the turn; the moments from there on move, also where
+  /// calls wait for them. What the new ones wait for comes before. Costs a walk over the list, so a
+  /// pass gathers what it inserts. Throws Error for a call of the forward pass, a node beside the
+  /// main stream, and a wait for what comes later.
   void insert(int moment, const std::vector<Call>& calls);
+  /// Puts the call of that moment on another stream, where it waits for those. Throws likewise.
+  void move(int moment, Lane stream, const std::vector<int>& waits);
 
   /// Moments of a node; -1 where it has no such call.
   int forward(NodeId node) const { return forward_[std::size_t(node)]; }
@@ -53,6 +66,7 @@ class CallList {
   int after() const { return static_cast<int>(calls_.size()); }
 
  private:
+  void check(int moment, const Call& call) const;
   void note(int moment);
 
   std::vector<Call> calls_;

@@ -12,6 +12,16 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
+namespace {
+
+Tensor slice(const Tensor& slab, const GradientRange& range) {
+  auto* const data =
+      static_cast<std::byte*>(slab.data()) + std::size_t(range.begin) * size_of(slab.dtype());
+  return Tensor(data, slab.dtype(), {range.end - range.begin});
+}
+
+}  // namespace
+
 Graph& Value::graph() const {
   ADJOINT_CHECK(graph_,
                 "Value: not part of a graph; make it with Graph::input() or by applying a layer");
@@ -125,6 +135,7 @@ void Graph::compile(const CompileOptions& options) {
   if (options.float32_gradients && size_of(options.compute_type) == 2)
     declare_narrow_gradients(differentiation_, options.compute_type, declarations_);
   recompute_ranges(program_, declarations_, kept, differentiation_);
+  hook_gradients(options, parameters.in_order());
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
@@ -139,6 +150,26 @@ void Graph::compile(const CompileOptions& options) {
     compiled_ = false;  // nothing can run
     throw;
   }
+}
+
+void Graph::hook_gradients(const CompileOptions& options,
+                           const std::vector<Parameter>& parameters) {
+  if (!options.on_gradient) return;
+  on_gradient_ = options.on_gradient;
+  const bool wide = options.float32_gradients || options.accumulate;
+  const DType type =
+      wide && size_of(options.compute_type) == 2 ? DType::float32 : options.compute_type;
+  const auto bucket = static_cast<std::int64_t>(options.gradient_bucket_bytes / size_of(type));
+  const ParameterStore& store = *weights_.store_;
+  CallList& calls = differentiation_.calls;
+  gradient_ranges_ =
+      adjoint::hook_gradients(declarations_, store.layout(parameters),
+                              store.layout_count(parameters), bucket, differentiation_);
+  if (!options.side_stream) return;
+  move_hooks_aside(calls);
+  side_.emplace();
+  for (const Call& call : calls.calls())
+    for (int moment : call.waits) events_.try_emplace(moment);
 }
 
 void Graph::allocate(bool reuse) {
@@ -301,14 +332,48 @@ void Graph::check_alive() const {
 
 void Graph::forward() {
   check_alive();
-  // Later micro-steps leave it: a skipped update takes all of its passes back.
-  if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
-  run_calls(0, differentiation_.calls.turn());
+  if (context_.training()) {
+    ADJOINT_CHECK(!given_up_ || !accumulating_,
+                  "Graph: the step before did not end, and the gradient it was to add to is "
+                  "lost; begin the update anew with set_accumulating(false)");
+    given_up_ = false;
+  }
+  run_guarded([&] {
+    // Later micro-steps leave it: a skipped update takes all of its passes back.
+    if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
+    run_calls(0, differentiation_.calls.turn());
+  });
+}
+
+template <class Body>
+void Graph::run_guarded(const Body& body) {
+  try {
+    body();
+  } catch (...) {
+    if (context_.training()) give_up();
+    throw;
+  }
+}
+
+// No update will follow: what it would have skipped is taken back here.
+void Graph::give_up() {
+  given_up_ = true;
+  Stream& stream = context_.stream();
+  if (stream.capturing()) return;  // a recording that will be dropped, and nothing has run
+  if (side_) {
+    Event end;
+    end.record(*side_);
+    stream.wait(end);
+  }
+  store().bring_back_running_state(stream);
 }
 
 void Graph::run_calls(std::size_t begin, std::size_t end) {
   for (std::size_t moment = begin; moment < end; ++moment) {
     const Call& call = differentiation_.calls.calls()[moment];
+    if (call.node < 0 && !last_of_update_) continue;
+    Stream& stream = call.stream == Lane::main ? context_.stream() : *side_;
+    for (int wait : call.waits) stream.wait(events_.at(wait));
     switch (call.pass) {
       case Pass::forward:
         if (context_.training()) keep_states(call.node);
@@ -321,8 +386,31 @@ void Graph::run_calls(std::size_t begin, std::size_t end) {
       case Pass::backward:
         run_node_backward(call.node);
         break;
+      case Pass::hook:
+        run_hook(call, stream);
+        break;
+      case Pass::join:
+        break;
     }
+    if (const auto event = events_.find(static_cast<int>(moment)); event != events_.end())
+      event->second.record(stream);
   }
+}
+
+void Graph::run_hook(const Call& call, Stream& stream) {
+  const GradientRange& range = gradient_ranges_[std::size_t(call.range)];
+  add_to_sums(range, stream);
+  on_gradient_({.range = range, .values = slice(slab().gradient, range), .stream = stream});
+}
+
+// Where micro-steps are summed in memory of their own.
+void Graph::add_to_sums(const GradientRange& range, Stream& stream) {
+  const Tensor& sums = store().accumulated();
+  if (!sums.defined()) return;
+  contribute(
+      stream,
+      {slice(sums, range), accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
+      slice(store().computed_gradient(), range));
 }
 
 // A node that runs forward twice finds its running state the second time as it did the first, and
@@ -355,13 +443,15 @@ void Graph::run_node_forward(NodeId node) {
 
 void Graph::backward() {
   check_alive();
-  for (ValueId loss : ones_)
-    fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
-  run_calls(differentiation_.calls.turn(), differentiation_.calls.calls().size());
-  if (const Tensor& sums = store().accumulated(); sums.defined())
-    contribute(context_.stream(),
-               {sums, accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
-               store().computed_gradient());
+  ADJOINT_CHECK(!given_up_, "Graph: expected forward() before backward(): the step before did not ",
+                "end");
+  run_guarded([&] {
+    for (ValueId loss : ones_)
+      fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
+    run_calls(differentiation_.calls.turn(), differentiation_.calls.calls().size());
+    const bool summed = !gradient_ranges_.empty() && last_of_update_;  // range by range
+    if (!summed) add_to_sums({0, store().computed_gradient().count()}, context_.stream());
+  });
 }
 
 void Graph::run_node_backward(NodeId node) {
@@ -441,6 +531,13 @@ std::int64_t Graph::forward_multiply_adds() const {
   return total;
 }
 
+// Of the gradients that a node makes, in either pass.
+std::int64_t Graph::gradient_multiply_adds(std::size_t node) const {
+  const BoundNode& bound = bound_->nodes[node];
+  return program_.nodes[node].layer->backward_multiply_adds(bound.types, bound.dx,
+                                                            bound.first_gradients);
+}
+
 std::int64_t Graph::backward_multiply_adds() const {
   std::int64_t total = early_multiply_adds();
   for (const Call& call : differentiation_.calls.calls()) {
@@ -452,15 +549,6 @@ std::int64_t Graph::backward_multiply_adds() const {
   return total;
 }
 
-}  // namespace ADJOINT_BACKEND
-}  // namespace adjoint
-// Of the gradients that a node makes, in either pass.
-std::int64_t Graph::gradient_multiply_adds(std::size_t node) const {
-  const BoundNode& bound = bound_->nodes[node];
-  return program_.nodes[node].layer->backward_multiply_adds(bound.types, bound.dx,
-                                                            bound.first_gradients);
-}
-
 std::int64_t Graph::early_multiply_adds() const {
   std::int64_t total = 0;
   for (std::size_t i = 0; i < program_.nodes.size(); ++i)
@@ -468,3 +556,5 @@ std::int64_t Graph::early_multiply_adds() const {
   return total;
 }
 
+}  // namespace ADJOINT_BACKEND
+}  // namespace adjoint

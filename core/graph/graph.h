@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "core/graph/gradient_ranges.h"
 #include "core/graph/plan.h"
 #include "core/graph/program.h"
 #include "core/graph/recompute.h"
@@ -92,6 +93,17 @@ struct CompileOptions {
   /// numbers of the first time and gradients equal to the bit; running state moves once. Rewrites
   /// join no layers of different ranges.
   std::vector<Recompute> recompute = {};
+  /// Called during backward(), in a fixed order, once for each range of the gradient slab, as soon
+  /// as that range is final: for an all-reduce under backward. Seen in the list of calls, captured
+  /// with the step. Over several micro-steps it is called in the last one (set_last_of_update).
+  /// What it throws comes out of backward(), and nothing of the step is left. Of weights that
+  /// several graphs add to, it belongs to the graph that runs last.
+  GradientHook on_gradient = {};
+  /// Ranges have at least as many bytes, but for one; 0: one range for each parameter.
+  std::size_t gradient_bucket_bytes = std::size_t{25} << 20;
+  /// Hooks run on a stream of their own beside backward(), which that of the context joins at the
+  /// end.
+  bool side_stream = false;
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
@@ -162,11 +174,16 @@ class Graph {
   /// accumulate: Optimizer::step() brings it back where it skips the update.
   void forward();
   /// Puts the backward pass on the stream. Parameter gradients are overwritten, or added to the
-  /// previous ones after set_accumulating(true).
+  /// previous ones after set_accumulating(true). Where forward() or this throws, running state is
+  /// as before the update under way, whose gradient is lost: the next forward() must begin a new
+  /// one.
   void backward();
   /// Whether parameter gradients add to those of the step before. Takes effect at the next
   /// forward(). With a 16-bit compute type only where CompileOptions::accumulate said so.
   void set_accumulating(bool accumulate);
+  /// Whether the next backward() is the last before an update, as all are at first: hooks on
+  /// gradients are called only then.
+  void set_last_of_update(bool last) { last_of_update_ = last; }
 
   /// Waits for the device and throws Error if a layer met invalid data, such as a label out of
   /// range.
@@ -194,6 +211,8 @@ class Graph {
   const Program& program() const { return program_; }
   const MemoryPlan& plan() const { return plan_; }
   const Differentiation& differentiation() const { return differentiation_; }
+  /// The ranges that a hook on gradients is called for, in that order.
+  const std::vector<GradientRange>& gradient_ranges() const { return gradient_ranges_; }
   /// Multiply-adds of one forward pass, and of the products that gradients and recomputed ranges
   /// add, at the present batch.
   std::int64_t forward_multiply_adds() const;
@@ -239,10 +258,16 @@ class Graph {
   void bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const;
   std::span<const ParameterGradient> parameter_gradients(const BoundNode& bound) const;
   void widen_gradients(const BoundNode& bound);
+  void hook_gradients(const CompileOptions& options, const std::vector<Parameter>& parameters);
+  template <class Body>
+  void run_guarded(const Body& body);
+  void give_up();
   void run_calls(std::size_t begin, std::size_t end);
+  void run_hook(const Call& call, Stream& stream);
+  void add_to_sums(const GradientRange& range, Stream& stream);
+  std::int64_t gradient_multiply_adds(std::size_t node) const;
   void keep_states(NodeId node);
   void bring_back_states(NodeId node);
-  std::int64_t gradient_multiply_adds(std::size_t node) const;
   void run_node_forward(NodeId node);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;
@@ -266,6 +291,12 @@ class Graph {
   std::int64_t max_batch_ = 0;
   std::int64_t batch_ = 0;
   bool accumulating_ = false;
+  bool last_of_update_ = true;
+  bool given_up_ = false;  ///< the pass before threw
+  GradientHook on_gradient_;
+  std::vector<GradientRange> gradient_ranges_;
+  std::optional<Stream> side_;
+  std::map<int, Event> events_;  ///< of the moments that another stream waits for
   std::map<std::int64_t, Binding> bindings_;
   const Binding* bound_ = nullptr;
 };

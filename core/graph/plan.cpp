@@ -116,6 +116,7 @@ class Assignment {
     for (ValueId input : program_.inputs) lives_[std::size_t(input)] = {{0, time_.after()}};
     for (int moment = 0; moment < time_.after(); ++moment) {
       const Call& call = time_.calls()[std::size_t(moment)];
+      if (call.node < 0) continue;
       const Node& node = program_.nodes[std::size_t(call.node)];
       const Traits traits = node.layer->traits();
       const bool backward = call.pass == Pass::backward;

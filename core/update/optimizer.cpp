@@ -245,6 +245,11 @@ void Optimizer::accumulate(const Tensor& totals) {
   accumulate_totals(context_.stream(), totals, workspace_, context_.step());
 }
 
+void Optimizer::abandon() {
+  begun_ = false;
+  fill_bytes(context_.stream(), workspace_->totals, 0, sizeof workspace_->totals);
+}
+
 std::vector<StepRecord> Optimizer::read_metrics() {
   std::vector<StepRecord> records;
   auto* const ring = static_cast<std::uint64_t*>(ring_buffer_.data());

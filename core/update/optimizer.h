@@ -81,6 +81,10 @@ class Optimizer {
   /// on the stream. So that all samples weigh alike, whatever their number in each micro-step.
   void accumulate(const Tensor& totals);
 
+  /// Forgets the micro-steps that accumulate() has noted: of an update that is given up, because a
+  /// step of it threw. Puts one fill on the stream.
+  void abandon();
+
   /// After a validation: its loss, for a plateau schedule; others take no notice. Puts one kernel
   /// on the stream, outside of captured steps.
   void observe(double validation_loss);

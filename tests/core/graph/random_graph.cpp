@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <optional>
 
@@ -477,14 +478,26 @@ RandomGraph::RandomGraph(std::uint64_t seed, const Options& options)
 }
 
 void RandomGraph::compile() {
+  const auto copy = [this](const FinalGradient& ready) {
+    auto* const to = static_cast<double*>(told_.data()) + ready.range.begin;
+    copy_on_device(ready.stream, to, ready.values.data(), ready.values.bytes());
+  };
+  // How many ranges there are, and on which stream they are told, follows from the graph.
+  Dice dice(description_.size());
+  const std::size_t bucket = dice.of(std::vector<std::size_t>{0, 700, 3000});
   graph_.compile({.losses = losses_,
                   .outputs = outputs_,
                   .seeds = seeds_,
                   .compute_type = DType::float64,
                   .recompute = options_.recompute ? ranges_ : std::vector<Recompute>(),
+                  .on_gradient = options_.hooks ? GradientHook(copy) : GradientHook(),
+                  .gradient_bucket_bytes = bucket,
+                  .side_stream = dice.chance(50),
                   .rewrite = options_.rewrite,
                   .unused_parameters = UnusedParameters::allow,  // branches end anywhere
                   .reuse_memory = options_.reuse_memory});
+  const std::size_t bytes = options_.hooks ? graph_.slab().gradient.bytes() : 0;
+  told_ = context_.memory().allocate(bytes, "told");
 }
 
 void RandomGraph::write_inputs(std::uint64_t number) {
@@ -544,6 +557,17 @@ std::vector<RandomGraph::Result> RandomGraph::results() {
   for (const Parameter& parameter : graph_.parameters())
     if (parameter.trainable()) add(parameter.name() + " gradient", parameter.gradient());
   return all;
+}
+
+std::string RandomGraph::hook_fault() {
+  const Tensor& gradient = graph_.slab().gradient;
+  if (told_.bytes() == 0) return "";
+  const auto is = download<double>(context_, gradient);
+  const auto told =
+      download<double>(context_, Tensor(told_.data(), DType::float64, gradient.shape()));
+  return std::memcmp(is.data(), told.data(), gradient.bytes()) == 0
+             ? ""
+             : "a hook was told a gradient that was not final";
 }
 
 RandomGraph::Objective RandomGraph::objective() {

@@ -40,6 +40,7 @@ class RandomGraph {
     bool rewrite = true;
     bool reuse_memory = true;
     bool recompute = false;  ///< ranges, as the seed draws them
+    bool hooks = false;      ///< on gradients, which copy what they are told
     int most_nodes = 25;
   };
   RandomGraph(std::uint64_t seed, const Options& options);
@@ -66,6 +67,9 @@ class RandomGraph {
   };
   /// All that a step leaves for its caller: losses, outputs, running state, gradients.
   std::vector<Result> results();
+  /// What was wrong with the gradients that hooks were told, in the last step; empty where they
+  /// were final, and all there are.
+  std::string hook_fault();
   /// What the gradients are of: the sum of losses, and of seeded values times their seeds, by one
   /// forward pass.
   struct Objective {
@@ -91,6 +95,7 @@ class RandomGraph {
   std::string description_;
   std::vector<Value> inputs_, losses_, seeds_, outputs_;
   std::vector<Recompute> ranges_;
+  Buffer told_;                        ///< what hooks copied
   std::vector<std::int32_t> classes_;  ///< of int32 inputs: one more than their largest value
   std::vector<std::vector<double>> seed_values_;
 };

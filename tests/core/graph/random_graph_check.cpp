@@ -108,7 +108,8 @@ std::string train(RandomGraph& plain, RandomGraph& full, Dice dice, const Differ
       }
       form->step();
     }
-    const std::string fault = differ(plain.results(), full.results());
+    std::string fault = differ(plain.results(), full.results());
+    if (fault.empty()) fault = full.hook_fault();
     if (!fault.empty()) return str(fault, " (", done, ")");
   }
   return "";
@@ -202,7 +203,7 @@ std::string recompute(std::uint64_t seed, int most_nodes, RandomGraphReport& rep
 
 RandomGraphReport check(std::uint64_t seed, int most_nodes) {
   RandomGraph plain(seed, {.rewrite = false, .reuse_memory = false, .most_nodes = most_nodes});
-  RandomGraph full(seed, {.recompute = true, .most_nodes = most_nodes});
+  RandomGraph full(seed, {.recompute = true, .hooks = true, .most_nodes = most_nodes});
   RandomGraphReport report{.description = plain.description()};
   const std::string refused = refusal(plain), also = refusal(full);
   if (!refused.empty() || !also.empty()) {
@@ -213,6 +214,7 @@ RandomGraphReport check(std::uint64_t seed, int most_nodes) {
   }
   report.rewrites = int(full.graph().program().rewrites.size());
   report.fault = differ_at_start(plain, full);
+  if (report.fault.empty()) report.fault = differ_in_operations(plain, full);
   if (report.fault.empty()) report.fault = train(plain, full, Dice(seed + 1), differ);
   if (report.fault.empty() && full.has_ranges()) report.fault = recompute(seed, most_nodes, report);
   if (!report.fault.empty()) return report;
