@@ -3,7 +3,8 @@
 //   S = sum_i gradient[i]^2                                        gradient [count]
 //
 // Each block sums one contiguous range, reading it once; the last block to finish adds the partial
-// sums and its first thread does the scalar rest. So nothing needs a second launch or the host.
+// sums, and its first thread does the scalar rest or leaves the sum to a kernel that does. So
+// nothing needs the host, and a second launch only where something comes between.
 #include "kernels/gradient_norm.h"
 
 #include <algorithm>
@@ -162,7 +163,7 @@ ADJOINT_KERNEL_BODY double sum_squares(const T* __restrict__ gradient, int lengt
 template <class T>
 __global__ void __launch_bounds__(kSlabThreads)
     gradient_norm_kernel(const T* __restrict__ gradient, std::int64_t count, int range,
-                         StepArguments call) {
+                         StepWorkspace* workspace, StepArguments call, bool ends_step) {
   Block block;
   const std::int64_t begin = std::int64_t(blockIdx.x) * range;
   const int length = int(count - begin < range ? count - begin : range);
@@ -170,19 +171,78 @@ __global__ void __launch_bounds__(kSlabThreads)
 
   bool last = false;
   if (block.thread == 0) {
-    call.workspace->partial_sums[blockIdx.x] = sum;
+    workspace->partial_sums[blockIdx.x] = sum;
     __threadfence();  // the partial sum is visible before its arrival is counted
-    last = atomicAdd(&call.workspace->arrived, 1u) == gridDim.x - 1;
+    last = atomicAdd(&workspace->arrived, 1u) == gridDim.x - 1;
   }
   if (!block.any(last)) return;
   __threadfence();  // and is read after all arrivals were
 
   sum = 0;
-  ADJOINT_BLOCK_FOR(block, i, int(gridDim.x)) sum += __ldcg(call.workspace->partial_sums + i);
+  ADJOINT_BLOCK_FOR(block, i, int(gridDim.x)) sum += __ldcg(workspace->partial_sums + i);
   sum = block.sum(sum);
   if (block.thread == 0) {
-    call.workspace->arrived = 0;  // for the next launch
-    finish_step(call, sum);
+    workspace->arrived = 0;  // for the next launch
+    if (ends_step) {
+      finish_step(call, sum);
+    } else {
+      workspace->sum_of_squares = sum;
+    }
+  }
+}
+
+__global__ void end_step_kernel(StepArguments call) {
+  if (threadIdx.x == 0) finish_step(call, call.workspace->sum_of_squares);
+}
+
+StepArguments step_arguments(const GradientNorm& call) {
+  ADJOINT_CHECK(!call.ring.empty(), "gradient_norm: expected a ring of at least one record");
+  ADJOINT_CHECK(!call.scaling.dynamic || call.device_scale != nullptr,
+                "gradient_norm: expected the device's loss scale, for it to be dynamic");
+  return {.totals = loss_totals("gradient_norm", call.totals),
+          .schedule = call.schedule,
+          .undivided = is_undivided(call.totals.shape()),
+          .checked = call.gradient.count() > 0,
+          .clip_norm = call.clip_norm,
+          .loss_scale = call.loss_scale,
+          .beta1 = call.beta1,
+          .beta2 = call.beta2,
+          .momentum_fade = call.momentum_fade,
+          .largest_norm = call.largest_norm,
+          .scaling = call.scaling,
+          .averaging = call.averaging,
+          .device_scale = call.device_scale,
+          .state = call.state,
+          .workspace = call.workspace,
+          .random_step = call.random_step,
+          .ring = call.ring.data(),
+          .ring_size = call.ring.size()};
+}
+
+/// Sums the squares, and ends the step where there is something to end it with.
+void sum_squares(Stream& stream, const Tensor& gradient, StepWorkspace* workspace,
+                 const StepArguments* step) {
+  const std::int64_t count = gradient.count();
+  const std::int64_t pieces = std::max<std::int64_t>(1, (count + kSlabPiece - 1) / kSlabPiece);
+  const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
+  const auto run = [&]<class T>(const T* values) {
+    launch<gradient_norm_kernel<T>>(stream,
+                                    {.grid = (pieces + pieces_per_block - 1) / pieces_per_block,
+                                     .block = preferred_block(kSlabThreads)},
+                                    values, count, int(pieces_per_block * kSlabPiece), workspace,
+                                    step == nullptr ? StepArguments{} : *step, step != nullptr);
+  };
+  switch (gradient.dtype()) {
+    case DType::float32:
+      return run(gradient.data<float>());
+    case DType::float64:
+      return run(gradient.data<double>());
+    case DType::bfloat16:
+      return run(gradient.data<bfloat16>());
+    case DType::float16:
+      return run(gradient.data<float16>());
+    default:
+      ADJOINT_FAIL("gradient_norm: expected a floating gradient, got ", name(gradient.dtype()));
   }
 }
 
@@ -190,49 +250,17 @@ __global__ void __launch_bounds__(kSlabThreads)
 
 void gradient_norm(Stream& stream, const GradientNorm& call) {
   check_slab("gradient_norm", "gradient", call.gradient);
-  ADJOINT_CHECK(!call.ring.empty(), "gradient_norm: expected a ring of at least one record");
-  ADJOINT_CHECK(!call.scaling.dynamic || call.device_scale != nullptr,
-                "gradient_norm: expected the device's loss scale, for it to be dynamic");
-  const std::int64_t count = call.gradient.count();
-  const std::int64_t pieces = std::max<std::int64_t>(1, (count + kSlabPiece - 1) / kSlabPiece);
-  const std::int64_t pieces_per_block = (pieces + kGradientNormBlocks - 1) / kGradientNormBlocks;
-  const StepArguments arguments{.totals = loss_totals("gradient_norm", call.totals),
-                                .schedule = call.schedule,
-                                .undivided = is_undivided(call.totals.shape()),
-                                .checked = count > 0,
-                                .clip_norm = call.clip_norm,
-                                .loss_scale = call.loss_scale,
-                                .beta1 = call.beta1,
-                                .beta2 = call.beta2,
-                                .momentum_fade = call.momentum_fade,
-                                .largest_norm = call.largest_norm,
-                                .scaling = call.scaling,
-                                .averaging = call.averaging,
-                                .device_scale = call.device_scale,
-                                .state = call.state,
-                                .workspace = call.workspace,
-                                .random_step = call.random_step,
-                                .ring = call.ring.data(),
-                                .ring_size = call.ring.size()};
-  const auto run = [&]<class T>(const T* gradient) {
-    launch<gradient_norm_kernel<T>>(stream,
-                                    {.grid = (pieces + pieces_per_block - 1) / pieces_per_block,
-                                     .block = preferred_block(kSlabThreads)},
-                                    gradient, count, int(pieces_per_block * kSlabPiece), arguments);
-  };
-  switch (call.gradient.dtype()) {
-    case DType::float32:
-      return run(call.gradient.data<float>());
-    case DType::float64:
-      return run(call.gradient.data<double>());
-    case DType::bfloat16:
-      return run(call.gradient.data<bfloat16>());
-    case DType::float16:
-      return run(call.gradient.data<float16>());
-    default:
-      ADJOINT_FAIL("gradient_norm: expected a floating gradient, got ",
-                   name(call.gradient.dtype()));
-  }
+  const StepArguments step = step_arguments(call);
+  sum_squares(stream, call.gradient, call.workspace, &step);
+}
+
+void sum_squares(Stream& stream, const Tensor& gradient, StepWorkspace* workspace) {
+  check_slab("sum_squares", "gradient", gradient);
+  sum_squares(stream, gradient, workspace, nullptr);
+}
+
+void end_step(Stream& stream, const GradientNorm& call) {
+  launch<end_step_kernel>(stream, {.grid = 1, .block = 1}, step_arguments(call));
 }
 
 }  // namespace ADJOINT_BACKEND

@@ -1,6 +1,7 @@
 // What an optimizer must know of the whole gradient before it may touch a parameter: is it finite,
 // how long is it, by what is it to be scaled; and with it all that advances once a step. One
-// launch.
+// launch; or two, the sum of squares and the end of the step, where something comes between them,
+// such as adding up the sums of several ranks.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct StepWorkspace {
   std::uint64_t records;  ///< written to the ring so far
   unsigned arrived;       ///< blocks that have left their partial sum
   unsigned reserved;
+  double sum_of_squares;  ///< what sum_squares() found, for end_step()
   double partial_sums[kGradientNormBlocks];
 };
 
@@ -73,6 +75,16 @@ struct GradientNorm {
 /// added in an order fixed by count and block size. Throws Error if a tensor has the wrong type,
 /// shape or alignment.
 void gradient_norm(Stream& stream, const GradientNorm& call);
+
+/// The first half of gradient_norm(): puts one kernel on the stream that leaves the sum of squares
+/// of [count] elements in workspace->sum_of_squares, a number that may be changed there before
+/// end_step(). Throws Error likewise.
+void sum_squares(Stream& stream, const Tensor& gradient, StepWorkspace* workspace);
+
+/// The second half: one kernel of one thread that does the rest, S being
+/// workspace->sum_of_squares. Of call.gradient it asks only whether it has elements. Both halves
+/// leave what gradient_norm() leaves, bit for bit.
+void end_step(Stream& stream, const GradientNorm& call);
 
 }  // namespace ADJOINT_BACKEND
 }  // namespace adjoint

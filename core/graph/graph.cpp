@@ -5,11 +5,22 @@
 
 #include "core/base/log.h"
 #include "core/graph/notices.h"
+#include "core/graph/recompute.h"
 #include "kernels/add.h"
 #include "kernels/initialize.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
+
+namespace {
+
+Tensor slice(const Tensor& slab, const GradientRange& range) {
+  auto* const data =
+      static_cast<std::byte*>(slab.data()) + std::size_t(range.begin) * size_of(slab.dtype());
+  return Tensor(data, slab.dtype(), {range.end - range.begin});
+}
+
+}  // namespace
 
 Graph& Value::graph() const {
   ADJOINT_CHECK(graph_,
@@ -62,6 +73,21 @@ std::vector<ValueId> Graph::ids(const std::vector<Value>& values) const {
   return result;
 }
 
+std::vector<Recompute> every_block(const std::vector<Value>& ends) {
+  std::vector<Recompute> blocks;
+  for (std::size_t i = 1; i < ends.size(); ++i) blocks.push_back({ends[i - 1], ends[i]});
+  return blocks;
+}
+
+std::vector<RangeEnds> Graph::range_ends(const std::vector<Recompute>& ranges) const {
+  std::vector<RangeEnds> result;
+  for (const Recompute& range : ranges) {
+    const std::vector<ValueId> ends = ids({range.from, range.to});
+    result.push_back({.from = ends[0], .to = ends[1]});
+  }
+  return result;
+}
+
 // ---- compiling
 
 void Graph::compile(const CompileOptions& options) {
@@ -72,6 +98,7 @@ void Graph::compile(const CompileOptions& options) {
                 name(options.compute_type));
   ADJOINT_CHECK(max_batch_ > 0, "Graph: no input is per sample; expected one with a batch axis");
   const std::vector<ValueId> losses = ids(options.losses), seeds = ids(options.seeds);
+  const std::vector<RangeEnds> ranges = range_ends(options.recompute);
   std::vector<ValueId> kept = ids(options.outputs);
   kept.insert(kept.end(), losses.begin(), losses.end());
   kept.insert(kept.end(), seeds.begin(), seeds.end());
@@ -82,6 +109,7 @@ void Graph::compile(const CompileOptions& options) {
   for (const std::string& notice : notices_)
     if (options.log_notices) log_warning(notice);
   separate_twins(program_);
+  mark_ranges(program_, ranges);
   defer_gradients(program_, seeds);
   // Now, and not when the layers that run are built: rewrites move layers and put them together,
   // and no parameter may be named, placed or initialised otherwise for it.
@@ -115,6 +143,8 @@ void Graph::compile(const CompileOptions& options) {
     if (std::ranges::find(seeds, seed) == seeds.end()) ones_.push_back(seed);
   if (gradient_type != options.compute_type)
     declare_narrow_gradients(differentiation_, options.compute_type, declarations_);
+  recompute_ranges(program_, declarations_, kept, differentiation_);
+  hook_gradients(options, parameters.in_order());
   plan_ = plan_memory(program_, declarations_, differentiation_,
                       {.kept = kept, .reuse = options.reuse_memory});
   allocate(options.reuse_memory);
@@ -129,6 +159,26 @@ void Graph::compile(const CompileOptions& options) {
     compiled_ = false;  // nothing can run
     throw;
   }
+}
+
+void Graph::hook_gradients(const CompileOptions& options,
+                           const std::vector<Parameter>& parameters) {
+  if (!options.on_gradient) return;
+  on_gradient_ = options.on_gradient;
+  const bool wide = options.float32_gradients || options.accumulate;
+  const DType type =
+      wide && size_of(options.compute_type) == 2 ? DType::float32 : options.compute_type;
+  const auto bucket = static_cast<std::int64_t>(options.gradient_bucket_bytes / size_of(type));
+  const ParameterStore& store = *weights_.store_;
+  CallList& calls = differentiation_.calls;
+  gradient_ranges_ =
+      adjoint::hook_gradients(declarations_, store.layout(parameters),
+                              store.layout_count(parameters), bucket, differentiation_);
+  if (!options.side_stream) return;
+  move_hooks_aside(calls);
+  side_.emplace();
+  for (const Call& call : calls.calls())
+    for (int moment : call.waits) events_.try_emplace(moment);
 }
 
 void Graph::allocate(bool reuse) {
@@ -219,9 +269,12 @@ Graph::Binding Graph::bind(std::int64_t batch) const {
     }
     if (differentiation_.makes_gradient[i]) bind_parameters(id, written, bound);
   }
-  for (std::size_t i = program_.nodes.size(); i-- > 0;)
-    if (differentiation_.runs_backward[i])
-      bind_parameters(static_cast<NodeId>(i), written, binding.nodes[i]);
+  for (const Call& call : differentiation_.calls.calls())
+    if (call.pass == Pass::backward)
+      bind_parameters(call.node, written, binding.nodes[std::size_t(call.node)]);
+  for (const MemoryPlan::StatePlace& place : plan_.states)
+    binding.nodes[std::size_t(place.node)].states.push_back(
+        {.live = place.state.tensor(), .before = region_tensor(place.region, place.state.type())});
   return binding;
 }
 
@@ -289,11 +342,97 @@ void Graph::check_alive() const {
 
 void Graph::forward() {
   check_alive();
-  // Later micro-steps leave it: a skipped update takes all of its passes back.
-  if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
-  const CallList& step = differentiation_.calls;
-  for (std::size_t moment = 0; moment < step.turn(); ++moment)
-    run_node_forward(step.calls()[moment].node);
+  if (context_.training()) {
+    ADJOINT_CHECK(!given_up_ || !accumulating_,
+                  "Graph: the step before did not end, and the gradient it was to add to is "
+                  "lost; begin the update anew with set_accumulating(false)");
+    given_up_ = false;
+  }
+  run_guarded([&] {
+    // Later micro-steps leave it: a skipped update takes all of its passes back.
+    if (context_.training() && !accumulating_) store().keep_running_state(context_.stream());
+    run_calls(0, differentiation_.calls.turn());
+  });
+}
+
+template <class Body>
+void Graph::run_guarded(const Body& body) {
+  try {
+    body();
+  } catch (...) {
+    if (context_.training()) give_up();
+    throw;
+  }
+}
+
+// No update will follow: what it would have skipped is taken back here.
+void Graph::give_up() {
+  given_up_ = true;
+  Stream& stream = context_.stream();
+  if (stream.capturing()) return;  // a recording that will be dropped, and nothing has run
+  if (side_) {
+    Event end;
+    end.record(*side_);
+    stream.wait(end);
+  }
+  store().bring_back_running_state(stream);
+}
+
+void Graph::run_calls(std::size_t begin, std::size_t end) {
+  for (std::size_t moment = begin; moment < end; ++moment) {
+    const Call& call = differentiation_.calls.calls()[moment];
+    if (call.node < 0 && !last_of_update_) continue;
+    Stream& stream = call.stream == Lane::main ? context_.stream() : *side_;
+    for (int wait : call.waits) stream.wait(events_.at(wait));
+    switch (call.pass) {
+      case Pass::forward:
+        if (context_.training()) keep_states(call.node);
+        run_node_forward(call.node);
+        break;
+      case Pass::recompute:
+        if (context_.training()) bring_back_states(call.node);
+        run_node_forward(call.node);
+        break;
+      case Pass::backward:
+        run_node_backward(call.node);
+        break;
+      case Pass::hook:
+        run_hook(call, stream);
+        break;
+      case Pass::join:
+        break;
+    }
+    if (const auto event = events_.find(static_cast<int>(moment)); event != events_.end())
+      event->second.record(stream);
+  }
+}
+
+void Graph::run_hook(const Call& call, Stream& stream) {
+  const GradientRange& range = gradient_ranges_[std::size_t(call.range)];
+  add_to_sums(range, stream);
+  on_gradient_({.range = range, .values = slice(slab().gradient, range), .stream = stream});
+}
+
+// Where micro-steps are summed in memory of their own.
+void Graph::add_to_sums(const GradientRange& range, Stream& stream) {
+  const Tensor& sums = store().accumulated();
+  if (!sums.defined()) return;
+  contribute(
+      stream,
+      {slice(sums, range), accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
+      slice(store().computed_gradient(), range));
+}
+
+// A node that runs forward twice finds its running state the second time as it did the first, and
+// so leaves the same.
+void Graph::keep_states(NodeId node) {
+  for (const BoundNode::State& state : bound_->nodes[std::size_t(node)].states)
+    copy_on_device(context_.stream(), state.before.data(), state.live.data(), state.live.bytes());
+}
+
+void Graph::bring_back_states(NodeId node) {
+  for (const BoundNode::State& state : bound_->nodes[std::size_t(node)].states)
+    copy_on_device(context_.stream(), state.live.data(), state.before.data(), state.live.bytes());
 }
 
 void Graph::run_node_forward(NodeId node) {
@@ -314,15 +453,15 @@ void Graph::run_node_forward(NodeId node) {
 
 void Graph::backward() {
   check_alive();
-  for (ValueId loss : ones_)
-    fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
-  const CallList& step = differentiation_.calls;
-  for (std::size_t moment = step.turn(); moment < step.calls().size(); ++moment)
-    run_node_backward(step.calls()[moment].node);
-  if (const Tensor& sums = store().accumulated(); sums.defined())
-    contribute(context_.stream(),
-               {sums, accumulating_ ? GradientMode::accumulate : GradientMode::overwrite},
-               store().computed_gradient());
+  ADJOINT_CHECK(!given_up_, "Graph: expected forward() before backward(): the step before did not ",
+                "end");
+  run_guarded([&] {
+    for (ValueId loss : ones_)
+      fill(context_.stream(), gradient(Value(this, loss)), context_.loss_scale());
+    run_calls(differentiation_.calls.turn(), differentiation_.calls.calls().size());
+    const bool summed = !gradient_ranges_.empty() && last_of_update_;  // range by range
+    if (!summed) add_to_sums({0, store().computed_gradient().count()}, context_.stream());
+  });
 }
 
 void Graph::run_node_backward(NodeId node) {
@@ -402,19 +541,28 @@ std::int64_t Graph::forward_multiply_adds() const {
   return total;
 }
 
+// Of the gradients that a node makes, in either pass.
+std::int64_t Graph::gradient_multiply_adds(std::size_t node) const {
+  const BoundNode& bound = bound_->nodes[node];
+  return program_.nodes[node].layer->backward_multiply_adds(bound.types, bound.dx,
+                                                            bound.first_gradients);
+}
+
 std::int64_t Graph::backward_multiply_adds() const {
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-    const BoundNode& bound = bound_->nodes[i];
-    const Layer& layer = *program_.nodes[i].layer;
-    const bool runs = differentiation_.runs_backward[i] || differentiation_.makes_gradient[i];
-    if (!runs) continue;
-    // One product of the forward's size for the parameters, one for the inputs where they are
-    // wanted.
-    const std::int64_t product = layer.multiply_adds(bound.types);
-    const bool inputs = std::ranges::any_of(bound.dx, &Gradient::wanted);
-    total += product * ((declarations_[i].parameters.empty() ? 0 : 1) + (inputs ? 1 : 0));
+  std::int64_t total = early_multiply_adds();
+  for (const Call& call : differentiation_.calls.calls()) {
+    const auto i = static_cast<std::size_t>(call.node);
+    if (call.pass == Pass::backward) total += gradient_multiply_adds(i);
+    if (call.pass == Pass::recompute)
+      total += program_.nodes[i].layer->multiply_adds(bound_->nodes[i].types);
   }
+  return total;
+}
+
+std::int64_t Graph::early_multiply_adds() const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < program_.nodes.size(); ++i)
+    if (differentiation_.makes_gradient[i]) total += gradient_multiply_adds(i);
   return total;
 }
 

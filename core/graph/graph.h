@@ -20,8 +20,10 @@
 #include <string>
 #include <vector>
 
+#include "core/graph/gradient_ranges.h"
 #include "core/graph/plan.h"
 #include "core/graph/program.h"
+#include "core/graph/recompute.h"
 #include "core/graph/weights.h"
 
 namespace adjoint {
@@ -58,6 +60,18 @@ enum class UnusedParameters : std::uint8_t {
   allow,   ///< their gradients are zeros
 };
 
+/// A range of a graph whose results backward makes again instead of finding them kept: all layers
+/// on the way from one value to another, for less memory at the cost of a second forward pass
+/// through them.
+struct Recompute {
+  Value from;  ///< what the range reads, and is kept
+  Value to;    ///< what it makes; kept only as long as others need it
+};
+
+/// Ranges from each value to the next: every block of a deep model, from x through h1 and h2, is
+/// every_block({x, h1, h2}).
+std::vector<Recompute> every_block(const std::vector<Value>& ends);
+
 struct CompileOptions {
   /// What is minimised: totals of loss layers, or any floating value, whose elements' sum is meant.
   std::vector<Value> losses;
@@ -78,6 +92,21 @@ struct CompileOptions {
   /// several times, by tied weights or over micro-steps, does not get lost in it. Layers that can
   /// write them so do (Builder::writes_float32_gradient), those of others are added there.
   bool float32_gradients = false;
+  /// Ranges that are computed again in backward, each just before it is needed, with the random
+  /// numbers of the first time and gradients equal to the bit; running state moves once. Rewrites
+  /// join no layers of different ranges.
+  std::vector<Recompute> recompute = {};
+  /// Called during backward(), in a fixed order, once for each range of the gradient slab, as soon
+  /// as that range is final: for an all-reduce under backward. Seen in the list of calls, captured
+  /// with the step. Over several micro-steps it is called in the last one (set_last_of_update).
+  /// What it throws comes out of backward(), and nothing of the step is left. Of weights that
+  /// several graphs add to, it belongs to the graph that runs last.
+  GradientHook on_gradient = {};
+  /// Ranges have at least as many bytes, but for one; 0: one range for each parameter.
+  std::size_t gradient_bucket_bytes = std::size_t{25} << 20;
+  /// Hooks run on a stream of their own beside backward(), which that of the context joins at the
+  /// end.
+  bool side_stream = false;
   /// Names of rewrites not to be made.
   std::vector<std::string> disabled_rewrites;
   bool rewrite = true;
@@ -129,9 +158,10 @@ class Graph {
   // ---- compiling
 
   /// Once. Throws Error if the graph is empty, was compiled before, a value is of another graph,
-  /// the compute type is not floating, the weights are others than this graph's (Weights), a
-  /// gradient would have to pass through a layer without backward, or, with losses, none reaches a
-  /// trainable parameter (CompileOptions::unused_parameters).
+  /// nothing lies in a range to be recomputed or a layer lies in two, the compute type is not
+  /// floating, the weights are others than this graph's (Weights), a gradient would have to pass
+  /// through a layer without backward, or, with losses, none reaches a trainable parameter
+  /// (CompileOptions::unused_parameters).
   void compile(const CompileOptions& options);
   bool compiled() const { return compiled_; }
 
@@ -147,11 +177,16 @@ class Graph {
   /// accumulate: Optimizer::step() brings it back where it skips the update.
   void forward();
   /// Puts the backward pass on the stream. Parameter gradients are overwritten, or added to the
-  /// previous ones after set_accumulating(true).
+  /// previous ones after set_accumulating(true). Where forward() or this throws, running state is
+  /// as before the update under way, whose gradient is lost: the next forward() must begin a new
+  /// one.
   void backward();
   /// Whether parameter gradients add to those of the step before. Takes effect at the next
   /// forward(). With a 16-bit compute type only where CompileOptions::accumulate said so.
   void set_accumulating(bool accumulate);
+  /// Whether the next backward() is the last before an update, as all are at first: hooks on
+  /// gradients are called only then.
+  void set_last_of_update(bool last) { last_of_update_ = last; }
 
   /// Waits for the device and throws Error if a layer met invalid data, such as a label out of
   /// range.
@@ -179,10 +214,14 @@ class Graph {
   const Program& program() const { return program_; }
   const MemoryPlan& plan() const { return plan_; }
   const Differentiation& differentiation() const { return differentiation_; }
-  /// Multiply-adds of one forward pass, and of the products its backward pass adds, at the present
-  /// batch.
+  /// The ranges that a hook on gradients is called for, in that order.
+  const std::vector<GradientRange>& gradient_ranges() const { return gradient_ranges_; }
+  /// Multiply-adds of one forward pass, and of the products that gradients and recomputed ranges
+  /// add, at the present batch.
   std::int64_t forward_multiply_adds() const;
   std::int64_t backward_multiply_adds() const;
+  /// Of the latter, those of losses that make their gradients while forward runs.
+  std::int64_t early_multiply_adds() const;
 
  private:
   // What one node is called with at one batch.
@@ -199,6 +238,11 @@ class Graph {
       bool first = false;  ///< nothing else is there yet, in the first step of a window
     };
     std::vector<Widened> widened;
+    /// Running state of a node that is recomputed, and where it is kept as it was before.
+    struct State {
+      Tensor live, before;
+    };
+    std::vector<State> states;
   };
   struct Binding {
     std::vector<TensorType> types;  // of every value
@@ -208,6 +252,7 @@ class Graph {
   const ParameterStore& store() const;
   void check_alive() const;
   std::vector<ValueId> ids(const std::vector<Value>& values) const;
+  std::vector<RangeEnds> range_ends(const std::vector<Recompute>& ranges) const;
   void allocate(bool reuse);
   void allocate_persistent();
   std::vector<TensorType> types_for(std::int64_t batch) const;
@@ -216,6 +261,16 @@ class Graph {
   void bind_parameters(NodeId node, std::set<const void*>& written, BoundNode& bound) const;
   std::span<const ParameterGradient> parameter_gradients(const BoundNode& bound) const;
   void widen_gradients(const BoundNode& bound);
+  void hook_gradients(const CompileOptions& options, const std::vector<Parameter>& parameters);
+  template <class Body>
+  void run_guarded(const Body& body);
+  void give_up();
+  void run_calls(std::size_t begin, std::size_t end);
+  void run_hook(const Call& call, Stream& stream);
+  void add_to_sums(const GradientRange& range, Stream& stream);
+  std::int64_t gradient_multiply_adds(std::size_t node) const;
+  void keep_states(NodeId node);
+  void bring_back_states(NodeId node);
   void run_node_forward(NodeId node);
   void run_node_backward(NodeId node);
   const TensorType& bound_type(const Value& value) const;
@@ -239,6 +294,12 @@ class Graph {
   std::int64_t max_batch_ = 0;
   std::int64_t batch_ = 0;
   bool accumulating_ = false;
+  bool last_of_update_ = true;
+  bool given_up_ = false;  ///< the pass before threw
+  GradientHook on_gradient_;
+  std::vector<GradientRange> gradient_ranges_;
+  std::optional<Stream> side_;
+  std::map<int, Event> events_;  ///< of the moments that another stream waits for
   std::map<std::int64_t, Binding> bindings_;
   const Binding* bound_ = nullptr;
 };

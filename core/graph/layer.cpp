@@ -1,5 +1,7 @@
 #include "core/graph/layer.h"
 
+#include <algorithm>
+
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 namespace {
@@ -48,6 +50,12 @@ void Layer::defer_gradient() {
 
 void Layer::backward(Context&, const BackwardCall&) {
   ADJOINT_FAIL(kind(), ": it has no backward; nothing can be learned through it");
+}
+
+std::int64_t Layer::backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                           const ParameterGradients& parameters) const {
+  const bool inputs = std::ranges::any_of(dx, &Gradient::wanted);
+  return multiply_adds(x) * ((parameters.any_wanted() ? 1 : 0) + (inputs ? 1 : 0));
 }
 
 void Layer::run_forward(Context& context, const ForwardCall& call) {

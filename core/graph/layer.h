@@ -145,6 +145,11 @@ class Layer {
 
   /// Multiply-adds of one forward call, for summaries and FLOP rates; 0 for memory-bound layers.
   virtual std::int64_t multiply_adds(const Signature&) const { return 0; }
+  /// Multiply-adds of the call that makes these gradients, backward's or, of a loss, the ones it
+  /// adds to forward's. By default one product of forward's size for parameters, and one for
+  /// inputs, where any of them are wanted. A layer that stands for several counts as they would.
+  virtual std::int64_t backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                              const ParameterGradients& parameters) const;
 };
 
 /// Base of concrete layers: supplies twin() as a copy, and has_backward().

@@ -104,6 +104,11 @@ class ParameterGradients {
       if (each.parameter == parameter) return each.gradient;
     return {};
   }
+  bool any_wanted() const {
+    for (const ParameterGradient& each : all_)
+      if (each.gradient.wanted()) return true;
+    return false;
+  }
 
  private:
   std::span<const ParameterGradient> all_;

@@ -12,6 +12,42 @@ namespace {
 
 constexpr int kNever = -1;
 
+using Lives = std::vector<Lifetime>;
+
+// Lives of what is there as long as one or the other.
+Lives united(const Lives& a, const Lives& b) {
+  Lives all;
+  std::ranges::merge(a, b, std::back_inserter(all), {}, &Lifetime::first, &Lifetime::first);
+  Lives result;
+  for (const Lifetime& life : all) {
+    if (!result.empty() && life.first <= result.back().last)
+      result.back().last = std::max(result.back().last, life.last);
+    else
+      result.push_back(life);
+  }
+  return result;
+}
+
+// Whether y, living so, may be written over what lives so: where they meet, it is in the moment in
+// which the one is read the last time and the other is made.
+bool follows(const Lives& y, const Lives& x) {
+  return std::ranges::all_of(x, [&](const Lifetime& before) {
+    return std::ranges::all_of(y, [&](const Lifetime& life) {
+      return life.first >= before.last || life.last < before.first;
+    });
+  });
+}
+
+bool alive_together(const Region& a, const Region& b) {
+  if (a.first > b.last || b.first > a.last) return false;
+  if (a.lives.empty() && b.lives.empty()) return true;
+  const Lives of_a = lives_of(a), of_b = lives_of(b);
+  return std::ranges::any_of(of_a, [&](const Lifetime& x) {
+    return std::ranges::any_of(
+        of_b, [&](const Lifetime& y) { return x.first <= y.last && y.first <= x.last; });
+  });
+}
+
 // Builds the regions of a plan. Values first, then gradients, whose aliases need the reads of both.
 class Assignment {
  public:
@@ -21,16 +57,19 @@ class Assignment {
         declarations_(declarations),
         differentiation_(differentiation),
         options_(options),
-        time_(differentiation.calls) {
+        time_(differentiation.calls),
+        kept_(program.values.size()) {
+    for (ValueId value : options.kept) kept_[std::size_t(value)] = true;
     plan_.value_region.assign(program.values.size(), -1);
     plan_.gradient_region.assign(program.values.size(), -1);
   }
 
   MemoryPlan run() {
-    find_last_uses();
+    find_lives();
     assign_values();
     assign_gradients();
     assign_slots();
+    assign_states();
     plan_.arena_bytes = place_regions(plan_.regions, options_.reuse);
     plan_.live_bytes = most_alive();
     return std::move(plan_);
@@ -42,9 +81,19 @@ class Assignment {
   int& gradient_region(ValueId id) { return plan_.gradient_region[std::size_t(id)]; }
   Region& region(int index) { return plan_.regions[std::size_t(index)]; }
 
-  int new_region(const std::string& name, std::size_t bytes, int first, int last) {
-    plan_.regions.push_back({name, bytes, first, last, 0});
+  int new_region(const std::string& name, std::size_t bytes, const Lives& lives) {
+    plan_.regions.push_back({.name = name, .bytes = bytes});
+    set_lives(plan_.regions.back(), lives);
     return static_cast<int>(plan_.regions.size()) - 1;
+  }
+  int new_region(const std::string& name, std::size_t bytes, int first, int last) {
+    return new_region(name, bytes, {{first, last}});
+  }
+
+  static void set_lives(Region& region, const Lives& lives) {
+    region.first = lives.front().first;
+    region.last = lives.back().last;
+    region.lives = lives.size() > 1 ? lives : Lives();
   }
 
   void extend(int index, int first, int last) {
@@ -54,53 +103,61 @@ class Assignment {
 
   // ---- values
 
-  void find_last_uses() {
-    last_use_.assign(program_.values.size(), kNever);
-    const auto use = [&](ValueId id, int moment) {
-      int& last = last_use_[std::size_t(id)];
-      last = std::max(last, moment);
-    };
-    for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
-      const auto id = static_cast<NodeId>(i);
-      const Node& node = program_.nodes[i];
+  // A value lives from the call that makes it to the last one that reads it; anew, where it is
+  // recomputed. What reads a view reads what it is a view of.
+  void find_lives() {
+    lives_.resize(program_.values.size());
+    seen_.resize(program_.values.size());
+    for (std::size_t v = 0; v < seen_.size(); ++v) seen_[v] = static_cast<ValueId>(v);
+    for (const Node& node : program_.nodes)
+      if (node.layer->traits().view)
+        seen_[std::size_t(node.outputs[0])] = seen_[std::size_t(node.inputs[0])];
+    // Inputs are written by the caller before the step, at any time.
+    for (ValueId input : program_.inputs) lives_[std::size_t(input)] = {{0, time_.after()}};
+    for (int moment = 0; moment < time_.after(); ++moment) {
+      const Call& call = time_.calls()[std::size_t(moment)];
+      if (call.node < 0) continue;
+      const Node& node = program_.nodes[std::size_t(call.node)];
       const Traits traits = node.layer->traits();
-      const bool backward = differentiation_.runs_backward[i];
-      for (ValueId input : node.inputs) {
-        use(input, time_.forward(id));
-        if (backward && traits.backward_reads_x) use(input, time_.backward(id));
-      }
+      const bool backward = call.pass == Pass::backward;
+      if (!backward || traits.backward_reads_x)
+        for (ValueId input : node.inputs) use(input, moment);
       for (ValueId output : node.outputs) {
-        use(output, time_.forward(id));
-        if (backward && traits.backward_reads_y) use(output, time_.backward(id));
+        if (!backward) make(output, moment);
+        if (!backward || traits.backward_reads_y) use(output, moment);
       }
     }
     for (ValueId kept : options_.kept) use(kept, time_.after());
-    // Inputs are written by the caller before the step, at any time.
-    for (ValueId input : program_.inputs) use(input, time_.after());
   }
 
-  void give_value(ValueId id, int region) {
-    value_region(id) = region;
-    region_last_use_.resize(plan_.regions.size(), kNever);
-    int& last = region_last_use_[std::size_t(region)];
-    last = std::max(last, last_use_[std::size_t(id)]);
+  void make(ValueId id, int moment) {
+    Lives& lives = lives_[std::size_t(id)];
+    if (lives.empty() || !kept_[std::size_t(id)]) lives.push_back({moment, moment});
   }
+
+  void use(ValueId id, int moment) {
+    for (ValueId each : {id, seen_[std::size_t(id)]})
+      if (Lives& lives = lives_[std::size_t(each)]; !lives.empty())
+        lives.back().last = std::max(lives.back().last, moment);
+  }
+
+  const Lives& lives(ValueId id) const { return lives_[std::size_t(id)]; }
 
   void assign_values() {
     for (ValueId input : program_.inputs)
-      give_value(input, new_region(value(input).name, value(input).type.bytes(), 0, time_.after()));
+      value_region(input) = new_region(value(input).name, value(input).type.bytes(), lives(input));
     for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
       const auto id = static_cast<NodeId>(i);
       const Node& node = program_.nodes[i];
       for (std::size_t k = 0; k < node.outputs.size(); ++k) {
         const ValueId output = node.outputs[k];
-        const int last = last_use_[std::size_t(output)];
         if (k == 0 && takes_place_of_input(id)) {
-          give_value(output, value_region(node.inputs[0]));
-          extend(value_region(output), time_.forward(id), last);
+          value_region(output) = value_region(node.inputs[0]);
+          Region& shared = region(value_region(output));
+          set_lives(shared, united(lives_of(shared), lives(output)));
         } else {
-          give_value(output, new_region(value(output).name, value(output).type.bytes(),
-                                        time_.forward(id), last));
+          value_region(output) =
+              new_region(value(output).name, value(output).type.bytes(), lives(output));
         }
       }
     }
@@ -120,7 +177,7 @@ class Assignment {
           return value_region(other) == value_region(x);
         }) != 1)
       return false;
-    return region_last_use_[std::size_t(value_region(x))] <= time_.forward(id);
+    return follows(lives(node.outputs[0]), lives_of(region(value_region(x))));
   }
 
   // ---- gradients
@@ -131,8 +188,7 @@ class Assignment {
     int read = kNever;
     if (producer >= 0 && differentiation_.runs_backward[std::size_t(producer)])
       read = time_.backward(producer);
-    const bool kept = std::ranges::find(options_.kept, id) != options_.kept.end();
-    return value(id).wants_gradient || kept ? time_.after() : read;
+    return value(id).wants_gradient || kept_[std::size_t(id)] ? time_.after() : read;
   }
 
   void assign_gradients() {
@@ -174,7 +230,7 @@ class Assignment {
     if (std::ranges::count(node.inputs, x) != 1)
       return -1;  // add(x, x) reads dy again after writing dx
     const ValueId y = node.outputs[0];
-    const bool kept = std::ranges::find(options_.kept, y) != options_.kept.end();
+    const bool kept = kept_[std::size_t(y)];
     const auto fits = [&](ValueId other) {
       return differentiation_.has_gradient[std::size_t(other)] && gradient_region(other) >= 0 &&
              value(other).type.bytes() == value(x).type.bytes();
@@ -247,31 +303,49 @@ class Assignment {
 
   // ---- slots
 
+  // Forward scratch is needed in every run forward; what is saved, from the last of them to
+  // backward, and in those before, whose results nobody reads.
   void assign_slots() {
     for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
       const auto id = static_cast<NodeId>(i);
-      const int backward =
-          differentiation_.runs_backward[i] ? time_.backward(id) : time_.forward(id);
-      for (const Slot& slot : declarations_[i].saved) place(slot, time_.forward(id), backward);
-      for (const auto& [slot, phase] : declarations_[i].scratch) {
-        const int moment = phase == Phase::forward ? time_.forward(id) : backward;
-        place(slot, moment, moment);
-      }
+      const int forward = time_.forward(id), again = time_.recompute(id);
+      const int backward = differentiation_.runs_backward[i] ? time_.backward(id) : forward;
+      Lives runs{{forward, forward}};
+      if (again >= 0) runs.push_back({again, again});
+      Lives saved = runs;
+      saved.back().last = std::max(saved.back().last, backward);
+      for (const Slot& slot : declarations_[i].saved) place(slot, saved);
+      for (const auto& [slot, phase] : declarations_[i].scratch)
+        place(slot, phase == Phase::forward ? runs : Lives{{backward, backward}});
     }
   }
 
-  void place(const Slot& slot, int first, int last) {
-    plan_.slots.push_back({slot, new_region(slot.name(), slot.type().bytes(), first, last)});
+  void place(const Slot& slot, const Lives& lives) {
+    plan_.slots.push_back({slot, new_region(slot.name(), slot.type().bytes(), lives)});
+  }
+
+  void assign_states() {
+    for (std::size_t i = 0; i < program_.nodes.size(); ++i) {
+      const auto id = static_cast<NodeId>(i);
+      const int again = time_.recompute(id);
+      if (again < 0) continue;
+      for (const Declarations::State& state : declarations_[i].states)
+        plan_.states.push_back({id, state.slot,
+                                new_region(state.slot.name() + " before", state.slot.type().bytes(),
+                                           time_.forward(id), again)});
+    }
   }
 
   std::size_t most_alive() const {
     // What begins at each moment, less what has ended before it.
     std::vector<std::int64_t> change(std::size_t(time_.after()) + 2);
     for (const Region& region : plan_.regions) {
-      if (region.last < region.first) continue;
       const auto bytes = static_cast<std::int64_t>(region_bytes(region.bytes));
-      change[std::size_t(region.first)] += bytes;
-      change[std::size_t(region.last) + 1] -= bytes;
+      for (const Lifetime& life : lives_of(region)) {
+        if (life.last < life.first) continue;
+        change[std::size_t(life.first)] += bytes;
+        change[std::size_t(life.last) + 1] -= bytes;
+      }
     }
     std::int64_t alive = 0, most = 0;
     for (const std::int64_t bytes : change) most = std::max(most, alive += bytes);
@@ -283,13 +357,18 @@ class Assignment {
   const Differentiation& differentiation_;
   const PlanOptions& options_;
   const CallList& time_;
-  std::vector<int> last_use_;         // of each value
-  std::vector<int> region_last_use_;  // of the values that lie in each region
+  std::vector<bool> kept_;     // whether the caller may read the value at any time
+  std::vector<Lives> lives_;   // of each value
+  std::vector<ValueId> seen_;  // through a view, by each value; itself where it is none
   std::unordered_map<int, std::vector<ValueId>> sharing_;
   MemoryPlan plan_;
 };
 
 }  // namespace
+
+std::vector<Lifetime> lives_of(const Region& region) {
+  return region.lives.empty() ? Lives{{region.first, region.last}} : region.lives;
+}
 
 std::size_t place_regions(std::vector<Region>& regions, bool reuse) {
   std::vector<std::size_t> order(regions.size());
@@ -299,9 +378,7 @@ std::size_t place_regions(std::vector<Region>& regions, bool reuse) {
   std::size_t total = 0;
   for (std::size_t i : order) {
     Region& region = regions[i];
-    const auto meets = [&](const Region& other) {
-      return !reuse || (region.first <= other.last && other.first <= region.last);
-    };
+    const auto meets = [&](const Region& other) { return !reuse || alive_together(region, other); };
     std::size_t offset = 0;
     for (std::size_t j : placed) {
       const Region& other = regions[j];

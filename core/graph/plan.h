@@ -10,15 +10,28 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
-/// A range of the arena: what lies there, and the moments (see CallList) between which it must
-/// stay.
+/// Moments (see CallList) from which and up to which something must stay where it is.
+struct Lifetime {
+  int first = 0;
+  int last = 0;
+
+  bool operator==(const Lifetime&) const = default;
+};
+
+/// A range of the arena: what lies there, and the moments between which it must stay.
 struct Region {
   std::string name;  ///< "linear1", "linear1 gradient", "layer_norm1.mean"
   std::size_t bytes = 0;
   int first = 0;
   int last = 0;
   std::size_t offset = 0;
+  /// Where it lives more than once, being recomputed: its lives, in order, of which none meets the
+  /// next. Between them other regions may lie there.
+  std::vector<Lifetime> lives = {};
 };
+
+/// The lives of a region: `lives`, or the one from first to last.
+std::vector<Lifetime> lives_of(const Region& region);
 
 /// Where everything lies. Values that share a region are aliases: views, in-place results,
 /// gradients passed through.
@@ -31,6 +44,14 @@ struct MemoryPlan {
     int region = -1;
   };
   std::vector<SlotPlace> slots;
+  /// Copies of the running state of a node that is recomputed, as it was before its first run: so
+  /// its second one finds and leaves what the first did.
+  struct StatePlace {
+    NodeId node = -1;
+    Slot state;
+    int region = -1;
+  };
+  std::vector<StatePlace> states;
   std::size_t arena_bytes = 0;  ///< the peak, with alignment
   std::size_t live_bytes = 0;   ///< the most that is alive at one moment: no plan can need less
 };

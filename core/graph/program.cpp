@@ -78,11 +78,21 @@ Signature Program::types(const std::vector<ValueId>& ids) const {
   return types;
 }
 
+bool Program::may_join(const std::vector<NodeId>& ids) const {
+  return std::ranges::all_of(ids, [&](NodeId id) {
+    return nodes[std::size_t(id)].range == nodes[std::size_t(ids.front())].range;
+  });
+}
+
 void Program::replace(std::vector<Replacement> replacements) {
   if (replacements.empty()) return;
   std::vector<bool> removed(nodes.size());
   std::vector<Node*> put(nodes.size());
   for (Replacement& each : replacements) {
+    ADJOINT_CHECK(may_join(each.removed), "Graph: ", each.node.name,
+                  " would join layers of which not all are recomputed together; a rewrite asks "
+                  "Program::may_join first");
+    each.node.range = nodes[std::size_t(each.at)].range;
     for (const NodeId id : each.removed) removed[std::size_t(id)] = true;
     put[std::size_t(each.at)] = &each.node;
   }

@@ -30,6 +30,9 @@ struct Node {
   std::vector<ValueId> outputs;
   /// Keys the layer's random numbers. Given before the rewrites, so that they change none.
   std::uint64_t place = 0;
+  /// The range it is recomputed with (core/graph/recompute.h); -1 for none. Nodes of different
+  /// ranges stay apart.
+  int range = -1;
 };
 
 /// What flows between nodes.
@@ -79,8 +82,10 @@ struct Program {
   /// Nodes that read each value, in order.
   std::vector<std::vector<NodeId>> consumers() const;
   Signature types(const std::vector<ValueId>& values) const;
+  /// Whether nodes may become one: those of one range, or of none.
+  bool may_join(const std::vector<NodeId>& nodes) const;
   /// Makes replacements, none of which touches another's nodes. Values that only removed nodes knew
-  /// stay in `values`, without a producer.
+  /// stay in `values`, without a producer. Throws Error for nodes that may not be joined.
   void replace(std::vector<Replacement> replacements);
   /// Sets every value's producer, and which names are taken, after nodes were moved or renamed.
   void renumber();

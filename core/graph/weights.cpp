@@ -24,6 +24,23 @@ std::int64_t slab_count(const std::vector<Parameter>& parameters) {
   return count;
 }
 
+std::vector<Parameter> trainable_of(const std::vector<Parameter>& parameters) {
+  std::vector<Parameter> trainable;
+  for (const Parameter& parameter : parameters)
+    if (parameter.trainable()) trainable.push_back(parameter);
+  return trainable;
+}
+
+std::vector<ParameterRange> ranges_of(const std::vector<Parameter>& trainable) {
+  std::vector<ParameterRange> ranges;
+  std::int64_t offset = 0;
+  for (const Parameter& parameter : trainable) {
+    ranges.push_back({parameter.name(), parameter.shape(), offset});
+    offset += aligned(parameter.stored_shape().count());
+  }
+  return ranges;
+}
+
 bool sixteen_bits(DType type) { return size_of(type) == 2; }
 
 }  // namespace
@@ -115,14 +132,23 @@ void ParameterStore::bind_state(const Declarations::State& state) const {
   state.slot.place_->tensor = held.place_->tensor;
 }
 
+std::vector<ParameterRange> ParameterStore::layout(const std::vector<Parameter>& parameters) const {
+  return allocated_ ? learned_ranges_ : ranges_of(trainable_of(parameters));
+}
+
+std::int64_t ParameterStore::layout_count(const std::vector<Parameter>& parameters) const {
+  return allocated_ ? gradient_.count() : slab_count(trainable_of(parameters));
+}
+
 void ParameterStore::allocate(const std::vector<Parameter>& parameters,
                               const std::vector<Declarations>& declarations) {
   states_.clear();  // of an attempt that found no memory
   for (const Declarations& of_node : declarations)
     for (const Declarations::State& state : of_node.states) states_.push_back(state);
-  std::vector<Parameter> trainable, frozen;
+  const std::vector<Parameter> trainable = trainable_of(parameters);
+  std::vector<Parameter> frozen;
   for (const Parameter& parameter : parameters)
-    (parameter.trainable() ? trainable : frozen).push_back(parameter);
+    if (!parameter.trainable()) frozen.push_back(parameter);
   learned_ = allocate_slab(trainable, "parameters");
   frozen_ = allocate_slab(frozen, "frozen parameters");
   const bool narrow = sixteen_bits(types_.compute);
@@ -135,11 +161,7 @@ void ParameterStore::allocate(const std::vector<Parameter>& parameters,
   place_states(accumulation_type(types_.compute));
   // From here on nothing fails: the parameters are the store's.
   parameters_ = parameters;
-  std::int64_t offset = 0;
-  for (const Parameter& parameter : trainable) {
-    learned_ranges_.push_back({parameter.name(), parameter.shape(), offset});
-    offset += aligned(parameter.stored_shape().count());
-  }
+  learned_ranges_ = ranges_of(trainable);
   for (const Declarations& of_node : declarations)
     for (const Declarations::State& state : of_node.states) {
       state_of_name_.emplace(state.slot.name(), saved_states_.size());
@@ -182,6 +204,11 @@ void ParameterStore::refresh(Stream& stream) const {
 void ParameterStore::keep_running_state(Stream& stream) const {
   if (running_.live.defined())
     copy_on_device(stream, running_.before.data(), running_.live.data(), running_.live.bytes());
+}
+
+void ParameterStore::bring_back_running_state(Stream& stream) const {
+  if (running_.live.defined())
+    copy_on_device(stream, running_.live.data(), running_.before.data(), running_.live.bytes());
 }
 
 void ParameterStore::place(const std::vector<Parameter>& parameters, const Slab& slab,

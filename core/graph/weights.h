@@ -53,6 +53,10 @@ class ParameterStore {
   /// now on.
   void check(const std::vector<Parameter>& parameters, const WeightTypes& types) const;
   bool allocated() const { return allocated_; }
+  /// Where trainable parameters lie in their slab: as they do or, before bind(), as they will.
+  std::vector<ParameterRange> layout(const std::vector<Parameter>& parameters) const;
+  /// Elements of that slab.
+  std::int64_t layout_count(const std::vector<Parameter>& parameters) const;
 
   Context& context() const { return context_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -69,6 +73,8 @@ class ParameterStore {
   /// Copies the running state to where a skipped update finds it; puts nothing on the stream where
   /// there is none.
   void keep_running_state(Stream& stream) const;
+  /// The other way: takes back what has moved since.
+  void bring_back_running_state(Stream& stream) const;
 
  private:
   // One slab's worth of parameters: those that learn, or the frozen ones.

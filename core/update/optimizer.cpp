@@ -164,10 +164,14 @@ void Optimizer::allocate_pieces() {
   stream.synchronize();  // the tables here go
 }
 
-void Optimizer::step(const Tensor& totals) {
-  GradientNorm norm{.gradient = slab_.gradient, .totals = totals};
-  if (!options_.check_gradient)  // nothing of it
-    norm.gradient = Tensor(slab_.gradient.data(), slab_.gradient.dtype(), {0});
+// What of the gradient is looked at before the update: all or nothing.
+Tensor Optimizer::checked_gradient() const {
+  if (options_.check_gradient) return slab_.gradient;
+  return Tensor(slab_.gradient.data(), slab_.gradient.dtype(), {0});
+}
+
+GradientNorm Optimizer::norm_of(const Tensor& totals) const {
+  GradientNorm norm{.gradient = checked_gradient(), .totals = totals};
   norm.schedule = schedule_;
   norm.clip_norm = options_.clip_norm;
   norm.device_scale = context_.loss_scale();
@@ -181,7 +185,42 @@ void Optimizer::step(const Tensor& totals) {
   norm.workspace = workspace_;
   norm.random_step = context_.step();
   norm.ring = {static_cast<StepRecord*>(ring_buffer_.data()), kRingSize};
-  gradient_norm(context_.stream(), norm);
+  return norm;
+}
+
+void Optimizer::step(const Tensor& totals) {
+  begun_ = false;
+  gradient_norm(context_.stream(), norm_of(totals));
+  update();
+}
+
+Tensor Optimizer::begin_step() { return begin_step(0, slab_.gradient.count()); }
+
+Tensor Optimizer::begin_step(std::int64_t begin, std::int64_t end) {
+  const Tensor& whole = slab_.gradient;
+  ADJOINT_CHECK(0 <= begin && begin <= end && end <= whole.count(), rule_.name,
+                ": expected a range of the gradient within [0, ", whole.count(), "), got [", begin,
+                ", ", end, ")");
+  ADJOINT_CHECK(begin % kParameterAlignment == 0, rule_.name,
+                ": expected a range of the gradient that begins at a multiple of ",
+                kParameterAlignment, " elements, got ", begin);
+  auto* const data =
+      static_cast<std::byte*>(whole.data()) + std::size_t(begin) * size_of(whole.dtype());
+  const std::int64_t count = options_.check_gradient ? end - begin : 0;
+  sum_squares(context_.stream(), Tensor(data, whole.dtype(), {count}), workspace_);
+  begun_ = true;
+  return Tensor(&workspace_->sum_of_squares, DType::float64, {1});
+}
+
+void Optimizer::end_step(const Tensor& totals) {
+  ADJOINT_CHECK(begun_, rule_.name,
+                ": expected begin_step() before end_step(); step() is both at once");
+  adjoint::end_step(context_.stream(), norm_of(totals));
+  begun_ = false;
+  update();
+}
+
+void Optimizer::update() {
   rule_.update(context_.stream(), update_);
   if (slab_.running.live.defined())
     settle_running_state(context_.stream(), {.live = slab_.running.live,
@@ -207,6 +246,11 @@ void Optimizer::swap_average() {
 
 void Optimizer::accumulate(const Tensor& totals) {
   accumulate_totals(context_.stream(), totals, workspace_, context_.step());
+}
+
+void Optimizer::abandon() {
+  begun_ = false;
+  fill_bytes(context_.stream(), workspace_->totals, 0, sizeof workspace_->totals);
 }
 
 std::vector<StepRecord> Optimizer::read_metrics() {

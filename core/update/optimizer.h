@@ -4,6 +4,9 @@
 //   gradient_norm   norm, clipping, learning rate, loss scale, counters, metrics
 //   update          every parameter, its moments, its 16-bit copy and its moving average
 //
+// Where something is to come between the norm and what is decided by it, begin_step() and
+// end_step() put them there as two kernels, so that a step is three.
+//
 // All that changes from step to step lies on the device, so a step can be captured once and
 // replayed, and none waits for the host. A gradient or loss that is not finite changes no
 // parameter, no moment and no running state of layers; it is counted. Where layers have running
@@ -57,10 +60,33 @@ class Optimizer {
   /// one more where layers have running state.
   void step(const Tensor& totals);
 
+  /// A step in two halves, for what has to come between them: adding up the squares of the parts of
+  /// the gradient that several ranks hold, say. Together they leave what step() leaves, bit for
+  /// bit.
+  ///
+  ///   const Tensor squares = optimizer.begin_step();
+  ///   all_reduce_sum(squares);
+  ///   optimizer.end_step(totals);
+  ///
+  /// The first puts one kernel on the stream and returns what it writes: float64 [1] on the device,
+  /// the sum of squares of the unnormalised gradient, or of its elements [begin, end): `begin` a
+  /// multiple of kParameterAlignment, as offsets of parameters are. What lies there when the second
+  /// one's kernels run counts as the square of the whole gradient's norm. Without check_gradient
+  /// the sum is 0, and not looked at. Throws Error for a range outside of the slab.
+  Tensor begin_step();
+  Tensor begin_step(std::int64_t begin, std::int64_t end);
+  /// Puts the rest on the stream: what step() does, with one kernel more. Throws Error where no
+  /// begin_step() came before it.
+  void end_step(const Tensor& totals);
+
   /// With gradient accumulation: after every micro-step of an update but the last, which step()
   /// ends. Keeps its totals and lets the next micro-step draw new random numbers. Puts one kernel
   /// on the stream. So that all samples weigh alike, whatever their number in each micro-step.
   void accumulate(const Tensor& totals);
+
+  /// Forgets the micro-steps that accumulate() has noted: of an update that is given up, because a
+  /// step of it threw. Puts one fill on the stream.
+  void abandon();
 
   /// After a validation: its loss, for a plateau schedule; others take no notice. Puts one kernel
   /// on the stream, outside of captured steps.
@@ -97,6 +123,9 @@ class Optimizer {
   void allocate_state();
   void allocate_moments();
   void allocate_pieces();
+  GradientNorm norm_of(const Tensor& totals) const;
+  Tensor checked_gradient() const;
+  void update();
 
   Context& context_;
   ParameterSlab slab_;
@@ -110,6 +139,7 @@ class Optimizer {
   SlabUpdate update_;  ///< what does not change from step to step
   UpdateState* update_state_ = nullptr;
   StepWorkspace* workspace_ = nullptr;
+  bool begun_ = false;      ///< by begin_step()
   std::uint64_t read_ = 0;  ///< sequence number of the last record read
   std::uint64_t lost_ = 0;
 };

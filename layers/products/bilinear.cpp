@@ -134,6 +134,18 @@ std::int64_t Bilinear::multiply_adds(const Signature& x) const {
   return x[0].shape.count() * x[1].shape[-1] * (out_ + 1);
 }
 
+// What comes back to the pairs of features is as large as what went out; each input's gradient is a
+// product of it and the other input.
+std::int64_t Bilinear::backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                              const ParameterGradients& parameters) const {
+  const std::int64_t pairs = x[0].shape.count() * x[1].shape[-1];
+  const std::int64_t inputs = (dx[0].wanted() ? 1 : 0) + (dx[1].wanted() ? 1 : 0);
+  std::int64_t total = inputs * pairs;
+  if (parameters.of(weight_).wanted()) total += pairs * out_;
+  if (inputs > 0) total += pairs * out_;
+  return total;
+}
+
 Value bilinear(const Value& x1, const Value& x2, std::int64_t out) {
   return x1.graph().apply(Bilinear(out), {x1, x2});
 }

@@ -26,6 +26,8 @@ class Bilinear : public LayerOf<Bilinear> {
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
+  std::int64_t backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                      const ParameterGradients& parameters) const override;
 
  private:
   Tensor weight_matrix(const Tensor& weight) const;

@@ -105,6 +105,11 @@ std::int64_t Linear::multiply_adds(const Signature& x) const {
   return x[0].shape.count() * options_.out;
 }
 
+std::int64_t Linear::backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                            const ParameterGradients& parameters) const {
+  return multiply_adds(x) * ((parameters.of(weight_).wanted() ? 1 : 0) + (dx[0].wanted() ? 1 : 0));
+}
+
 LinearOptions linear_options(Options& options) {
   LinearOptions made{.out = options.integer("out"), .bias = options.flag("bias", true)};
   options.require(made.out > 0, "out", "a positive number of features");

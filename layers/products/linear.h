@@ -52,6 +52,8 @@ class Linear : public LayerOf<Linear> {
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
+  std::int64_t backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                      const ParameterGradients& parameters) const override;
 
   /// The gradients of weight and bias from x [rows, in] and dy [rows, out], into these places.
   void parameter_gradients(Context& context, const Tensor& x, const Tensor& dy,

@@ -75,7 +75,7 @@ void rewrite_add_norms(Program& program, const CallersValues&) {
     for (NodeId reader : consumers[std::size_t(add.outputs[0])]) {
       const Node norm = program.nodes[std::size_t(reader)];
       const auto* layer = dynamic_cast<const LayerNorm*>(norm.layer.get());
-      if (!layer) continue;
+      if (!layer || !program.may_join({sum, reader})) continue;
       program.rewrites.push_back(str("add_layer_norm: ", add.name, " and ", norm.name));
       replacements.push_back({.removed = {sum, reader},
                               .node = {.name = program.unused_name("add_layer_norm", true),

@@ -164,6 +164,21 @@ std::int64_t LinearChain::multiply_adds(const Signature& x) const {
   return total;
 }
 
+// All stages but the first hand a gradient on.
+std::int64_t LinearChain::backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                                 const ParameterGradients& parameters) const {
+  const Gradient inner{.tensor = {}, .mode = GradientMode::overwrite};
+  Signature types = x;
+  std::int64_t total = 0;
+  for (const Stage& stage : stages_) {
+    const bool first = &stage == stages_.data();
+    total +=
+        stage.linear.backward_multiply_adds(types, {first ? dx.data() : &inner, 1}, parameters);
+    types = stage.linear.infer(types);
+  }
+  return total;
+}
+
 // ---- the rewrite
 
 namespace {
@@ -216,11 +231,13 @@ class Search {
     });
   }
 
-  // The node that alone reads what `node` makes, unless somebody outside reads it too; else -1.
+  // The node that alone reads what `node` makes, unless somebody outside reads it too or they may
+  // not be joined; else -1.
   NodeId only_consumer(NodeId node) const {
     const ValueId made = program_.nodes[std::size_t(node)].outputs[0];
     const auto& readers = consumers_[std::size_t(made)];
-    return readers.size() == 1 && !kept_.contains(made) ? readers[0] : -1;
+    if (readers.size() != 1 || kept_.contains(made)) return -1;
+    return program_.may_join({node, readers[0]}) ? readers[0] : -1;
   }
 
   // A chain ends with a linear layer.

@@ -35,6 +35,8 @@ class LinearChain : public LayerOf<LinearChain> {
   void forward(Context& context, const ForwardCall& call) override;
   void backward(Context& context, const BackwardCall& call) override;
   std::int64_t multiply_adds(const Signature& x) const override;
+  std::int64_t backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                      const ParameterGradients& parameters) const override;
 
  private:
   // Between stage k and stage k + 1.

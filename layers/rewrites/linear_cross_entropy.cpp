@@ -154,6 +154,11 @@ std::int64_t LinearCrossEntropy::multiply_adds(const Signature& x) const {
   return linear_.multiply_adds({x[0]});
 }
 
+std::int64_t LinearCrossEntropy::backward_multiply_adds(
+    const Signature& x, std::span<const Gradient> dx, const ParameterGradients& parameters) const {
+  return linear_.backward_multiply_adds({x[0]}, dx, parameters);
+}
+
 namespace {
 
 LayerCase chunked_case(const std::string& name, std::int64_t chunk_rows) {
@@ -199,6 +204,7 @@ void rewrite_linear_losses(Program& program, const CallersValues& callers) {
     const Node head = program.nodes[std::size_t(producer)];
     const auto* linear = dynamic_cast<const Linear*>(head.layer.get());
     if (!linear || linear->options().out < kFewestClasses) continue;
+    if (!program.may_join({producer, id})) continue;
     if (callers.seeded.contains(head.inputs[0])) continue;  // to which it would add in forward
     // A bias that learns alone has no product to ride on, and sums with scratch of backward's.
     if (linear->options().bias && !linear->weight().trainable() && linear->bias().trainable())

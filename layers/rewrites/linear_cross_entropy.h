@@ -35,6 +35,8 @@ class LinearCrossEntropy : public LayerOf<LinearCrossEntropy> {
   void backward(Context&, const BackwardCall&) override {}
   void verify(Context& context) override { loss_.verify(context); }
   std::int64_t multiply_adds(const Signature& x) const override;
+  std::int64_t backward_multiply_adds(const Signature& x, std::span<const Gradient> dx,
+                                      const ParameterGradients& parameters) const override;
 
   /// Of one chunk; 0 before the layer is built.
   std::int64_t chunk_rows() const { return chunk_rows_; }

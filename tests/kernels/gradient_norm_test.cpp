@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "support/expect_error.h"
@@ -75,6 +76,48 @@ TEST_F(GradientNormTest, AgreesWithAnExactSum) {
       expect_norm<float16>(context(), count, 1e-14);
     }
   });
+}
+
+template <class T>
+void expect_equal_halves(Context& context, std::int64_t count) {
+  const DeviceVector<T> gradient(context, draw<T>(count, unsigned(count) + 3));
+  Step whole(context), halves(context);
+  whole.call.clip_norm = halves.call.clip_norm = 0.5;
+  for (int pass = 0; pass < 2; ++pass) {
+    whole.run(gradient);
+    halves.call.gradient = flat(gradient);
+    sum_squares(context.stream(), halves.call.gradient, halves.call.workspace);
+    end_step(context.stream(), halves.call);
+    EXPECT_TRUE(same_bits(whole.state.download(), halves.state.download()))
+        << count << " elements of " << name(kDTypeOf<T>);
+    EXPECT_EQ(whole.random_step.download(), halves.random_step.download());
+    EXPECT_EQ(std::memcmp(&whole.record(pass), &halves.record(pass), sizeof(StepRecord)), 0);
+  }
+}
+
+TEST_F(GradientNormTest, ItsHalvesLeaveTheSameBits) {
+  with_both_blocks([&] {
+    for (std::int64_t count : kSlabSizes) {
+      expect_equal_halves<float>(context(), count);
+      expect_equal_halves<double>(context(), count);
+      expect_equal_halves<bfloat16>(context(), count);
+      expect_equal_halves<float16>(context(), count);
+    }
+  });
+}
+
+TEST_F(GradientNormTest, TheSecondHalfTakesTheSumThatItFinds) {
+  const DeviceVector<float> gradient(context(), std::vector<float>(16, 2));
+  Step step(context());
+  step.call.gradient = flat(gradient);
+  sum_squares(context().stream(), step.call.gradient, step.call.workspace);
+  EXPECT_EQ(step.workspace.download()[0].sum_of_squares, 64);
+  auto* const sum = &step.call.workspace->sum_of_squares;
+  const double both = 256;  // as if another rank had brought 192
+  copy_to_device(context().stream(), sum, &both, sizeof both);
+  end_step(context().stream(), step.call);
+  EXPECT_EQ(step.state.download()[0].gradient_norm, 2);  // sqrt(256) over 8 samples
+  EXPECT_EQ(step.record(0).gradient_norm, 2);
 }
 
 // Of a sum that is not divided, over two batches of an update: counts are added up for the record,

@@ -150,8 +150,8 @@ Report bench_recipe(const BenchCommand& command, const std::filesystem::path& pa
   const double micro = double(recipe.optim.accumulate);
   forward.samples = backward.samples = batch;
   step.samples = batch * micro;
-  forward.operations = 2.0 * double(graph.forward_multiply_adds());
-  backward.operations = 2.0 * double(graph.backward_multiply_adds());
+  forward.operations = 2.0 * double(graph.forward_multiply_adds() + graph.early_multiply_adds());
+  backward.operations = 2.0 * double(graph.backward_multiply_adds() - graph.early_multiply_adds());
   step.operations = (forward.operations + backward.operations) * micro;
   update.bytes = update_bytes(graph, *run.optimizer);
   report.counted_ratio = ratio(graph.backward_multiply_adds(), graph.forward_multiply_adds());
@@ -270,7 +270,7 @@ Report bench_layer(const BenchCommand& command) {
   Report report{.subject = layer_case.name};
   Phase forward = phase_of(context, "forward", command.seconds, [&] { graph.forward(); });
   forward.samples = samples;
-  forward.operations = 2.0 * double(graph.forward_multiply_adds());
+  forward.operations = 2.0 * double(graph.forward_multiply_adds() + graph.early_multiply_adds());
   forward.bytes = x_bytes + y_bytes + weights + (traits.gradient_in_forward ? dx_bytes : 0.0);
   report.phases.push_back(forward);
   if (learns && !traits.gradient_in_forward) {

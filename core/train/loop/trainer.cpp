@@ -126,6 +126,7 @@ void Trainer::batch(bool first_of_update, bool last_of_update) {
   source_.advance();
   graph.set_batch(size);
   graph.set_accumulating(!first_of_update);
+  graph.set_last_of_update(last_of_update);
   steps_.run(graph.context().stream(), {size, first_of_update, last_of_update}, [&] {
     gather_batch(source_, model_);
     graph.forward();

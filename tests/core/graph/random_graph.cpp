@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <optional>
 
@@ -55,6 +56,7 @@ class GraphArtist {
     for (int i = 0; i < inputs; ++i) input({batch_, dice_.of(kWidths)});
     while (applied_ < std::min(nodes, made_.options_.most_nodes)) apply_one();
     draw_ends();
+    draw_ranges();
   }
 
  private:
@@ -434,6 +436,33 @@ class GraphArtist {
         if (drawn->made) return end("loss", made_.losses_, *drawn);
   }
 
+  // Up to three ranges that do not meet, each a few layers long.
+  void draw_ranges() {
+    for (int tries = ends_.chance(50) ? 6 : 0; tries > 0 && made_.ranges_.size() < 3; --tries) {
+      const std::size_t from = std::size_t(ends_.pick(drawn_.size()));
+      const std::size_t to = from + 1 + std::size_t(ends_.pick(8));
+      if (to >= drawn_.size()) continue;
+      made_.ranges_.push_back({drawn_[from].value, drawn_[to].value});
+      if (!ranges_fit()) {
+        made_.ranges_.pop_back();
+        continue;
+      }
+      made_.description_ += str("recompute ", drawn_[from].name, " to ", drawn_[to].name, "\n");
+    }
+  }
+
+  bool ranges_fit() const {
+    Program program = made_.graph_.program();
+    std::vector<RangeEnds> ends;
+    for (const Recompute& range : made_.ranges_) ends.push_back({range.from.id(), range.to.id()});
+    try {
+      mark_ranges(program, ends);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   RandomGraph& made_;
   Dice dice_, ends_;
   DType type_ = DType::float64;
@@ -449,13 +478,26 @@ RandomGraph::RandomGraph(std::uint64_t seed, const Options& options)
 }
 
 void RandomGraph::compile() {
+  const auto copy = [this](const FinalGradient& ready) {
+    auto* const to = static_cast<double*>(told_.data()) + ready.range.begin;
+    copy_on_device(ready.stream, to, ready.values.data(), ready.values.bytes());
+  };
+  // How many ranges there are, and on which stream they are told, follows from the graph.
+  Dice dice(description_.size());
+  const std::size_t bucket = dice.of(std::vector<std::size_t>{0, 700, 3000});
   graph_.compile({.losses = losses_,
                   .outputs = outputs_,
                   .seeds = seeds_,
                   .compute_type = DType::float64,
+                  .recompute = options_.recompute ? ranges_ : std::vector<Recompute>(),
+                  .on_gradient = options_.hooks ? GradientHook(copy) : GradientHook(),
+                  .gradient_bucket_bytes = bucket,
+                  .side_stream = dice.chance(50),
                   .rewrite = options_.rewrite,
                   .unused_parameters = UnusedParameters::allow,  // branches end anywhere
                   .reuse_memory = options_.reuse_memory});
+  const std::size_t bytes = options_.hooks ? graph_.slab().gradient.bytes() : 0;
+  told_ = context_.memory().allocate(bytes, "told");
 }
 
 void RandomGraph::write_inputs(std::uint64_t number) {
@@ -515,6 +557,17 @@ std::vector<RandomGraph::Result> RandomGraph::results() {
   for (const Parameter& parameter : graph_.parameters())
     if (parameter.trainable()) add(parameter.name() + " gradient", parameter.gradient());
   return all;
+}
+
+std::string RandomGraph::hook_fault() {
+  const Tensor& gradient = graph_.slab().gradient;
+  if (told_.bytes() == 0) return "";
+  const auto is = download<double>(context_, gradient);
+  const auto told =
+      download<double>(context_, Tensor(told_.data(), DType::float64, gradient.shape()));
+  return std::memcmp(is.data(), told.data(), gradient.bytes()) == 0
+             ? ""
+             : "a hook was told a gradient that was not final";
 }
 
 RandomGraph::Objective RandomGraph::objective() {

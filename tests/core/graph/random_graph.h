@@ -1,6 +1,7 @@
 // Random graphs: what a rewrite, an alias or a shared layer may change is nothing. A graph is drawn
-// from a seed, trained for a few steps as it was recorded, and again with all rewrites and memory
-// reuse; both are compared with each other and with central differences, in float64.
+// from a seed, trained for a few steps as it was recorded, again with all rewrites and memory
+// reuse, and again with ranges of it recomputed; they are compared with each other, the last bit
+// for bit, and with central differences, in float64.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,8 @@ class RandomGraph {
   struct Options {
     bool rewrite = true;
     bool reuse_memory = true;
+    bool recompute = false;  ///< ranges, as the seed draws them
+    bool hooks = false;      ///< on gradients, which copy what they are told
     int most_nodes = 25;
   };
   RandomGraph(std::uint64_t seed, const Options& options);
@@ -47,6 +50,7 @@ class RandomGraph {
   Context& context() { return context_; }
   Graph& graph() { return graph_; }
   const std::vector<Value>& inputs() const { return inputs_; }
+  bool has_ranges() const { return !ranges_.empty(); }
 
   /// Makes the graph ready to run. Throws Error where what was drawn may not be.
   void compile();
@@ -63,6 +67,9 @@ class RandomGraph {
   };
   /// All that a step leaves for its caller: losses, outputs, running state, gradients.
   std::vector<Result> results();
+  /// What was wrong with the gradients that hooks were told, in the last step; empty where they
+  /// were final, and all there are.
+  std::string hook_fault();
   /// What the gradients are of: the sum of losses, and of seeded values times their seeds, by one
   /// forward pass.
   struct Objective {
@@ -87,6 +94,8 @@ class RandomGraph {
   Options options_;
   std::string description_;
   std::vector<Value> inputs_, losses_, seeds_, outputs_;
+  std::vector<Recompute> ranges_;
+  Buffer told_;                        ///< what hooks copied
   std::vector<std::int32_t> classes_;  ///< of int32 inputs: one more than their largest value
   std::vector<std::vector<double>> seed_values_;
 };
@@ -94,6 +103,7 @@ class RandomGraph {
 /// What was wrong with one graph: empty, or the reasons.
 struct RandomGraphReport {
   std::string fault;
+  int recomputed = 0;       ///< calls that ran forward twice
   bool refused = false;     ///< what was drawn may not be compiled
   int rewrites = 0;         ///< made in the rewritten form
   int differences = 0;      ///< elements held against central differences

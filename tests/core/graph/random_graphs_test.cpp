@@ -19,18 +19,20 @@ class RandomGraphs : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(RandomGraphs, ChangeByNothingThatCompileDoes) {
   ADJOINT_REQUIRE_DEVICE();
-  std::uint64_t checked = 0, rewrites = 0, differences = 0;
+  std::uint64_t checked = 0, rewrites = 0, differences = 0, recomputed = 0;
   for (std::uint64_t seed = GetParam(); seed < kGraphs; seed += 4) {
     const RandomGraphReport report = check_random_graph(seed);
     ASSERT_EQ(report.fault, "") << "seed " << seed << "\n" << report.description;
     checked += report.refused ? 0 : 1;
     rewrites += std::uint64_t(report.rewrites);
     differences += std::uint64_t(report.differences);
+    recomputed += std::uint64_t(report.recomputed);
   }
   // The graphs must be worth it.
   EXPECT_GE(checked, kGraphs / 4 * 4 / 10);
   EXPECT_GE(rewrites, kGraphs / 4 / 4);
   EXPECT_GE(differences, kGraphs / 4 * 5);
+  EXPECT_GE(recomputed, kGraphs / 4 / 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Quarters, RandomGraphs, testing::Range<std::uint64_t>(0, 4));

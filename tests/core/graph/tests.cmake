@@ -1,5 +1,5 @@
-set(floor_sources differentiate_test.cpp graph_test.cpp loss_test.cpp no_gradient_test.cpp notices_test.cpp plan_test.cpp random_graph.cpp
-  random_graph_check.cpp random_graphs_test.cpp registry_test.cpp weights_test.cpp)
+set(floor_sources differentiate_test.cpp gradient_ranges_test.cpp graph_test.cpp loss_test.cpp no_gradient_test.cpp notices_test.cpp operations_test.cpp plan_test.cpp random_graph.cpp
+  random_graph_check.cpp random_graphs_test.cpp recompute_test.cpp registry_test.cpp weights_test.cpp)
 
 # Random graphs for hours: a program.
 set(program random_graphs_${backend})

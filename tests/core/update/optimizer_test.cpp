@@ -142,6 +142,91 @@ TEST_F(OptimizerTest, AStepAllocatesNothingAndWaitsForNothing) {
   EXPECT_EQ(after.synchronizations, before.synchronizations);
 }
 
+TEST_F(OptimizerTest, AStepInHalvesEqualsAStep) {
+  for (const bool adamw : {true, false}) {
+    const auto start = draw<float>(kCount, 1);
+    Training<float> whole(context(), start), halves(context(), start), captured(context(), start);
+    const auto a = make_optimizer(adamw, context(), whole.slab());
+    const auto b = make_optimizer(adamw, context(), halves.slab());
+    const auto c = make_optimizer(adamw, context(), captured.slab());
+    const CapturedWork work = capture(context().stream(), [&] {
+      c->begin_step();
+      c->end_step(captured.totals_tensor());
+    });
+    EXPECT_EQ(work.operations().size(), 3u);
+    for (unsigned step = 0; step < 3; ++step) {
+      auto gradient = draw<float>(kCount, step + 2);
+      if (step == 1) gradient[7] = std::numeric_limits<float>::infinity();  // skipped by all
+      for (Training<float>* each : {&whole, &halves, &captured}) each->set_gradient(gradient);
+      a->step(whole.totals_tensor());
+      b->begin_step();
+      b->end_step(halves.totals_tensor());
+      work.replay(context().stream());
+    }
+    for (const Training<float>* each : {&halves, &captured})
+      EXPECT_TRUE(same_bits(whole.master.download(), each->master.download())) << a->name();
+    const auto records = a->read_metrics(), same = b->read_metrics();
+    ASSERT_EQ(records.size(), same.size());
+    EXPECT_EQ(std::memcmp(records.data(), same.data(), records.size() * sizeof(StepRecord)), 0);
+    EXPECT_EQ(records[1].skipped, 1u);
+  }
+}
+
+// As two ranks would that hold a part each: sums of their parts, added up between the halves.
+TEST_F(OptimizerTest, SumsOfPartsMakeTheNorm) {
+  constexpr std::int64_t kCut = 70 * kParameterAlignment;
+  const auto sum = [](const DeviceVector<float>& values, std::int64_t begin, std::int64_t end) {
+    double squares = 0;
+    const auto all = values.download();
+    for (std::int64_t i = begin; i < end; ++i) squares += double(all[i]) * double(all[i]);
+    return squares;
+  };
+  Training<float> training(context(), draw<float>(kCount, 1));
+  training.set_gradient(draw<float>(kCount, 2));
+  Sgd optimizer(context(), training.slab());
+  Stream& stream = context().stream();
+  double parts[2] = {};
+  const Tensor squares = optimizer.begin_step(0, kCut);
+  EXPECT_EQ(squares.type(), (TensorType{DType::float64, {1}}));
+  copy_to_host(stream, &parts[0], squares.data(), sizeof(double));
+  optimizer.begin_step(kCut, kCount);
+  copy_to_host(stream, &parts[1], squares.data(), sizeof(double));
+  stream.synchronize();
+  EXPECT_NEAR(parts[0] / sum(training.gradient, 0, kCut), 1, 1e-14);
+  EXPECT_NEAR(parts[1] / sum(training.gradient, kCut, kCount), 1, 1e-14);
+  const double both = parts[0] + parts[1];
+  copy_to_device(stream, squares.data(), &both, sizeof both);
+  optimizer.end_step(training.totals_tensor());
+  stream.synchronize();
+  EXPECT_DOUBLE_EQ(optimizer.read_metrics().at(0).gradient_norm, std::sqrt(both) / 8);
+}
+
+TEST_F(OptimizerTest, HalvesThatDoNotFitAreRefused) {
+  Training<float> training(context(), draw<float>(200, 1));
+  training.set_gradient(draw<float>(200, 2));
+  Sgd optimizer(context(), training.slab());
+  const auto end = [&] { optimizer.end_step(training.totals_tensor()); };
+  test::expect_error(end, {"SGD", "begin_step() before end_step()"});
+  test::expect_error([&] { optimizer.begin_step(0, 201); }, {"within [0, 200)", "[0, 201)"});
+  test::expect_error([&] { optimizer.begin_step(-64, 64); }, {"within [0, 200)", "[-64, 64)"});
+  test::expect_error([&] { optimizer.begin_step(128, 64); }, {"[128, 64)"});
+  test::expect_error([&] { optimizer.begin_step(3, 64); }, {"multiple of 64 elements, got 3"});
+  test::expect_error(end, {"begin_step() before end_step()"});
+  optimizer.begin_step();
+  optimizer.step(training.totals_tensor());  // both halves: the one begun is forgotten
+  test::expect_error(end, {"begin_step() before end_step()"});
+}
+
+TEST_F(OptimizerTest, HalvesWithoutACheckLookAtNothing) {
+  Training<float> training(context(), {1, 2});
+  training.set_gradient({1, std::numeric_limits<float>::infinity()});
+  Sgd optimizer(context(), training.slab(), {}, {.check_gradient = false});
+  optimizer.begin_step();
+  optimizer.end_step(training.totals_tensor());
+  context().stream().synchronize();
+  EXPECT_EQ(optimizer.read_metrics().at(0).skipped, 0u);
+}
+
 TEST_F(OptimizerTest, SavedStateContinuesBitForBit) {
   for (bool adamw : {true, false}) {
     Training<float> first(context(), draw<float>(kCount, 1));
