@@ -36,12 +36,6 @@ void check_end_capture(bool capturing, bool same_thread) {
   ADJOINT_CHECK(same_thread, "Stream: end_capture() on another thread than begin_capture()");
 }
 
-void check_record(bool capturing) {
-  ADJOINT_CHECK(!capturing,
-                "Event: cannot be recorded on a stream that is being captured; record it after "
-                "the replay");
-}
-
 void check_wait(bool capturing) {
   ADJOINT_CHECK(!capturing,
                 "Stream: cannot wait, while being captured, for an event recorded outside of the "

@@ -40,9 +40,8 @@ void refuse_during_capture(std::string_view what);
 // broken.
 void check_begin_capture(bool capturing);
 void check_end_capture(bool capturing, bool same_thread);
-void check_record(bool capturing);  ///< of an event, on a stream
-void check_wait(bool capturing);    ///< of a stream, for an event
-void check_replay(bool captured);   ///< of a CapturedWork
+void check_wait(bool capturing);   ///< of a stream, for an event
+void check_replay(bool captured);  ///< of a CapturedWork
 void check_elapsed(bool recorded, bool passed);
 
 }  // namespace ADJOINT_BACKEND

@@ -2,6 +2,8 @@
 // backends. Work put on a stream runs in order, later, while the calling thread goes on; work of
 // different streams is ordered only by events. A stream can record work instead of running it
 // (capture) and run the recording again and again (replay) with the arguments frozen as they were.
+// Other streams join a capture by waiting for an event that was recorded in it, and leave it by an
+// event that the first stream waits for.
 //
 // The cuda backend wraps cudaStream_t, cudaEvent_t and cudaGraphExec_t. The host backend keeps
 // queues of its own (core/device/host/queue.h), so that a missing event, an argument wrongly frozen
@@ -34,17 +36,25 @@ class Stream {
   void synchronize();
 
   /// Makes work put on this stream from now on run after the point that the event has last recorded
-  /// (none: no effect). Does not block the caller.
+  /// (none: no effect). Does not block the caller. Where the event was recorded on a stream that is
+  /// being captured, this one joins the capture until that ends. Throws Error on a stream that is
+  /// being captured for an event from outside, also from another capture; on any stream for one of
+  /// a capture that has ended, or that another thread has begun.
   void wait(const Event& event);
 
   /// From now on records work instead of running it. Until end_capture(), which must come from the
-  /// same thread, that thread can neither allocate nor synchronize nor time, and this stream
-  /// neither record an event nor wait for one: each is an Error, and the capture goes on. capture()
-  /// below is safer.
+  /// same thread, that thread can neither allocate nor synchronize nor time, and this stream not
+  /// wait for an event from outside of the capture: each is an Error, and the capture goes on.
+  /// capture() below is safer.
   void begin_capture();
+  /// Ends the capture on the stream that it was begun on, with all streams that joined it. Throws
+  /// Error, and the recording is lost, where one of these has work that this stream has not come to
+  /// wait for, if only that of having joined, or was destroyed meanwhile.
   CapturedWork end_capture();
-  /// Ends the capture and forgets what it recorded; nothing if there is none.
+  /// Ends the capture and forgets what it recorded; nothing if there is none, or if this stream has
+  /// only joined it.
   void abandon_capture() noexcept;
+  /// Whether this stream is being captured, or has joined a capture that goes on.
   bool capturing() const;
 
   /// Backend state: cuda's cudaStream_t, the host's queue. Only core/device and launches use it.
@@ -64,7 +74,9 @@ class Event {
   Event(Event&&) noexcept;
   Event& operator=(Event&&) noexcept;
 
-  /// Marks the point after everything put on the stream so far.
+  /// Marks the point after everything put on the stream so far. On a stream that is being captured
+  /// it marks a place in the recording, for streams of the same capture to wait for: it has no
+  /// time, and what asks for that throws Error until it is recorded anew.
   void record(Stream& stream);
   /// Whether the recorded point has been passed. Never blocks. True if never recorded. An error
   /// during capture.

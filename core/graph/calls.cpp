@@ -19,6 +19,8 @@ const char* name(Pass pass) {
   return "";
 }
 
+const char* name(Lane stream) { return stream == Lane::main ? "main" : "side"; }
+
 CallList::CallList(std::size_t nodes)
     : turn_(nodes), forward_(nodes, -1), recompute_(nodes, -1), backward_(nodes, -1) {
   for (std::size_t i = 0; i < nodes; ++i) {

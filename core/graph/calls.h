@@ -26,6 +26,9 @@ const char* name(Pass pass);
 /// The stream that layers run on, that of the graph's context, and the one beside it.
 enum class Lane : std::uint8_t { main, side };
 
+/// "main", "side".
+const char* name(Lane stream);
+
 /// One call of a step.
 struct Call {
   Pass pass = Pass::forward;

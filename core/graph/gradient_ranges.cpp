@@ -49,6 +49,7 @@ std::vector<GradientRange> hook_gradients(const std::vector<Declarations>& decla
   }
   std::ranges::stable_sort(buckets, {}, &Bucket::moment);
   std::vector<GradientRange> ranges;
+  ranges.reserve(buckets.size());
   for (const Bucket& each : buckets) ranges.push_back(each.range);
   // From the end, so that no moment moves before its turn comes.
   for (std::size_t i = buckets.size(); i-- > 0;)

@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "support/expect_error.h"
@@ -91,7 +92,8 @@ void expect_equal_halves(Context& context, std::int64_t count) {
     EXPECT_TRUE(same_bits(whole.state.download(), halves.state.download()))
         << count << " elements of " << name(kDTypeOf<T>);
     EXPECT_EQ(whole.random_step.download(), halves.random_step.download());
-    EXPECT_EQ(std::memcmp(&whole.record(pass), &halves.record(pass), sizeof(StepRecord)), 0);
+    using Words = std::array<std::uint64_t, sizeof(StepRecord) / sizeof(std::uint64_t)>;
+    EXPECT_EQ(std::bit_cast<Words>(whole.record(pass)), std::bit_cast<Words>(halves.record(pass)));
   }
 }
 

@@ -333,6 +333,12 @@ TEST(Program, ShowsChecksAndTimesModels) {
   for (const std::string part :
        {"669,706", "rewrites", "arena", "captured step", "optimizer state"})
     EXPECT_NE(summary.text.find(part), std::string::npos) << part << "\n" << summary.text;
+  EXPECT_EQ(summary.text.find("moment  pass"), std::string::npos) << summary.text;
+  const Outcome calls = adjoint_with("summary digits --device host --calls");
+  EXPECT_EQ(calls.code, 0) << calls.text;
+  for (const std::string part :
+       {"\ncalls\n", "moment  pass", "0  forward ", "backward  linear_chain1"})
+    EXPECT_NE(calls.text.find(part), std::string::npos) << part << "\n" << calls.text;
   const Outcome checked = adjoint_with("gradcheck layer_norm --device host");
   EXPECT_EQ(checked.code, 0) << checked.text;
   const fs::path json = scratch / "bench.json";

@@ -60,6 +60,7 @@ struct PredictCommand {
 
 struct SummaryCommand {
   RecipeChoice choice;
+  bool calls = false;  ///< shows the list of calls as well
 };
 
 struct GradcheckCommand {

@@ -129,6 +129,8 @@ void add_predict(CLI::App& app, PredictCommand& command) {
 
 void add_summary(CLI::App& app, SummaryCommand& command) {
   add_recipe(app, command.choice);
+  app.add_flag("--calls", command.calls,
+               "also list the calls of a step: which layer runs when, in which pass");
   app.footer("Example:\n  adjoint summary mnist_mlp --set train.batch=512");
 }
 

@@ -1,5 +1,5 @@
-// adjoint summary: what a recipe becomes. Layers as written, the rewrites made of them, where the
-// memory goes, and what one captured step puts on the stream.
+// adjoint summary: what a recipe becomes. Layers as written, the rewrites made of them, if asked
+// the calls of a step, where the memory goes, and what one captured step puts on the stream.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -54,6 +54,30 @@ void print_rewrites(const Program& program) {
   if (program.rewrites.empty()) std::printf("  none\n");
 }
 
+std::string what_of(const Graph& graph, const Call& call) {
+  if (call.node >= 0) return graph.program().nodes[std::size_t(call.node)].layer->describe();
+  if (call.pass != Pass::hook) return "";
+  const GradientRange& range = graph.gradient_ranges()[std::size_t(call.range)];
+  return str("gradient ", grouped(range.begin), " to ", grouped(range.end));
+}
+
+// The moments that regions of memory speak of, one a line.
+void print_calls(const Graph& graph) {
+  const CallList& calls = graph.differentiation().calls;
+  std::printf("\ncalls\n");
+  Table table({">moment", "pass", "layer", "what", "stream", "waits for"});
+  for (std::size_t moment = 0; moment < calls.calls().size(); ++moment) {
+    if (moment == calls.turn()) table.rule();
+    const Call& call = calls.calls()[moment];
+    std::string waits;
+    for (int wait : call.waits) waits += str(waits.empty() ? "" : ", ", wait);
+    table.add({str(moment), name(call.pass),
+               call.node < 0 ? "" : graph.program().nodes[std::size_t(call.node)].name,
+               what_of(graph, call), name(call.stream), waits});
+  }
+  std::printf("%s", table.text().c_str());
+}
+
 void print_memory(SyntheticRun& run) {
   const Graph& graph = *run.model.graph;
   const MemoryPlan& plan = graph.plan();
@@ -101,6 +125,7 @@ int run_summary(const SummaryCommand& command) {
   print_layers(recipe);
   SyntheticRun run(recipe);
   print_rewrites(run.model.graph->program());
+  if (command.calls) print_calls(*run.model.graph);
   print_memory(run);
   print_step(run);
   return 0;

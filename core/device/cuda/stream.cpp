@@ -6,10 +6,12 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
-#include <thread>
+#include <map>
+#include <memory>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/device/capture.h"
 #include "core/device/counters.h"
 #include "core/device/cuda/status.h"
 
@@ -18,8 +20,8 @@ inline namespace ADJOINT_BACKEND {
 
 struct Stream::State {
   cudaStream_t stream = nullptr;
-  bool capturing = false;
-  std::thread::id capturing_thread;
+  std::shared_ptr<Capture> capture;  // which this stream is part of, or was
+  int number = 0;                    // of the stream in it
 
   State() {
     bind_thread_to_device();
@@ -28,22 +30,26 @@ struct Stream::State {
                "cudaStreamCreateWithFlags");
   }
   ~State() {
+    if (capturing()) capture->lose();
     abandon();
     if (cudaStreamDestroy(stream) != cudaSuccess) clear_cuda_error();
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
+  bool capturing() const { return capture && !capture->ended(); }
+
+  // Nothing on a stream that has only joined.
   void abandon() noexcept {
-    if (!capturing) return;
-    leave();
+    if (!capturing() || number != 0) return;
     cudaGraph_t graph = nullptr;
+    leave();
     if (cudaStreamEndCapture(stream, &graph) != cudaSuccess) clear_cuda_error();
     if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
   }
 
   void leave() {
-    capturing = false;
+    capture->end();
     note_capture(-1);
   }
 };
@@ -51,6 +57,8 @@ struct Stream::State {
 struct Event::State {
   cudaEvent_t event = nullptr;
   bool recorded = false;
+  std::shared_ptr<Capture> capture;  // of which it marks a place, and no time
+  Capture::Clock clock;
 
   State() {
     bind_thread_to_device();
@@ -118,34 +126,47 @@ std::string name_of_kernel_node(cudaGraphNode_t node) {
   return "library kernel";
 }
 
-/// The nodes of a graph that was captured from one stream, which is a chain, in order.
-std::vector<cudaGraphNode_t> chain_of(cudaGraph_t graph) {
+/// Nodes that depend on a node. Programmatic launches annotate their edges, which must be asked for
+/// with them.
+std::vector<cudaGraphNode_t> dependents_of(cudaGraphNode_t node) {
+  std::size_t count = 0;
+  check_cuda(cudaGraphNodeGetDependentNodes(node, nullptr, nullptr, &count),
+             "cudaGraphNodeGetDependentNodes");
+  std::vector<cudaGraphNode_t> nodes(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  if (count > 0)
+    check_cuda(cudaGraphNodeGetDependentNodes(node, nodes.data(), edges.data(), &count),
+               "cudaGraphNodeGetDependentNodes");
+  return nodes;
+}
+
+std::size_t dependencies_of(cudaGraphNode_t node) {
+  std::size_t count = 0;
+  check_cuda(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count),
+             "cudaGraphNodeGetDependencies");
+  return count;
+}
+
+/// The nodes of a graph, each behind those it depends on; of one stream's, in its order.
+std::vector<cudaGraphNode_t> ordered(cudaGraph_t graph) {
   std::size_t roots = 0;
   check_cuda(cudaGraphGetRootNodes(graph, nullptr, &roots), "cudaGraphGetRootNodes");
-  std::vector<cudaGraphNode_t> chain;
-  if (roots == 0) return chain;
-  std::vector<cudaGraphNode_t> next(roots);
-  check_cuda(cudaGraphGetRootNodes(graph, next.data(), &roots), "cudaGraphGetRootNodes");
-  while (!next.empty()) {
-    const cudaGraphNode_t node = next.front();
-    chain.push_back(node);
-    std::size_t count = 0;
-    check_cuda(cudaGraphNodeGetDependentNodes(node, nullptr, nullptr, &count),
-               "cudaGraphNodeGetDependentNodes");
-    next.assign(count, nullptr);
-    if (count == 0) break;
-    // Programmatic launches annotate their edges, which must be asked for with them.
-    std::vector<cudaGraphEdgeData> edges(count);
-    check_cuda(cudaGraphNodeGetDependentNodes(node, next.data(), edges.data(), &count),
-               "cudaGraphNodeGetDependentNodes");
-  }
-  return chain;
+  std::vector<cudaGraphNode_t> order(roots);
+  if (roots == 0) return order;
+  check_cuda(cudaGraphGetRootNodes(graph, order.data(), &roots), "cudaGraphGetRootNodes");
+  std::map<cudaGraphNode_t, std::size_t> waits_for;
+  for (std::size_t i = 0; i < order.size(); ++i)  // grows meanwhile
+    for (const cudaGraphNode_t next : dependents_of(order[i])) {
+      auto& left = waits_for.try_emplace(next, dependencies_of(next)).first->second;
+      if (--left == 0) order.push_back(next);
+    }
+  return order;
 }
 
 }  // namespace
 
 void CapturedWork::State::list(cudaGraph_t nodes_of) {
-  for (const cudaGraphNode_t node : chain_of(nodes_of)) list_node(node);
+  for (const cudaGraphNode_t node : ordered(nodes_of)) list_node(node);
 }
 
 void CapturedWork::State::list_node(cudaGraphNode_t node) {
@@ -187,28 +208,47 @@ void Stream::synchronize() {
 }
 
 void Stream::wait(const Event& event) {
-  if (!event.state_->recorded) return;
-  check_wait(state_->capturing);
-  check_cuda(cudaStreamWaitEvent(state_->stream, event.state_->event, 0), "cudaStreamWaitEvent");
+  const Event::State& of = *event.state_;
+  if (!of.recorded) return;
+  if (of.capture) {
+    of.capture->check_wait(state_->capturing() ? state_->capture.get() : nullptr);
+  } else {
+    check_wait(state_->capturing());
+  }
+  check_cuda(cudaStreamWaitEvent(state_->stream, of.event, 0), "cudaStreamWaitEvent");
+  if (!of.capture) return;
+  if (!state_->capturing()) {  // CUDA has let it join
+    state_->capture = of.capture;
+    state_->number = of.capture->fork(of.clock);
+  }
+  of.capture->wait(state_->number, of.clock);
 }
 
 void Stream::begin_capture() {
-  check_begin_capture(state_->capturing);
+  check_begin_capture(state_->capturing());
   bind_thread_to_device();
   check_cuda(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCapture");
-  state_->capturing = true;
-  state_->capturing_thread = std::this_thread::get_id();
+  state_->capture = std::make_shared<Capture>();
+  state_->number = 0;
   note_capture(+1);
 }
 
 CapturedWork Stream::end_capture() {
-  check_end_capture(state_->capturing, state_->capturing_thread == std::this_thread::get_id());
+  check_end_capture(state_->capturing(), state_->capturing() && state_->capture->of_this_thread());
+  check_origin(state_->number);
   CapturedWork work;
   work.state_ = std::make_unique<CapturedWork::State>();
   CapturedWork::State& recorded = *work.state_;
   state_->leave();
-  check_cuda(cudaStreamEndCapture(state_->stream, &recorded.graph), "cudaStreamEndCapture");
+  const cudaError_t status = cudaStreamEndCapture(state_->stream, &recorded.graph);
+  // What events do not show: work behind the last one that was recorded on a fork.
+  if (status == cudaErrorStreamCaptureUnjoined) {
+    clear_cuda_error();
+    for (int fork = 1; fork < state_->capture->streams(); ++fork) state_->capture->put(fork);
+  }
+  state_->capture->check_joined();
+  check_cuda(status, "cudaStreamEndCapture");
   recorded.list(recorded.graph);
   check_cuda(cudaGraphInstantiate(&recorded.executable, recorded.graph, 0), "cudaGraphInstantiate");
   return work;
@@ -216,7 +256,7 @@ CapturedWork Stream::end_capture() {
 
 void Stream::abandon_capture() noexcept { state_->abandon(); }
 
-bool Stream::capturing() const { return state_->capturing; }
+bool Stream::capturing() const { return state_->capturing(); }
 
 void* Stream::native() const {
   bind_thread_to_device();
@@ -229,15 +269,18 @@ Event::Event(Event&&) noexcept = default;
 Event& Event::operator=(Event&&) noexcept = default;
 
 void Event::record(Stream& stream) {
-  check_record(stream.capturing());
   check_cuda(cudaEventRecord(state_->event, static_cast<cudaStream_t>(stream.native())),
              "cudaEventRecord");
   state_->recorded = true;
+  const bool captured = stream.capturing();
+  state_->capture = captured ? stream.state_->capture : nullptr;
+  state_->clock = captured ? state_->capture->point(stream.state_->number) : Capture::Clock();
 }
 
 bool Event::passed() const {
   refuse_during_capture("Event: cannot ask whether it has been passed");
   if (!state_->recorded) return true;
+  check_timed(state_->capture != nullptr);
   const cudaError_t status = cudaEventQuery(state_->event);
   if (status == cudaErrorNotReady) {
     clear_cuda_error();
@@ -251,6 +294,7 @@ void Event::synchronize() const {
   refuse_during_capture("Event: cannot synchronize");
   count(atomic_counters.synchronizations);
   if (!state_->recorded) return;
+  check_timed(state_->capture != nullptr);
   check_cuda(cudaEventSynchronize(state_->event), "cudaEventSynchronize");
 }
 
@@ -262,6 +306,8 @@ float elapsed_milliseconds(const Event& begin, const Event& end) {
   const cudaError_t status =
       cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin.native()),
                            static_cast<cudaEvent_t>(end.native()));
+  if (status == cudaErrorCapturedEvent) clear_cuda_error();
+  check_timed(status == cudaErrorCapturedEvent);
   check_elapsed(status != cudaErrorInvalidResourceHandle, status != cudaErrorNotReady);
   check_cuda(status, "cudaEventElapsedTime");
   return milliseconds;

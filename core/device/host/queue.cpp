@@ -81,7 +81,7 @@ class HostScheduler {
 
   /// Sets the flag of the fast path from the state it stands for.
   void update(StreamQueue& queue) {
-    queue.runs_at_once_.store(!mode_.deferred && !queue.capturing_ && !queue.error_,
+    queue.runs_at_once_.store(!mode_.deferred && !queue.capturing() && !queue.error_,
                               std::memory_order_relaxed);
   }
 
@@ -149,6 +149,7 @@ class HostScheduler {
   }
 
   void run_entry(Lock& lock, StreamQueue& queue, Entry entry) {
+    if (entry.forgets) queue.error_ = nullptr;
     if (entry.waits_for && entry.waits_for->error && !queue.error_) {
       queue.error_ = entry.waits_for->error;
     }
@@ -203,13 +204,19 @@ void set_host_stream_mode(const HostStreamMode& mode) { HostScheduler::get().set
 StreamQueue::StreamQueue() { HostScheduler::get().add(*this); }
 
 StreamQueue::~StreamQueue() {
-  if (capturing_) abandon_capture();
+  if (capturing()) {
+    capture_->lose();
+    abandon_capture();
+  }
   HostScheduler::get().remove(*this);
 }
 
 void StreamQueue::put(WorkKind kind, std::string_view name, std::function<void()> run) {
-  if (capturing_) {
-    recording_.push_back({kind, std::string(name), std::move(run)});
+  leave_ended_capture();
+  if (capturing()) {
+    capture_->put(number_);
+    capture_->recording.entries.push_back(
+        {.stream = number_, .operation = {kind, std::string(name), std::move(run)}});
     return;
   }
   count(kind == WorkKind::launch ? atomic_counters.launches : atomic_counters.copies);
@@ -239,11 +246,20 @@ void StreamQueue::synchronize() {
 }
 
 void StreamQueue::record(std::shared_ptr<HostEventPoint>& point) {
-  check_record(capturing_);
-  HostScheduler& scheduler = HostScheduler::get();
+  leave_ended_capture();
   // Streams may still wait for the point of an earlier recording; a point of our own can serve
   // again.
-  if (point.use_count() != 1) point = std::make_shared<HostEventPoint>();
+  if (capturing() || !point || point.use_count() != 1 || point->capture)
+    point = std::make_shared<HostEventPoint>();
+  if (capturing()) {
+    HostRecording& recording = capture_->recording;
+    point->capture = capture_;
+    point->clock = capture_->point(number_);
+    point->place = recording.points++;
+    recording.entries.push_back({.stream = number_, .passes = point->place});
+    return;
+  }
+  HostScheduler& scheduler = HostScheduler::get();
   auto lock = scheduler.lock();
   point->passed = false;
   scheduler.put(lock, *this, {.passes = point});
@@ -251,51 +267,116 @@ void StreamQueue::record(std::shared_ptr<HostEventPoint>& point) {
 
 void StreamQueue::wait(std::shared_ptr<HostEventPoint> point) {
   if (!point) return;
-  check_wait(capturing_);
+  leave_ended_capture();
+  if (point->capture) {
+    point->capture->check_wait(capturing() ? capture_.get() : nullptr);
+    if (!capturing()) join(*point);
+    capture_->wait(number_, point->clock);
+    capture_->recording.entries.push_back({.stream = number_, .waits_for = point->place});
+    return;
+  }
+  check_wait(capturing());
   HostScheduler::get().put(*this, {.waits_for = std::move(point)});
 }
 
+void StreamQueue::join(const HostEventPoint& point) {
+  HostScheduler& scheduler = HostScheduler::get();
+  const auto lock = scheduler.lock();
+  ADJOINT_CHECK(!error_,
+                "Stream: a stream whose work has failed cannot join a capture; "
+                "synchronize() says how");
+  capture_ = point.capture;
+  number_ = capture_->fork(point.clock);
+  capture_->recording.streams = number_ + 1;
+  scheduler.update(*this);
+}
+
+// The stream a capture began on ends it; the others notice when they are used next.
+void StreamQueue::leave_ended_capture() {
+  if (!capture_ || capturing()) return;
+  HostScheduler& scheduler = HostScheduler::get();
+  const auto lock = scheduler.lock();
+  capture_ = nullptr;
+  scheduler.update(*this);
+}
+
 void StreamQueue::begin_capture() {
-  check_begin_capture(capturing_);
+  leave_ended_capture();
+  check_begin_capture(capturing());
   HostScheduler& scheduler = HostScheduler::get();
   const auto lock = scheduler.lock();
   ADJOINT_CHECK(
       !error_, "Stream: begin_capture() on a stream whose work has failed; synchronize() says how");
-  capturing_ = true;
-  capturing_thread_ = std::this_thread::get_id();
+  capture_ = std::make_shared<HostCapture>();
+  number_ = 0;
   note_capture(+1);
   scheduler.update(*this);
 }
 
-std::vector<HostOperation> StreamQueue::end_capture() {
-  check_end_capture(capturing_, capturing_thread_ == std::this_thread::get_id());
-  std::vector<HostOperation> recorded = std::exchange(recording_, {});
-  abandon_capture();
-  return recorded;
+HostRecording StreamQueue::end_capture() {
+  check_end_capture(capturing(), capturing() && capture_->of_this_thread());
+  check_origin(number_);
+  const std::shared_ptr<HostCapture> capture = capture_;
+  close_capture();
+  capture->check_joined();
+  return std::move(capture->recording);
 }
 
 void StreamQueue::abandon_capture() {
-  recording_.clear();  // without the lock: what operations hold is destroyed with them
-  HostScheduler& scheduler = HostScheduler::get();
-  const auto lock = scheduler.lock();
-  capturing_ = false;
-  note_capture(-1);
-  scheduler.update(*this);
+  if (number_ != 0) return;
+  const std::shared_ptr<HostCapture> capture = capture_;  // what operations hold goes with it
+  close_capture();
+  capture->recording = {};
 }
 
-void StreamQueue::replay(const HostRecording& recording) {
-  if (capturing_) {
-    recording_.insert(recording_.end(), recording->begin(), recording->end());
-    return;
-  }
-  for (const HostOperation& operation : *recording) {
-    count(operation.kind == WorkKind::launch ? atomic_counters.launches : atomic_counters.copies);
-    if (runs_at_once()) {
-      run_at_once(operation.run);
+void StreamQueue::close_capture() {
+  capture_->end();
+  note_capture(-1);
+  leave_ended_capture();
+}
+
+void StreamQueue::replay(const std::shared_ptr<const HostRecording>& recording,
+                         const std::vector<std::unique_ptr<StreamQueue>>& others) {
+  leave_ended_capture();
+  if (capturing()) return replay_into_capture(*recording);
+  HostScheduler& scheduler = HostScheduler::get();
+  for (const auto& other : others) scheduler.put(*other, {.forgets = true});
+  std::vector<std::shared_ptr<HostEventPoint>> points(std::size_t(recording->points));
+  for (const HostRecordedEntry& entry : recording->entries) {
+    StreamQueue& queue = entry.stream == 0 ? *this : *others[std::size_t(entry.stream) - 1];
+    if (entry.passes >= 0) {
+      auto& point = points[std::size_t(entry.passes)];
+      point = std::make_shared<HostEventPoint>();
+      scheduler.put(queue, {.passes = point});
+    } else if (entry.waits_for >= 0) {
+      scheduler.put(queue, {.waits_for = points[std::size_t(entry.waits_for)]});
     } else {
-      HostScheduler::get().put(*this, {.operation = {recording, &operation}});
+      const HostOperation& operation = entry.operation;
+      count(operation.kind == WorkKind::launch ? atomic_counters.launches : atomic_counters.copies);
+      if (queue.runs_at_once())
+        queue.run_at_once(operation.run);
+      else
+        scheduler.put(queue, {.operation = {recording, &operation}});
     }
   }
+}
+
+// The other streams of the recording become streams of this capture, which are joined at its end.
+void StreamQueue::replay_into_capture(const HostRecording& recording) {
+  HostRecording& into = capture_->recording;
+  std::vector<int> numbers{number_};
+  for (int stream = 1; stream < recording.streams; ++stream)
+    numbers.push_back(capture_->fork(capture_->point(number_)));
+  into.streams += recording.streams - 1;
+  for (HostRecordedEntry entry : recording.entries) {
+    entry.stream = numbers[std::size_t(entry.stream)];
+    if (entry.passes >= 0) entry.passes += into.points;
+    if (entry.waits_for >= 0) entry.waits_for += into.points;
+    capture_->put(entry.stream);
+    into.entries.push_back(std::move(entry));
+  }
+  into.points += recording.points;
+  for (int number : numbers) capture_->wait(number_, capture_->point(number));
 }
 
 void wait_for_all_streams() noexcept {
@@ -307,6 +388,7 @@ void wait_for_all_streams() noexcept {
 
 void wait_for_point(const std::shared_ptr<HostEventPoint>& point) {
   if (!point) return;
+  check_timed(point->capture != nullptr);
   HostScheduler& scheduler = HostScheduler::get();
   auto lock = scheduler.lock();
   scheduler.run_until(lock, [&] { return point->passed; });
@@ -315,6 +397,7 @@ void wait_for_point(const std::shared_ptr<HostEventPoint>& point) {
 
 float milliseconds_between(const HostEventPoint* begin, const HostEventPoint* end) {
   check_elapsed(begin != nullptr && end != nullptr, true);
+  check_timed(begin->capture || end->capture);
   const auto lock = HostScheduler::get().lock();
   check_elapsed(true, begin->passed && end->passed);
   return std::chrono::duration<float, std::milli>(end->time - begin->time).count();
@@ -322,6 +405,7 @@ float milliseconds_between(const HostEventPoint* begin, const HostEventPoint* en
 
 bool point_passed(const std::shared_ptr<HostEventPoint>& point) {
   if (!point) return true;
+  check_timed(point->capture != nullptr);
   HostScheduler& scheduler = HostScheduler::get();
   auto lock = scheduler.lock();
   // Polling makes progress, or a loop around passed() would never end.

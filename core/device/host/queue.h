@@ -10,7 +10,10 @@
 //              of all streams in an order drawn from a seed among the legal ones. So a missing
 //              event, or host memory freed or changed before its copy ran, shows without a GPU.
 //              Checking builds run so.
-//   capture    the work is recorded, not run.
+//   capture    the work is recorded, not run; of all streams that have joined it, in one list. A
+//   replay puts
+//              it on the stream and on queues that stand for the others, with the events between
+//              them.
 #pragma once
 
 #include <atomic>
@@ -26,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/device/capture.h"
 #include "core/device/counters.h"
 #include "core/device/host/device_access.h"
 #include "core/device/stream.h"
@@ -54,12 +58,35 @@ struct HostOperation {
   std::function<void()> run;
 };
 
+/// One entry of a recording: work on one of its streams, or a point of an event that one passes or
+/// waits for. Streams and points go by their numbers in the recording.
+struct HostRecordedEntry {
+  int stream = 0;
+  HostOperation operation = {};  ///< unless one of these is not -1
+  int passes = -1;
+  int waits_for = -1;
+
+  bool is_work() const { return passes < 0 && waits_for < 0; }
+};
+
 /// Shared by the CapturedWork and by its pending replays.
-using HostRecording = std::shared_ptr<const std::vector<HostOperation>>;
+struct HostRecording {
+  std::vector<HostRecordedEntry> entries;  ///< in the order they were put
+  int streams = 1;
+  int points = 0;
+};
+
+/// A capture that goes on.
+struct HostCapture : Capture {
+  HostRecording recording;
+};
 
 /// One recording of an event: the place in a stream where it was made, shared by the event and by
 /// the streams that wait for it.
 struct HostEventPoint {
+  std::shared_ptr<HostCapture> capture = {};  ///< of which it marks a place, and no time
+  Capture::Clock clock = {};
+  int place = -1;  ///< its number in the recording
   bool passed = false;
   std::exception_ptr error;  ///< of the stream that passed it; those who wait for it fail alike
   std::chrono::steady_clock::time_point time;
@@ -94,28 +121,35 @@ class StreamQueue {
   void wait(std::shared_ptr<HostEventPoint> point);
 
   void begin_capture();
-  std::vector<HostOperation> end_capture();
-  void abandon_capture();
-  bool capturing() const { return capturing_; }
-  void replay(const HostRecording& recording);
+  HostRecording end_capture();
+  void abandon_capture();  ///< nothing on a stream that has only joined
+  bool capturing() const { return capture_ && !capture_->ended(); }
+  /// `others` stand for the recording's other streams, from its second on.
+  void replay(const std::shared_ptr<const HostRecording>& recording,
+              const std::vector<std::unique_ptr<StreamQueue>>& others);
 
  private:
   friend class HostScheduler;
 
-  /// Exactly one of the three is set.
+  /// Exactly one of them is set.
   struct Entry {
     std::shared_ptr<const HostOperation> operation{};
     std::shared_ptr<HostEventPoint> passes{};
     std::shared_ptr<HostEventPoint> waits_for{};
+    bool forgets = false;  ///< an error of earlier work
   };
 
+  void leave_ended_capture();
+  void join(const HostEventPoint& point);
+  void close_capture();
+  void replay_into_capture(const HostRecording& recording);
+
   std::atomic<bool> runs_at_once_{true};
-  bool capturing_ = false;
   bool running_ = false;  ///< some thread runs the operation that was at the front
   std::deque<Entry> pending_;
   std::exception_ptr error_;
-  std::thread::id capturing_thread_;
-  std::vector<HostOperation> recording_;
+  std::shared_ptr<HostCapture> capture_;  ///< which this stream is part of, or was
+  int number_ = 0;                        ///< of the stream in it
 };
 
 /// Waits for everything that has been put on any stream so far, errors kept in their streams: what

@@ -20,8 +20,18 @@ struct Event::State {
 };
 
 struct CapturedWork::State {
-  HostRecording recording;
+  explicit State(HostRecording made)
+      : recording(std::make_shared<const HostRecording>(std::move(made))) {
+    for (const HostRecordedEntry& entry : recording->entries)
+      if (entry.is_work()) names.push_back(entry.operation.name);
+    for (int stream = 1; stream < recording->streams; ++stream)
+      others.push_back(std::make_unique<StreamQueue>());
+  }
+
+  std::shared_ptr<const HostRecording> recording;
   std::vector<std::string> names;
+  /// For what was recorded on other streams, at each replay. Last: they run what is pending first.
+  std::vector<std::unique_ptr<StreamQueue>> others;
 };
 
 Stream::Stream() : state_(std::make_unique<State>()) {}
@@ -36,11 +46,8 @@ void Stream::wait(const Event& event) { state_->queue.wait(event.state_->point);
 void Stream::begin_capture() { state_->queue.begin_capture(); }
 
 CapturedWork Stream::end_capture() {
-  auto recording = std::make_shared<const std::vector<HostOperation>>(state_->queue.end_capture());
   CapturedWork work;
-  work.state_ = std::make_unique<CapturedWork::State>();
-  for (const HostOperation& operation : *recording) work.state_->names.push_back(operation.name);
-  work.state_->recording = std::move(recording);
+  work.state_ = std::make_unique<CapturedWork::State>(state_->queue.end_capture());
   return work;
 }
 
@@ -85,7 +92,7 @@ CapturedWork& CapturedWork::operator=(CapturedWork&&) noexcept = default;
 
 void CapturedWork::replay(Stream& stream) const {
   check_replay(state_ != nullptr);
-  static_cast<StreamQueue*>(stream.native())->replay(state_->recording);
+  static_cast<StreamQueue*>(stream.native())->replay(state_->recording, state_->others);
 }
 
 const std::vector<std::string>& CapturedWork::operations() const {

@@ -281,6 +281,86 @@ TEST(HostStreams, ReplayAllocatesAndWaitsForNothing) {
   EXPECT_EQ(after.synchronizations, before.synchronizations);
 }
 
+/// A captured producer on one stream and its consumer on another, with or without the event that
+/// tells of it; the wrong one joins all the same.
+bool captured_consumer_sees_producer(std::uint64_t seed, bool with_event, int replays) {
+  const ScopedMode mode({.deferred = true, .seed = seed});
+  Stream producer, consumer;
+  int data = 0, seen = -1;
+  Event begun, ready, done;
+  const CapturedWork work = capture(producer, [&] {
+    put(producer, [&] { data = 0; });
+    begun.record(producer);
+    consumer.wait(begun);
+    put(producer, [&] { data = 42; });
+    ready.record(producer);
+    if (with_event) consumer.wait(ready);
+    put(consumer, [&] { seen = data; });
+    done.record(consumer);
+    producer.wait(done);
+  });
+  for (int i = 0; i < replays; ++i) work.replay(producer);
+  producer.synchronize();
+  return seen == 42;
+}
+
+TEST(HostStreams, MissingEventInACaptureShowsUnderSomeSeed) {
+  for (const int replays : {1, 3}) {
+    int wrong = 0;
+    for (int seed = 0; seed < kSeeds; ++seed)
+      wrong += !captured_consumer_sees_producer(seed, false, replays);
+    EXPECT_GT(wrong, kSeeds / 5);
+    EXPECT_LT(wrong, kSeeds);
+  }
+}
+
+TEST(HostStreams, WithTheEventNoSeedFailsInACapture) {
+  for (int seed = 0; seed < kSeeds; ++seed)
+    EXPECT_TRUE(captured_consumer_sees_producer(seed, true, 1 + seed % 3)) << seed;
+}
+
+TEST(HostStreams, AForkThatFailsFailsTheReplayAndNotTheNext) {
+  for (const bool deferred : {false, true}) {
+    const ScopedMode mode({.deferred = deferred});
+    Stream stream, other;
+    Event begun, done;
+    int ran = 0, joined = 0;
+    bool fails = true;
+    const CapturedWork work = capture(stream, [&] {
+      begun.record(stream);
+      other.wait(begun);
+      put(other, [&] {
+        if (fails) ADJOINT_FAIL("planted failure");
+        ++ran;
+      });
+      done.record(other);
+      stream.wait(done);
+      put(stream, [&] { ++joined; });
+    });
+    work.replay(stream);
+    expect_error([&] { stream.synchronize(); }, {"planted failure"});
+    EXPECT_EQ(joined, 0);
+    fails = false;
+    work.replay(stream);
+    stream.synchronize();
+    EXPECT_EQ(ran, 1);
+    EXPECT_EQ(joined, 1);
+  }
+}
+
+TEST(HostStreams, FailedStreamCannotJoinACapture) {
+  Stream stream, other;
+  put(other, [] { ADJOINT_FAIL("planted failure"); });
+  Event event, begun;
+  event.record(other);
+  expect_error([&] { event.synchronize(); }, {"planted failure"});
+  stream.begin_capture();
+  begun.record(stream);
+  expect_error([&] { other.wait(begun); }, {"failed", "synchronize()"});
+  stream.end_capture();
+  expect_error([&] { other.synchronize(); }, {"planted failure"});
+}
+
 TEST(HostStreams, FailedReplayDropsTheRest) {
   for (const bool deferred : {false, true}) {
     const ScopedMode mode({.deferred = deferred});

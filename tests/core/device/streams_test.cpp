@@ -179,7 +179,6 @@ TEST_F(StreamsTest, IllegalActsDuringCaptureAreErrorsAndTheCaptureGoesOn) {
   expect_error([&] { outside.synchronize(); }, {"synchronize", "capturing"});
   expect_error([&] { outside.passed(); }, {"passed", "capturing"});
   expect_error([&] { elapsed_milliseconds(outside, outside); }, {"time", "capturing"});
-  expect_error([&] { outside.record(*stream_); }, {"recorded", "after the replay"});
   expect_error([&] { stream_->wait(outside); }, {"wait", "outside of the capture"});
   expect_error([&] { stream_->begin_capture(); }, {"already being captured"});
   stream_->wait(never_recorded);
@@ -194,6 +193,181 @@ TEST_F(StreamsTest, IllegalActsDuringCaptureAreErrorsAndTheCaptureGoesOn) {
   EXPECT_TRUE(outside.passed());
   EXPECT_EQ(a.download(), (Bytes{2, 1, 1}));
   EXPECT_NE(memory.allocate(100, "late").data(), nullptr);
+}
+
+/// A fork and a join: ones on the first stream, meanwhile twos on the other one behind them; then a
+/// three and a two that the other left, a byte each.
+void put_fork(Stream& stream, Stream& other, std::uint8_t* bytes) {
+  Event begun, filled;
+  fill_bytes(stream, bytes, 1, 4);
+  begun.record(stream);
+  other.wait(begun);
+  fill_bytes(other, bytes + 2, 2, 2);
+  filled.record(other);
+  fill_bytes(stream, bytes, 3, 1);
+  stream.wait(filled);
+  copy_on_device(stream, bytes + 1, bytes + 3, 1);
+}
+
+CapturedWork captured_fork(Stream& stream, Stream& other, std::uint8_t* bytes) {
+  CapturedWork work = capture(stream, [&] {
+    put_fork(stream, other, bytes);
+    EXPECT_TRUE(other.capturing());
+  });
+  EXPECT_FALSE(other.capturing());
+  return work;
+}
+
+TEST_F(StreamsTest, AForkAndItsJoinAreCapturedAndReplayed) {
+  DeviceVector<std::uint8_t> a(*context_, Bytes{0, 0, 0, 0});
+  Stream other;
+  const CapturedWork work = captured_fork(*stream_, other, a.data());
+  EXPECT_EQ(work.operations().size(), 4u);
+  EXPECT_EQ(a.download(), (Bytes{0, 0, 0, 0}));
+  put_fork(*stream_, other, a.data());
+  stream_->synchronize();
+  const Bytes plain = a.download();
+  EXPECT_EQ(plain, (Bytes{3, 2, 2, 2}));
+  const DeviceCounters before = device_counters();
+  for (int i = 0; i < 3; ++i) {
+    fill_bytes(*stream_, a.data(), 9, 4);
+    work.replay(*stream_);
+  }
+  EXPECT_EQ(device_counters().copies, before.copies + 15);
+  stream_->synchronize();
+  EXPECT_EQ(a.download(), plain);
+  // Both streams are as others again.
+  fill_bytes(other, a.data(), 7, 1);
+  other.synchronize();
+  EXPECT_EQ(a.download()[0], 7);
+  captured_fork(other, *stream_, a.data()).replay(other);
+  other.synchronize();
+  EXPECT_EQ(a.download(), (Bytes{3, 2, 2, 2}));
+}
+
+TEST_F(StreamsTest, AForkInsideAReplayedRecordingJoinsTheOuterCapture) {
+  DeviceVector<std::uint8_t> a(*context_, Bytes{0, 0, 0, 0, 0});
+  Stream other;
+  const CapturedWork inner = captured_fork(*stream_, other, a.data());
+  const CapturedWork outer = capture(*stream_, [&] {
+    fill_bytes(*stream_, a.data(), 9, 5);
+    inner.replay(*stream_);
+    copy_on_device(*stream_, a.data() + 4, a.data() + 2, 1);
+  });
+  for (int i = 0; i < 3; ++i) outer.replay(*stream_);
+  stream_->synchronize();
+  EXPECT_EQ(a.download(), (Bytes{3, 2, 2, 2, 2}));
+}
+
+TEST_F(StreamsTest, ForksOfForksAreJoinedThroughTheirFork) {
+  DeviceVector<std::uint8_t> a(*context_, Bytes{0, 0, 0});
+  Stream second, third;
+  Event one, two, three, four;
+  const CapturedWork work = capture(*stream_, [&] {
+    one.record(*stream_);
+    second.wait(one);
+    fill_bytes(second, a.data(), 1, 3);
+    two.record(second);
+    third.wait(two);
+    copy_on_device(third, a.data() + 1, a.data(), 1);
+    three.record(third);
+    second.wait(three);
+    fill_bytes(second, a.data() + 2, 5, 1);
+    four.record(second);
+    stream_->wait(four);
+  });
+  work.replay(*stream_);
+  stream_->synchronize();
+  EXPECT_EQ(a.download(), (Bytes{1, 1, 5}));
+}
+
+TEST_F(StreamsTest, AForkThatNobodyWaitsForIsRefused) {
+  const DeviceVector<std::uint8_t> a(*context_, Bytes{0, 0, 0});
+  Event begun, filled;
+  for (const int fault : {0, 1, 2}) {  // never joined, joined too early, without any work
+    Stream other;
+    expect_error(
+        [&] {
+          capture(*stream_, [&] {
+            begun.record(*stream_);
+            other.wait(begun);
+            if (fault == 2) return;
+            fill_bytes(other, a.data(), 1, 1);
+            if (fault == 0) return;
+            filled.record(other);
+            stream_->wait(filled);
+            fill_bytes(other, a.data(), 2, 1);
+          });
+        },
+        {"end_capture()", "nobody waits for", "record an event"});
+    EXPECT_FALSE(stream_->capturing());
+    EXPECT_FALSE(other.capturing());
+    EXPECT_FALSE(this_thread_captures());
+    fill_bytes(other, a.data(), 0, 3);
+    other.synchronize();
+  }
+  captured_fills(a.data()).replay(*stream_);
+  stream_->synchronize();
+  EXPECT_EQ(a.download(), (Bytes{1, 2, 1}));
+}
+
+TEST_F(StreamsTest, EventsOfOtherCapturesAreRefused) {
+  Stream other, apart;
+  Event here, there;
+  stream_->begin_capture();
+  here.record(*stream_);
+  other.begin_capture();
+  there.record(other);
+  expect_error([&] { stream_->wait(there); }, {"wait", "another capture"});
+  expect_error([&] { other.wait(here); }, {"wait", "another capture"});
+  other.end_capture();
+  expect_error([&] { stream_->wait(there); }, {"wait", "capture that has ended"});
+  std::thread([&] {
+    expect_error([&] { apart.wait(here); }, {"cannot join", "another thread"});
+  }).join();
+  stream_->end_capture();
+  expect_error([&] { apart.wait(here); }, {"wait", "capture that has ended", "record it again"});
+  expect_error([&] { here.synchronize(); }, {"recorded during a capture", "no time"});
+  expect_error([&] { here.passed(); }, {"recorded during a capture", "no time"});
+  expect_error([&] { elapsed_milliseconds(here, here); }, {"recorded during a capture"});
+  here.record(*stream_);  // and is as any other
+  apart.wait(here);
+  apart.synchronize();
+  EXPECT_TRUE(here.passed());
+}
+
+TEST_F(StreamsTest, OnlyTheFirstStreamEndsACapture) {
+  Stream other;
+  Event begun, joined;
+  stream_->begin_capture();
+  begun.record(*stream_);
+  other.wait(begun);
+  expect_error([&] { other.end_capture(); }, {"only joined", "begun on"});
+  expect_error([&] { other.begin_capture(); }, {"already being captured"});
+  expect_error([&] { other.synchronize(); }, {"synchronize", "capturing"});
+  other.abandon_capture();  // not its own
+  EXPECT_TRUE(other.capturing());
+  joined.record(other);
+  stream_->wait(joined);
+  stream_->end_capture();
+  EXPECT_FALSE(other.capturing());
+  stream_->begin_capture();
+  begun.record(*stream_);
+  other.wait(begun);
+  stream_->abandon_capture();
+  EXPECT_FALSE(other.capturing());
+}
+
+TEST_F(StreamsTest, AForkDestroyedDuringTheCaptureIsRefused) {
+  Event begun;
+  stream_->begin_capture();
+  begun.record(*stream_);
+  {
+    Stream other;
+    other.wait(begun);
+  }
+  expect_error([&] { stream_->end_capture(); }, {"destroyed", "until the capture has ended"});
+  EXPECT_FALSE(this_thread_captures());
 }
 
 TEST_F(StreamsTest, EndingWhatWasNotBegunIsAnError) {

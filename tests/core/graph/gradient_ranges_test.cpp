@@ -41,7 +41,10 @@ class Shadow {
   void allocate(Graph& graph) {
     slab_ = graph.slab().gradient;
     buffer_ = graph.context().memory().allocate(slab_.bytes(), "shadow");
-    fill_bytes(graph.context().stream(), buffer_.data(), 0xff, slab_.bytes());
+    clear(graph.context());
+  }
+  void clear(Context& context) {
+    fill_bytes(context.stream(), buffer_.data(), 0xff, slab_.bytes());
   }
   void expect_final(Context& context) const {
     const Tensor copy(buffer_.data(), slab_.dtype(), slab_.shape());
@@ -211,14 +214,21 @@ TEST_F(GradientRangesTest, ParametersThatNothingTrainsAreFinalFromTheStart) {
 }
 
 TEST_F(GradientRangesTest, AreCapturedWithTheStep) {
-  Mlp mlp({.gradient_bucket_bytes = 5000});
-  mlp.model.step();
-  const std::size_t once = mlp.shadow.ranges.size();
-  const CapturedWork work = capture(mlp.model.context.stream(), [&] { mlp.model.step(); });
-  EXPECT_EQ(mlp.shadow.ranges.size(), 2 * once);
-  for (int i = 0; i < 3; ++i) work.replay(mlp.model.context.stream());
-  mlp.shadow.expect_final(mlp.model.context);
-  EXPECT_EQ(mlp.shadow.ranges.size(), 2 * once) << "a replay calls nothing on the host";
+  for (const bool side : {false, true}) {
+    Mlp mlp({.gradient_bucket_bytes = 5000, .side_stream = side});
+    mlp.model.step();
+    const std::size_t once = mlp.shadow.ranges.size();
+    const CapturedWork work = capture(mlp.model.context.stream(), [&] { mlp.model.step(); });
+    EXPECT_EQ(mlp.shadow.ranges.size(), 2 * once);
+    for (int i = 0; i < 3; ++i) {
+      mlp.shadow.clear(mlp.model.context);
+      work.replay(mlp.model.context.stream());
+      mlp.shadow.expect_final(mlp.model.context);
+    }
+    EXPECT_EQ(mlp.shadow.ranges.size(), 2 * once) << "a replay calls nothing on the host";
+    mlp.model.step();
+    mlp.shadow.expect_final(mlp.model.context);
+  }
 }
 
 /// A model that is trained for three updates of two micro-steps, of which the hook throws in one.
