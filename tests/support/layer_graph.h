@@ -33,6 +33,9 @@ inline std::string case_test_name(const testing::TestParamInfo<LayerCase>& info)
   return name;
 }
 
+/// Whether inputs may be of 16 bits: totals of losses, which total_loss takes, never are.
+inline bool takes_16_bits(const LayerCase& layer_case) { return layer_case.name != "total_loss"; }
+
 struct LayerGraph {
   /// Floating inputs become `type`, which is also computed in.
   explicit LayerGraph(const LayerCase& layer_case, DType type = DType::float32,
