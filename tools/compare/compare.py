@@ -8,7 +8,7 @@
 `parts` prints one table, forward, backward and update: a linear layer, the MLP of mnist_mlp on
 drawn data, an embedding, and each optimizer at ten million parameters; `layers` one of the layers
 and losses that go over rows. A recipe is compared step by step and in whole epochs, with peak
-memory. Each side runs in processes of its own, one after the other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
+memory, with PyTorch as it is and compiled (torch.compile of forward, loss and backward). Each side runs in processes of its own, one after the other and in turns, so that neither disturbs the other; a ratio below 1 means that Adjoint needs
 less. Of what disturbs a timing nothing makes it shorter, so the best call of a process counts; of the
 rounds of a table that of the median ratio, of a recipe's the best.
 """
@@ -126,17 +126,24 @@ def compare_table(arguments, ours: Adjoint, theirs: Torch) -> dict:
 TABLES = {"parts": (parts_round, COMPARED), "layers": (layers_round, COMPARED_LAYERS)}
 
 
-def recipe_figures(arguments, recipe: Path, ours: Adjoint, theirs: Torch) -> tuple[dict, dict]:
-    epoch, peak = ours.train(recipe, arguments.epochs, arguments.data)
-    mine = {"phases": ours.bench(recipe), "epoch_s": epoch, "peak_bytes": peak}
-    data = ["--data", arguments.data] if arguments.data else []
-    other = theirs.script("torch_run.py", recipe, "--epochs", arguments.epochs, *data)
+def recipe_figures(arguments, recipe: Path, ours: Adjoint, theirs: Torch) -> tuple[dict, dict, dict]:
+    """Ours, PyTorch's, and those of its compiled form."""
+    changes = [f"train.precision={arguments.precision}"]
+    if arguments.batch:
+        changes.append(f"train.batch={arguments.batch}")
+    changes = [part for change in changes for part in ("--set", change)]
+    epoch, peak = ours.train(recipe, arguments.epochs, arguments.data, changes)
+    mine = {"phases": ours.bench(recipe, *changes), "epoch_s": epoch, "peak_bytes": peak}
+    script = ["torch_run.py", recipe, "--epochs", arguments.epochs, "--precision", arguments.precision]
+    script += ["--data", arguments.data] if arguments.data else []
+    script += ["--batch", arguments.batch] if arguments.batch else []
+    eager, compiled = theirs.script(*script), theirs.script(*script, "--compile")
 
     def flat(side: dict) -> dict:
         medians = {name + "_ms": phase["median_ms"] for name, phase in side["phases"].items()}
         return {**medians, "epoch_s": side["epoch_s"], "peak_bytes": side["peak_bytes"]}
 
-    return flat(mine), flat(other)
+    return flat(mine), flat(eager), flat(compiled)
 
 
 def compare_recipe(arguments, ours: Adjoint, theirs: Torch) -> dict:
@@ -145,20 +152,22 @@ def compare_recipe(arguments, ours: Adjoint, theirs: Torch) -> dict:
         recipe = ROOT / "tools/recipes" / (arguments.subject + ".toml")
     rounds = [recipe_figures(arguments, recipe, ours, theirs) for _ in range(arguments.rounds)]
     rows = [
-        ("forward", "forward_ms", "ms", 1),
-        ("backward", "backward_ms", "ms", 1),
-        ("update", "update_ms", "ms", 1),
-        ("step", "step_ms", "ms", 1),
-        ("epoch", "epoch_s", "s", 1),
-        ("peak memory", "peak_bytes", "MiB", 2**20),
+        ("forward", "forward_ms", "forward_ms", "ms", 1),
+        ("backward", "backward_ms", "backward_ms", "ms", 1),
+        ("update", "update_ms", "update_ms", "ms", 1),
+        ("step", "step_ms", "step_ms", "ms", 1),
+        ("step / bare", "step_ms", "step_without_data_ms", "ms", 1),
+        ("epoch", "epoch_s", "epoch_s", "s", 1),
+        ("peak memory", "peak_bytes", "peak_bytes", "MiB", 2**20),
     ]
     figures = {}
-    print(f"{recipe.stem}, {arguments.threads} threads, medians, best of {arguments.rounds} rounds\n")
-    print(f"{'':12} {'Adjoint':>10} {theirs.name:>16} {'ratio':>8}")
-    for label, key, unit, scale in rows:
-        a, b = (min(pair[side][key] for pair in rounds) / scale for side in (0, 1))
-        print(f"{label:12} {a:8.3f} {unit:3}{b:12.3f} {unit:3} {a / b:8.2f}")
-        figures[key] = {"adjoint": a * scale, "torch": b * scale, "ratio": a / b}
+    print(f"{recipe.stem}, {arguments.precision}, {arguments.threads} threads, medians, best of {arguments.rounds} rounds")
+    print("a step of ours has its data; of PyTorch's the bare one is without\n")
+    print(f"{'':12} {'Adjoint':>12} {theirs.name.removesuffix(', compiled'):>16} {'compiled':>14} {'ratio':>7} {'to compiled':>12}")
+    for label, mine, other, unit, scale in rows:
+        a, b, c = (min(found[side][key] for found in rounds) / scale for side, key in enumerate((mine, other, other)))
+        print(f"{label:12} {a:8.3f} {unit:3}{b:12.3f} {unit:3}{c:10.3f} {unit:3}{a / b:8.2f}{a / c:13.2f}")
+        figures[label] = {"adjoint": a * scale, "torch": b * scale, "compiled": c * scale, "ratio": a / b, "to_compiled": a / c}
     return figures
 
 
@@ -173,6 +182,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, help="how long each phase is timed (2; in tables 0.5)")
     parser.add_argument("--epochs", type=int, default=3, help="of a recipe")
+    parser.add_argument("--batch", type=int, help="of a recipe, instead of its own")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"], help="of a recipe")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()

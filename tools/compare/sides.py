@@ -52,11 +52,11 @@ class Adjoint:
         _, checked, unchecked = line.split()
         return {"update": float(checked), "update_unchecked": float(unchecked)}
 
-    def train(self, recipe: Path, epochs: int, data: Path | None) -> tuple[float, int]:
+    def train(self, recipe: Path, epochs: int, data: Path | None, changes=()) -> tuple[float, int]:
         """Seconds of the median epoch, without validation, and the peak memory of training."""
         with tempfile.TemporaryDirectory() as folder:
             command = [self.program, "train", recipe, "--out", folder, "--overwrite", "--quiet"]
-            command += ["--set", f"train.epochs={epochs}", "--device", "host"]
+            command += ["--set", f"train.epochs={epochs}", *changes, "--device", "host"]
             if data:
                 command += ["--data", data]
             _, peak = run(command, self.environment)
