@@ -234,8 +234,16 @@ std::vector<Result> run_gather(const std::string&) {
                             .position = position.data(),
                             .scale = scale.tensor({1}),
                             .shift = shift.tensor({1})});
+  std::vector<std::int32_t> pairs(kSamples * 2);
+  for (std::int32_t& number : pairs) number = std::int32_t(engine());
+  const DeviceVector<std::int32_t> integer_rows(context, pairs), integers(context, kBatch * 2);
+  gather(context.stream(), {.batch = integers.tensor({kBatch, 2}),
+                            .rows = integer_rows.tensor({kSamples, 2}),
+                            .indices = order.tensor({kSamples}),
+                            .position = position.data()});
   return {result(context, "batch", batch.tensor({kBatch, kColumns}), DType::float32),
-          result(context, "labels", batch_labels.tensor({kBatch}), DType::float32)};
+          result(context, "labels", batch_labels.tensor({kBatch}), DType::float32),
+          result(context, "integers", integers.tensor({kBatch, 2}), DType::float32)};
 }
 
 std::vector<Result> run_regression_errors(const std::string&) {
@@ -299,8 +307,9 @@ void parity_set_gpu_blocks(bool keep) { set_gpu_blocks(keep); }
 std::vector<Case> parity_cases() {
   std::vector<Case> cases;
   for (const LayerCase& layer_case : registered_cases())
-    for (const char* type : {"float32", "bfloat16", "float16"})
-      cases.push_back({str("layer ", layer_case.name, ", ", type), run_layer_case});
+    for (const std::string type : {"float32", "bfloat16", "float16"})
+      if (type == "float32" || takes_16_bits(layer_case))
+        cases.push_back({str("layer ", layer_case.name, ", ", type), run_layer_case});
   for (const test::RuleCase& rule_case : test::all_cases())
     for (const char* type : {"float32", "bfloat16", "float16"})
       cases.push_back({str("optimizer ", rule_case.name, ", ", type), run_optimizer_case});
