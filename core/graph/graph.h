@@ -46,6 +46,7 @@ class Value {
   ValueId id_ = -1;
 };
 
+/// What an input is called and holds.
 struct InputOptions {
   std::string name;             ///< for messages; "input1" and so on by default
   bool wants_gradient = false;  ///< backward makes its gradient too
@@ -72,6 +73,7 @@ struct Recompute {
 /// every_block({x, h1, h2}).
 std::vector<Recompute> every_block(const std::vector<Value>& ends);
 
+/// What is trained and kept, in which numbers, and by which passes.
 struct CompileOptions {
   /// What is minimised: totals of loss layers, or any floating value, whose elements' sum is meant.
   std::vector<Value> losses;
@@ -122,6 +124,8 @@ struct CompileOptions {
 #endif
 };
 
+/// A model, recorded, then compiled, then run: see the head of this file. Not to be used from two
+/// threads at once.
 class Graph {
  public:
   /// With weights of its own.

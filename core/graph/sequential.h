@@ -14,6 +14,7 @@
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
+/// Layers one after the other, each of one input and one output; itself a layer of x -> y.
 class Sequential : public Container {
  public:
   Sequential() = default;

@@ -14,8 +14,8 @@ Dropout::Dropout(double p) : p_(p) {
 }
 
 Signature Dropout::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype), "dropout: expected one floating input",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype),
+                "dropout: expected one floating input, got ", types_text(x));
   return x;
 }
 

@@ -31,6 +31,8 @@ class Dropout : public LayerOf<Dropout> {
   std::uint64_t place_ = 0;
 };
 
+/// x [...], floating -> the same shape: while training, zero with probability p in [0, 1), else x /
+/// (1 - p) (Srivastava et al. 2014); otherwise x. Throws Error for another p or an integer x.
 Value dropout(const Value& x, double p);
 
 }  // namespace ADJOINT_BACKEND

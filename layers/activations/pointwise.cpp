@@ -4,8 +4,8 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 Signature Pointwise::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype), kind(), ": expected one floating input",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype), kind(),
+                ": expected one floating input, got ", types_text(x));
   return x;
 }
 

@@ -32,6 +32,9 @@ class PReLU : public LayerOf<PReLU> {
   Slot scratch_;
 };
 
+/// x [batch, ...], floating -> the same shape: x where it is positive, else a learned slope times x
+/// (He et al. 2015), one slope or, of x [batch, channels, ...], one a channel. Throws Error for an
+/// x without channels where these have slopes.
 Value prelu(const Value& x, bool per_channel = false);
 
 }  // namespace ADJOINT_BACKEND

@@ -7,7 +7,7 @@ inline namespace ADJOINT_BACKEND {
 
 Signature Softmax::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1, kind(),
-                ": expected one floating input [..., classes]", ", got ", types_text(x));
+                ": expected one floating input [..., classes], got ", types_text(x));
   return x;
 }
 

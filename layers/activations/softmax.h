@@ -34,7 +34,10 @@ class Softmax : public LayerOf<Softmax> {
   SoftmaxForm form_;
 };
 
+/// x [..., classes], floating -> the same shape: exp(x_j) / sum_k exp(x_k) over the last axis, the
+/// largest x being taken off first. For a cross-entropy leave it out: that takes the logits.
 Value softmax(const Value& x);
+/// The logarithm of softmax(x), x_j - log sum_k exp(x_k), finite where softmax rounds to 0.
 Value log_softmax(const Value& x);
 
 }  // namespace ADJOINT_BACKEND

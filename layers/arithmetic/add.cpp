@@ -8,7 +8,7 @@ inline namespace ADJOINT_BACKEND {
 
 Signature Add::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 2 && is_floating(x[0].dtype) && x[0] == x[1],
-                "add: expected two floating inputs of one type and shape", ", got ", types_text(x));
+                "add: expected two floating inputs of one type and shape, got ", types_text(x));
   return {x[0]};
 }
 

@@ -22,6 +22,7 @@ class Add : public LayerOf<Add> {
   void backward(Context& context, const BackwardCall& call) override;
 };
 
+/// a + b, of one floating type and shape, which the result has. Throws Error for others.
 Value add(const Value& a, const Value& b);
 
 }  // namespace ADJOINT_BACKEND

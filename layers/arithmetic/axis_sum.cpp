@@ -29,7 +29,7 @@ double AxisSum::scale(std::int64_t extent) const {
 
 Signature AxisSum::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1, kind(),
-                ": expected one floating input [batch, ...]", ", got ", types_text(x));
+                ": expected one floating input [batch, ...], got ", types_text(x));
   const Shape& shape = x[0].shape;
   ADJOINT_CHECK(form_ == Form::sum || extents(shape)[1] > 0, kind(),
                 ": expected at least one element to average, got ", shape);

@@ -33,7 +33,11 @@ class AxisSum : public LayerOf<AxisSum> {
   std::optional<int> axis_;
 };
 
+/// x [batch, ...], floating, summed over an axis, which is left out of the result's shape; without
+/// an axis over all but the batch, [batch]. Throws Error for axis 0, the batch, and one that x
+/// lacks.
 Value sum(const Value& x, std::optional<int> axis = std::nullopt);
+/// Likewise the mean.
 Value mean(const Value& x, std::optional<int> axis = std::nullopt);
 
 }  // namespace ADJOINT_BACKEND

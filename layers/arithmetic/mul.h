@@ -15,6 +15,8 @@ class Mul : public LayerOf<Mul> {
   void backward(Context& context, const BackwardCall& call) override;
 };
 
+/// a b, element by element, of one floating type and shape, which the result has. Throws Error for
+/// others.
 Value mul(const Value& a, const Value& b);
 
 }  // namespace ADJOINT_BACKEND

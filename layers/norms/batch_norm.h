@@ -46,6 +46,10 @@ class BatchNorm : public LayerOf<BatchNorm> {
   Slot running_mean_, running_variance_, mean_, rstd_, forward_scratch_, backward_scratch_;
 };
 
+/// x [batch, channels, ...], floating -> the same shape: (x - mean) / sqrt(variance + epsilon)
+/// weight + bias of each channel (Ioffe and Szegedy 2015), by the batch while training and by the
+/// running statistics otherwise. Throws Error for an x without channels, or with others than the
+/// options say.
 Value batch_norm(const Value& x, const BatchNormOptions& options = {});
 
 }  // namespace ADJOINT_BACKEND

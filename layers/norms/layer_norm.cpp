@@ -17,7 +17,7 @@ LayerNorm::LayerNorm(std::int64_t features, double epsilon)
 
 Signature LayerNorm::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1,
-                "layer_norm: expected one floating input [..., features]", ", got ", types_text(x));
+                "layer_norm: expected one floating input [..., features], got ", types_text(x));
   ADJOINT_CHECK(features_ == 0 || x[0].shape[-1] == features_, "layer_norm: expected ", features_,
                 " features, got ", x[0].shape[-1]);
   return x;

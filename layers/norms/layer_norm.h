@@ -44,6 +44,8 @@ class LayerNorm : public LayerOf<LayerNorm> {
   Slot mean_, rstd_, scratch_;
 };
 
+/// x [..., features], floating -> the same shape: (x - mean) / sqrt(variance + 1e-5) weight + bias
+/// over the last axis (Ba et al. 2016).
 Value layer_norm(const Value& x);
 
 /// The layer that a recipe's options make: epsilon.

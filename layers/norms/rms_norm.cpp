@@ -15,7 +15,7 @@ RMSNorm::RMSNorm(std::int64_t features, double epsilon) : features_(features), e
 
 Signature RMSNorm::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1,
-                "rms_norm: expected one floating input [..., features]", ", got ", types_text(x));
+                "rms_norm: expected one floating input [..., features], got ", types_text(x));
   ADJOINT_CHECK(features_ == 0 || x[0].shape[-1] == features_, "rms_norm: expected ", features_,
                 " features, got ", x[0].shape[-1]);
   return x;

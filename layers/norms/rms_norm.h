@@ -30,6 +30,8 @@ class RMSNorm : public LayerOf<RMSNorm> {
   Slot rrms_, scratch_;
 };
 
+/// x [..., features], floating -> the same shape: x / sqrt(mean of x^2 + epsilon) weight over the
+/// last axis (Zhang and Sennrich 2019).
 Value rms_norm(const Value& x);
 
 }  // namespace ADJOINT_BACKEND

@@ -38,6 +38,8 @@ class Bilinear : public LayerOf<Bilinear> {
   Slot pairs_, pair_gradients_, bias_scratch_;
 };
 
+/// x1 [..., n], x2 [..., m] of one floating type -> y [..., out], y_o = x1^T W_o x2 + b_o with
+/// learned W [out, n, m] and b [out]. Throws Error where the leading axes differ.
 Value bilinear(const Value& x1, const Value& x2, std::int64_t out);
 
 }  // namespace ADJOINT_BACKEND

@@ -28,7 +28,7 @@ std::string Embedding::describe() const {
 Signature Embedding::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && x[0].dtype == DType::int32 && x[0].shape.rank() >= 1 &&
                     x[0].shape.rank() < Shape::kMaxRank,
-                "embedding: expected one input of int32 indices [...]", ", got ", types_text(x));
+                "embedding: expected one input of int32 indices [...], got ", types_text(x));
   std::vector<std::int64_t> extents(x[0].shape.extents().begin(), x[0].shape.extents().end());
   extents.push_back(options_.width);
   return {{type_, Shape(extents)}};

@@ -51,6 +51,8 @@ class Embedding : public LayerOf<Embedding> {
   Slot status_, scratch_;
 };
 
+/// Indices int32 [...] -> rows [..., width] of a learned table [vocabulary, width]. An index
+/// outside [0, vocabulary) is an error of Graph::verify(), with its position.
 Value embedding(const Value& indices, std::int64_t vocabulary, std::int64_t width);
 
 }  // namespace ADJOINT_BACKEND

@@ -35,7 +35,7 @@ std::string Linear::describe() const {
 
 Signature Linear::infer(const Signature& x) const {
   ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype) && x[0].shape.rank() >= 1,
-                "Linear: expected one floating input [..., features]", ", got ", types_text(x));
+                "Linear: expected one floating input [..., features], got ", types_text(x));
   const std::int64_t in = x[0].shape[-1];
   ADJOINT_CHECK(options_.in == 0 || in == options_.in, "Linear: expected ", options_.in,
                 " input features in the last axis, got ", in);

@@ -30,6 +30,8 @@ class Concat : public LayerOf<Concat> {
   std::vector<std::int64_t> extents_;  // of the inputs along the axis
 };
 
+/// The values, floating and of one type, one behind the other along `axis`, counted from the back
+/// if negative. Throws Error where another axis differs, and for the batch, axis 0.
 Value concat(const std::vector<Value>& x, int axis);
 
 }  // namespace ADJOINT_BACKEND

@@ -7,8 +7,8 @@ namespace adjoint {
 inline namespace ADJOINT_BACKEND {
 
 Signature Flatten::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && x[0].shape.rank() >= 1, "flatten: expected one input [batch, ...]",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && x[0].shape.rank() >= 1,
+                "flatten: expected one input [batch, ...], got ", types_text(x));
   std::int64_t features = 1;
   for (int axis = 1; axis < x[0].shape.rank(); ++axis) features *= x[0].shape[axis];
   return {{x[0].dtype, {x[0].shape[0], features}}};

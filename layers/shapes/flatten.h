@@ -19,6 +19,8 @@ class Flatten : public LayerOf<Flatten> {
   void backward(Context& context, const BackwardCall& call) override;
 };
 
+/// x [batch, ...] -> [batch, features]: all axes but the first as one. Moves no memory where the
+/// planner can share it.
 Value flatten(const Value& x);
 
 }  // namespace ADJOINT_BACKEND

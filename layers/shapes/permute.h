@@ -25,6 +25,8 @@ class Permute : public LayerOf<Permute> {
   std::vector<int> axes_;
 };
 
+/// x, floating, with its axes in another order: axis k of the result is axis axes[k] of x. Axis 0,
+/// the batch, stays first. Throws Error unless every axis of x is named once.
 Value permute(const Value& x, const std::vector<int>& axes);
 /// Exchanges two axes behind the batch, negative ones counting from the back.
 Value transpose(const Value& x, int a = -1, int b = -2);

@@ -29,8 +29,8 @@ Reshape::Reshape(std::vector<std::int64_t> shape) : shape_(std::move(shape)) {
 std::string Reshape::describe() const { return str("reshape(", text(shape_), ")"); }
 
 Signature Reshape::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && x[0].shape.rank() >= 1, "reshape: expected one input [batch, ...]",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && x[0].shape.rank() >= 1,
+                "reshape: expected one input [batch, ...], got ", types_text(x));
   std::int64_t of_sample = 1, known = 1;
   for (int axis = 1; axis < x[0].shape.rank(); ++axis) of_sample *= x[0].shape[axis];
   for (std::int64_t extent : shape_)

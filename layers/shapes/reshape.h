@@ -25,6 +25,8 @@ class Reshape : public LayerOf<Reshape> {
   std::vector<std::int64_t> shape_;
 };
 
+/// x [batch, ...] -> [batch, shape], the same numbers in the same order; one extent may be -1 and
+/// is worked out. Throws Error where the counts differ.
 Value reshape(const Value& x, const std::vector<std::int64_t>& shape);
 
 }  // namespace ADJOINT_BACKEND

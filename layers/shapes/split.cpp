@@ -21,8 +21,8 @@ Split::Split(int axis, std::vector<std::int64_t> sizes) : axis_(axis), sizes_(st
 std::string Split::describe() const { return str("split(axis ", axis_, ", ", Shape(sizes_), ")"); }
 
 Signature Split::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype), "split: expected one floating input",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype),
+                "split: expected one floating input, got ", types_text(x));
   const int axis = axis_behind_batch("split", axis_, x[0].shape);
   std::int64_t extent = 0;
   Signature parts;
@@ -74,8 +74,8 @@ Slice::Range Slice::range(const Shape& x) const {
 }
 
 Signature Slice::infer(const Signature& x) const {
-  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype), "slice: expected one floating input",
-                ", got ", types_text(x));
+  ADJOINT_CHECK(x.size() == 1 && is_floating(x[0].dtype),
+                "slice: expected one floating input, got ", types_text(x));
   const int axis = axis_behind_batch("slice", axis_, x[0].shape);
   return {{x[0].dtype, x[0].shape.with(axis, range(x[0].shape).extent)}};
 }

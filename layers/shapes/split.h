@@ -57,7 +57,11 @@ class Slice : public LayerOf<Slice> {
   std::optional<std::int64_t> end_;
 };
 
+/// x, floating, cut along `axis` (counted from the back if negative) into parts of these sizes.
+/// Throws Error unless they add up to the axis, and for the batch, axis 0.
 std::vector<Value> split(const Value& x, int axis, const std::vector<std::int64_t>& sizes);
+/// Entries [begin, end) of an axis of x, floating; negative ones count from the back. Throws Error
+/// for a range that is not within the axis, and for the batch, axis 0.
 Value slice(const Value& x, int axis, std::int64_t begin,
             std::optional<std::int64_t> end = std::nullopt);
 
