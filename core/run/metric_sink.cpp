@@ -24,9 +24,9 @@ MetricsRow row_of(const StepReport& step, bool classifies) {
 }  // namespace
 
 void CsvSink::begin(const RunFacts& facts) {
-  const std::filesystem::path path = facts.folder / "metrics.csv";
-  file_ = facts.resumed ? std::make_unique<MetricsFile>(path, facts.steps_before, facts.measures)
-                        : std::make_unique<MetricsFile>(path, facts.measures);
+  file_ = facts.resumed
+              ? std::make_unique<MetricsFile>(facts.metrics, facts.steps_before, facts.measures)
+              : std::make_unique<MetricsFile>(facts.metrics, facts.measures);
   classifies_ = facts.classifies;
 }
 

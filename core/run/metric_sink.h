@@ -18,6 +18,7 @@ inline namespace ADJOINT_BACKEND {
 struct RunFacts {
   std::string name;  ///< of the recipe, or of the folder that is gone on with
   std::filesystem::path folder;
+  std::filesystem::path metrics;      ///< its file of rows
   std::string data;                   ///< "digits, 27000 training, ... samples"
   std::vector<std::string> notices;   ///< of the data, a line each
   std::vector<std::string> warnings;  ///< of the model, likewise

@@ -161,6 +161,7 @@ void TrainingRun::find_facts() {
   const std::int64_t per_epoch = updates_per_epoch(recipe_, train_->count());
   facts_.name = resumes() ? folder_->path().filename().string() : run_name(recipe_);
   facts_.folder = folder_->path();
+  facts_.metrics = folder_->metrics();
   facts_.warnings = model_.graph->notices();
   for (const Parameter& parameter : model_.graph->parameters())
     facts_.parameters += parameter.count();

@@ -41,14 +41,10 @@ void copy_sample(const Dataset& from, std::int64_t index, Dataset& to) {
 }
 
 Dataset empty_like(const Dataset& dataset, const std::string& name, std::int64_t capacity) {
-  Dataset out{.name = name,
-              .type = dataset.type,
-              .sample = dataset.sample,
-              .feature_names = dataset.feature_names,
-              .classes = dataset.classes,
-              .ignored_label = dataset.ignored_label,
-              .class_names = dataset.class_names,
-              .outputs = dataset.outputs};
+  Dataset out = outline_of(dataset);
+  out.name = name;
+  for (std::size_t i = 0; i < dataset.arrays.size(); ++i)
+    if (!dataset.arrays[i].per_sample) out.arrays[i].values = dataset.arrays[i].values;
   const auto numbers = static_cast<std::size_t>(capacity * dataset.sample_size());
   if (dataset.type == DType::uint8)
     out.images.reserve(numbers);
@@ -56,10 +52,6 @@ Dataset empty_like(const Dataset& dataset, const std::string& name, std::int64_t
     out.features.reserve(numbers);
   if (dataset.classes > 0) out.labels.reserve(static_cast<std::size_t>(capacity));
   out.targets.reserve(static_cast<std::size_t>(capacity * dataset.outputs));
-  for (const DataArray& array : dataset.arrays) {
-    out.arrays.push_back(array);
-    if (array.per_sample) out.arrays.back().values.clear();
-  }
   return out;
 }
 

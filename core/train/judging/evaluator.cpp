@@ -1,7 +1,6 @@
 #include "core/train/judging/evaluator.h"
 
-#include <cmath>
-#include <limits>
+#include <array>
 #include <optional>
 #include <span>
 
@@ -103,6 +102,25 @@ Evaluator::Evaluator(Model& model, BatchSource& source, const Normalisation& tar
   make_measures();
 }
 
+namespace {
+
+// Of a buffer that holds a StepWorkspace, whose totals are used, and a random step, which is not.
+void add_totals(Stream& stream, const Tensor& totals, const Buffer& buffer) {
+  auto* const workspace = static_cast<StepWorkspace*>(buffer.data());
+  accumulate_totals(stream, totals, workspace, reinterpret_cast<std::uint64_t*>(workspace + 1));
+}
+
+// Waits.
+std::array<double, 3> read_totals(Stream& stream, const Buffer& buffer) {
+  std::array<double, 3> totals{};
+  copy_to_host(stream, totals.data(), static_cast<StepWorkspace*>(buffer.data())->totals,
+               sizeof(totals));
+  stream.synchronize();
+  return totals;
+}
+
+}  // namespace
+
 std::vector<std::string> measure_names(const Model& model) {
   const bool several = model.losses.size() > 1;
   std::vector<std::string> names;
@@ -147,11 +165,8 @@ void Evaluator::add_measures() {
   const Graph& graph = *model_.graph;
   Stream& stream = graph.context().stream();
   for (LossMeasures& each : measures_) {
-    if (each.workspace.bytes() > 0) {
-      auto* const workspace = static_cast<StepWorkspace*>(each.workspace.data());
-      accumulate_totals(stream, graph.tensor(each.loss.totals), workspace,
-                        reinterpret_cast<std::uint64_t*>(workspace + 1));
-    }
+    if (each.workspace.bytes() > 0)
+      add_totals(stream, graph.tensor(each.loss.totals), each.workspace);
     for (const auto& metric : each.metrics)
       metric->add(graph.tensor(each.loss.prediction), graph.tensor(*each.loss.target));
   }
@@ -162,10 +177,7 @@ void Evaluator::read_measures(Evaluation& found) {
   Stream& stream = model_.graph->context().stream();
   for (LossMeasures& each : measures_) {
     if (each.workspace.bytes() > 0) {
-      double totals[3];
-      copy_to_host(stream, totals, static_cast<StepWorkspace*>(each.workspace.data())->totals,
-                   sizeof(totals));
-      stream.synchronize();
+      const std::array<double, 3> totals = read_totals(stream, each.workspace);
       values.push_back(totals[0] / totals[1]);
     }
     for (const auto& metric : each.metrics) values.push_back(metric->read());
@@ -174,7 +186,6 @@ void Evaluator::read_measures(Evaluation& found) {
   for (std::size_t i = 0; i < values.size(); ++i) found.measures.push_back({names[i], values[i]});
 }
 
-// Ratios of squares are the same in any unit; absolute errors are taken back to theirs.
 void Evaluator::read_errors(Evaluation& found) {
   if (model_.predicts_logits) return;
   std::vector<RegressionSums> sums(static_cast<std::size_t>(model_.outputs));
@@ -183,11 +194,9 @@ void Evaluator::read_errors(Evaluation& found) {
   stream.synchronize();
   for (std::size_t j = 0; j < sums.size(); ++j) {
     const double unit = target_.deviation.empty() ? 1.0 : target_.deviation[j];
-    const double count = sums[j].count;
-    found.mean_absolute_errors.push_back(unit * sums[j].absolute / count);
-    found.root_mean_squared_errors.push_back(unit * std::sqrt(sums[j].squared / count));
-    found.r_squared.push_back(sums[j].spread > 0 ? 1 - sums[j].squared / sums[j].spread
-                                                 : std::numeric_limits<double>::quiet_NaN());
+    found.mean_absolute_errors.push_back(mean_absolute_error(sums[j], unit));
+    found.root_mean_squared_errors.push_back(root_mean_squared_error(sums[j], unit));
+    found.r_squared.push_back(r_squared(sums[j]));
   }
 }
 
@@ -200,7 +209,6 @@ Evaluation Evaluator::run() {
   if (model_.outputs > 0) fill_bytes(stream, errors_.data(), 0, errors_.bytes());
   if (counter_ != nullptr) counter_->clear();
   clear_measures();
-  auto* const workspace = static_cast<StepWorkspace*>(workspace_.data());
   source_.begin_epoch(0);
   std::int64_t counted = 0;
   while (const std::int64_t size = source_.next_size()) {
@@ -210,8 +218,7 @@ Evaluation Evaluator::run() {
     batches_.run(stream, size, [&] {
       gather_batch(source_, model_);
       graph.forward();
-      accumulate_totals(stream, graph.tensor(model_.totals), workspace,
-                        reinterpret_cast<std::uint64_t*>(workspace + 1));
+      add_totals(stream, graph.tensor(model_.totals), workspace_);
       if (model_.outputs > 0)
         regression_errors(stream, graph.tensor(model_.prediction), graph.tensor(*model_.target),
                           static_cast<RegressionSums*>(errors_.data()));
@@ -221,9 +228,7 @@ Evaluation Evaluator::run() {
     });
     source_.batch_queued();
   }
-  double totals[3];
-  copy_to_host(stream, totals, workspace->totals, sizeof(totals));
-  stream.synchronize();
+  const std::array<double, 3> totals = read_totals(stream, workspace_);
   verify_labels(model_, source_, 0);
   Evaluation found{.loss = totals[0] / totals[1],
                    .accuracy = accuracy_of(model_, totals[2], totals[1], double(counted)),

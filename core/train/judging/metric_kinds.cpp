@@ -1,13 +1,11 @@
 #include "core/train/judging/metric_kinds.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "core/base/error.h"
 #include "core/base/kind_registry.h"
 #include "core/train/judging/metrics.h"
-#include "kernels/regression_errors.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -99,19 +97,9 @@ const bool kRegistered[] = {
                [](const ClassificationReport& r) {
                  return r.has_areas ? r.macro_area : std::numeric_limits<double>::quiet_NaN();
                }),
-    of_numbers("mean_absolute_error",
-               [](const RegressionSums& s, double unit) {
-                 return unit * s.absolute / static_cast<double>(s.count);
-               }),
-    of_numbers("root_mean_squared_error",
-               [](const RegressionSums& s, double unit) {
-                 return unit * std::sqrt(s.squared / static_cast<double>(s.count));
-               }),
-    of_numbers("r_squared",
-               [](const RegressionSums& s, double) {
-                 return s.spread > 0 ? 1 - s.squared / s.spread
-                                     : std::numeric_limits<double>::quiet_NaN();
-               }),
+    of_numbers("mean_absolute_error", mean_absolute_error),
+    of_numbers("root_mean_squared_error", root_mean_squared_error),
+    of_numbers("r_squared", [](const RegressionSums& sums, double) { return r_squared(sums); }),
 };
 
 }  // namespace

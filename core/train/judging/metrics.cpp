@@ -135,6 +135,18 @@ void ClassificationCounter::read_areas(ClassificationReport& report) const {
 }
 
 // Ranks are counted in halves, so that those of ties are whole.
+double mean_absolute_error(const RegressionSums& sums, double unit) {
+  return unit * sums.absolute / sums.count;
+}
+
+double root_mean_squared_error(const RegressionSums& sums, double unit) {
+  return unit * std::sqrt(sums.squared / sums.count);
+}
+
+double r_squared(const RegressionSums& sums) {
+  return sums.spread > 0 ? 1 - sums.squared / sums.spread : kNothing;
+}
+
 double area_under_curve(std::span<const float> scores, const std::vector<bool>& positive) {
   ADJOINT_CHECK(scores.size() == positive.size(), "area_under_curve: ", scores.size(),
                 " scores, but ", positive.size(), " labels");

@@ -10,6 +10,7 @@
 
 #include "core/device/context.h"
 #include "kernels/metrics.h"
+#include "kernels/regression_errors.h"
 
 namespace adjoint {
 inline namespace ADJOINT_BACKEND {
@@ -74,6 +75,15 @@ class ClassificationCounter {
   Buffer counts_, scores_;
   MetricSums sums_;
 };
+
+// Of one number to predict, over all batches that were added (regression_errors). `unit` is what it
+// was divided by when it was normalised; ratios of squares are the same in any unit.
+
+double mean_absolute_error(const RegressionSums& sums, double unit);
+double root_mean_squared_error(const RegressionSums& sums, double unit);
+/// 1 - sum of squared errors / sum of squared distances from the mean; NaN where targets do not
+/// vary.
+double r_squared(const RegressionSums& sums);
 
 /// The probability that a positive sample scores above a negative one, ties counting half (Mann and
 /// Whitney 1947), which is the area under the ROC curve; exact but for the last division.

@@ -151,9 +151,8 @@ LossTargets targets_of(const Layer& loss, const std::string& type) {
 }
 
 std::vector<BatchField> fields_of(const ModelOptions& options) {
-  std::vector<BatchField> fields{{kInputName, DType::float32, options.sample}};
-  if (options.classes > 0) fields.push_back({kTargetName, DType::int32});
-  if (options.outputs > 0) fields.push_back({kTargetName, DType::float32, {options.outputs}});
+  std::vector<BatchField> fields = batch_fields(
+      {.sample = options.sample, .classes = options.classes, .outputs = options.outputs});
   fields.insert(fields.end(), options.arrays.begin(), options.arrays.end());
   return fields;
 }
