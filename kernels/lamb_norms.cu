@@ -32,8 +32,8 @@ ADJOINT_DEVICE Values<double, 2> update_piece(const Block& block, const SlabPiec
     ADJOINT_SIMD
     for (int j = 0; j < n; ++j) {
       const T clipped = clamped(g[j] * scale, limit);
-      m[j] += gain1 * (clipped - m[j]);
-      v[j] = beta2 * v[j] + gain2 * clipped * clipped;
+      m[j] = without_subnormals(m[j] + gain1 * (clipped - m[j]));
+      v[j] = without_subnormals(beta2 * v[j] + gain2 * clipped * clipped);
       const double u = double(direction(p[j], m[j], v[j]));
       parameter_sums[j] += double(p[j]) * double(p[j]);
       update_sums[j] += u * u;

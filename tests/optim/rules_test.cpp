@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/tensor/transfer.h"
 #include "optim/cases.h"
 #include "support/expect_error.h"
 #include "support/slab_training.h"
@@ -162,6 +163,27 @@ TEST_P(RuleTest, ABadGradientChangesNothing) {
     EXPECT_EQ(contents(), before) << bad;
   }
   EXPECT_EQ(optimizer.read_metrics().back().skipped, 1u);
+}
+
+// Gradients far below those of any training, which arithmetic of subnormal numbers would follow.
+TEST_P(RuleTest, MomentsAreNeverSubnormal) {
+  Model<float> model(context());
+  Optimizer optimizer(context(), model.slab(), rule(), {.check_gradient = false});
+  std::vector<float> gradient(std::size_t(model.count));
+  for (std::size_t i = 0; i < gradient.size(); ++i)
+    gradient[i] = std::ldexp(i % 2 == 0 ? 1.0f : -1.0f, -int(i % 127));
+  for (int step = 0; step < 4; ++step) {
+    model.gradient.upload(gradient);
+    optimizer.step(flat(model.totals));
+  }
+  for (const OptimizerState& state : optimizer.state()) {
+    if (state.tensor.dtype() != DType::float32) continue;
+    const std::vector<float> moments = download<float>(context(), state.tensor);
+    EXPECT_EQ(std::ranges::count_if(
+                  moments, [](float m) { return std::fpclassify(m) == FP_SUBNORMAL; }),
+              0)
+        << state.name;
+  }
 }
 
 TEST_P(RuleTest, WithoutItsCheckAFiniteGradientDoesTheSame) {
