@@ -179,9 +179,9 @@ TEST_P(RuleTest, MomentsAreNeverSubnormal) {
   for (const OptimizerState& state : optimizer.state()) {
     if (state.tensor.dtype() != DType::float32) continue;
     const std::vector<float> moments = download<float>(context(), state.tensor);
-    EXPECT_EQ(std::ranges::count_if(
-                  moments, [](float m) { return std::fpclassify(m) == FP_SUBNORMAL; }),
-              0)
+    EXPECT_EQ(
+        std::ranges::count_if(moments, [](float m) { return std::fpclassify(m) == FP_SUBNORMAL; }),
+        0)
         << state.name;
   }
 }

@@ -3,9 +3,9 @@
 // in cache. So the bits of a result do not depend on how many workers there are.
 //
 // Tiles are cut along the rows first: the libraries pack the left operand anew for each tile cut
-// along the columns, which costs up to half of the time of dW = dy^T x. Where few rows meet a larger
-// transposed right operand, weights, columns are cut, so that each core reads its part of them
-// alone; see ../README.md.
+// along the columns, which costs up to half of the time of dW = dy^T x. Where few rows meet a
+// larger transposed right operand, weights, columns are cut, so that each core reads its part of
+// them alone; see ../README.md.
 #include <algorithm>
 #include <climits>
 #include <cstdint>
@@ -52,9 +52,8 @@ Tiling default_tiling(const MatmulForm& form) {
   if (work < 65536) return {piece(form.rows, 1, 16), piece(form.columns, 1, 64)};
   const bool few_rows =
       form.rows <= 256 && form.columns >= 2 * form.rows && form.columns >= 256 && form.transpose_b;
-  const std::int64_t row_pieces = form.rows >= 128 && !few_rows
-                                      ? std::max<std::int64_t>(2, divide_up(form.rows, 256))
-                                      : 1;
+  const std::int64_t row_pieces =
+      form.rows >= 128 && !few_rows ? std::max<std::int64_t>(2, divide_up(form.rows, 256)) : 1;
   const std::int64_t column_pieces = row_pieces > 1 ? divide_up(form.columns, 1024)
                                      : form.columns >= 256
                                          ? std::max<std::int64_t>(2, divide_up(form.columns, 512))
