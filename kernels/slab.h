@@ -69,12 +69,18 @@ ADJOINT_DEVICE SlabPack<T, N> load_slab(const Stored* from) {
   return pack;
 }
 
-/// The reverse, rounding to the stored type.
+/// The reverse, rounding to the stored type. Each number is assigned, which the host's compiler
+/// rounds many at a time, where objects made of them would be rounded one by one.
 template <class T, int N, class Stored>
 ADJOINT_DEVICE void store_slab(Stored* to, const SlabPack<T, N>& pack) {
   SlabWord<Stored, N> word;
-  ADJOINT_UNROLL
-  for (int i = 0; i < N; ++i) word.v[i] = Stored(pack[i]);
+  if constexpr (std::is_same_v<T, Stored>) {
+    ADJOINT_UNROLL
+    for (int i = 0; i < N; ++i) word.v[i] = pack[i];
+  } else {
+    ADJOINT_SIMD
+    for (int i = 0; i < N; ++i) word.v[i] = pack[i];
+  }
   *reinterpret_cast<SlabWord<Stored, N>*>(to) = word;
 }
 
