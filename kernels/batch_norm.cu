@@ -201,7 +201,7 @@ ADJOINT_KERNEL_BODY void normalize_body(const ChannelShape& shape, T* y, const T
     } else {
       row_map(
           block, cols, y + base, [](int, A x, A m, A r, A w, A b) { return (x - m) * (r * w) + b; },
-          row, Memory{mean}, Memory{rstd}, OrOne<T>{weight}, Optional<T>{bias});
+          row, InMemory{mean}, InMemory{rstd}, OrOne<T>{weight}, Optional<T>{bias});
     }
   });
 }
@@ -263,7 +263,7 @@ ADJOINT_KERNEL_BODY void backward_body(const ChannelShape& shape, const Backward
   for_channel_row<kInner>(shape, [&](int c, std::int64_t base, int cols) {
     Row<T, N, 0> x;
     x.load(block, in.x + base, cols);
-    const Memory dy{in.dy + base};
+    const InMemory dy{in.dy + base};
     const Optional<T> old{in.old == nullptr ? nullptr : in.old + base};
     const A share = in.share;
     const auto gradient = [share](A x, A d, A mean, A rstd, A weight, A sum, A product) {
@@ -285,8 +285,8 @@ ADJOINT_KERNEL_BODY void backward_body(const ChannelShape& shape, const Backward
           [=](int, A x, A d, A old, A mean, A rstd, A weight, A sum, A product) {
             return gradient(x, d, mean, rstd, weight, sum, product) + old;
           },
-          x, dy, old, Memory{in.mean}, Memory{in.rstd}, OrOne<T>{in.weight}, Memory{in.sums},
-          Memory{in.sums + shape.channels});
+          x, dy, old, InMemory{in.mean}, InMemory{in.rstd}, OrOne<T>{in.weight}, InMemory{in.sums},
+          InMemory{in.sums + shape.channels});
     }
   });
 }

@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Out, kEachColumn>)
     Row<In, N, 0> x;
     x.load(team, in.rows + from * in.width, in.width);
     if constexpr (kEachColumn)
-      row_map(team, in.width, to, scaled, x, Memory{in.scale}, Memory{in.shift});
+      row_map(team, in.width, to, scaled, x, InMemory{in.scale}, InMemory{in.shift});
     else
       row_map(team, in.width, to, scaled, x, Uniform{in.scale[channel]},
               Uniform{in.shift[channel]});

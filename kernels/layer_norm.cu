@@ -51,8 +51,8 @@ __global__ void __launch_bounds__(kRowThreads<P>)
   Row<T, N, P> input;
   if constexpr (kAdd)
     input.compute(
-        block, sum + base, cols, [](int, A a, A b) { return a + b; }, Memory{x + base},
-        Memory{addend + base});
+        block, sum + base, cols, [](int, A a, A b) { return a + b; }, InMemory{x + base},
+        InMemory{addend + base});
   else
     input.load(block, x + base, cols);
 
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(kRowThreads<P>)
   row_map(
       block, cols, y + base,
       [mean = mean, rstd = rstd](int, A x, A w, A b) { return (x - mean) * rstd * w + b; }, input,
-      Memory{weight}, Memory{bias});
+      InMemory{weight}, InMemory{bias});
   if (block.thread == 0) {
     means[row] = mean;
     rstds[row] = rstd;
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kNormBackwardThreads<P>)
     const auto products = [mean, rstd](int, A x, A dy, A w) {
       return Values<A, 2>{dy * w, dy * w * ((x - mean) * rstd)};
     };
-    const Memory weight{in.weight};
+    const InMemory weight{in.weight};
     const Values<A, 2> sums = row_sums<A>(block, cols, products, x, dy, weight);
     const A c1 = sums[0] / A(cols), c2 = sums[1] / A(cols);
     const auto gradient = [=](int, A x, A dy, A w, A extra) {

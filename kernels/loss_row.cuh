@@ -160,7 +160,7 @@ ADJOINT_DEVICE void write_gradient(const Block& block, int cols, const GradientR
     const auto added = [&](int i, Number x, Number a, Number b, Number old) {
       return old + function(i, x, a, b);
     };
-    row_map(block, cols, row, added, x, a, b, Memory{static_cast<const T*>(row)});
+    row_map(block, cols, row, added, x, a, b, InMemory{static_cast<const T*>(row)});
   } else {
     row_map(block, cols, row, function, x, a, b);
   }

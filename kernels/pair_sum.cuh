@@ -11,23 +11,8 @@ inline namespace ADJOINT_BACKEND {
 /// take neighbours, the first of them the thread whose `turn` it is.
 template <class A, class Terms>
 ADJOINT_DEVICE Values<A, 2> run_sums(const Block& block, int count, int turn, const Terms& terms) {
+  if (one_thread()) return sums_in_pieces<A>(count, terms);
   Values<A, 2> sums{};
-  if (one_thread()) {
-    for (int begin = 0; begin < count; begin += kHostPiece) {
-      const int end = begin + kHostPiece < count ? begin + kHostPiece : count;
-      A a = 0, b = 0;
-      ADJOINT_SIMD_SUM(a, b)
-      for (int i = begin; i < end; ++i) {
-        // Its member, not its operator: a variable whose address is taken stops the vectoriser.
-        const Values<A, 2> term = terms(i);
-        a += term.v[0];
-        b += term.v[1];
-      }
-      sums.v[0] += a;
-      sums.v[1] += b;
-    }
-    return sums;
-  }
   const int thread =
       block.thread >= turn ? block.thread - turn : block.thread - turn + block.threads;
   for (int i = thread; i < count; i += block.threads) sums = Sum{}(sums, terms(i));

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "kernels/dual.h"
-#include "kernels/loss.cuh"
+#include "kernels/loss_row.cuh"
 #include "kernels/pack.h"
 #include "kernels/pointwise_loss.h"
 
@@ -48,8 +48,7 @@ ADJOINT_DEVICE Dual<A> loss_and_derivative(const F& f, A x, A t) {
     return f(Dual<A>(x, A(1)), Dual<A>(t));
 }
 
-/// A block of one thread goes through elements in pieces of this many, which stay in the
-/// first-level cache from loop to loop, and whose sums keep their digits.
+/// Elements that a block of one thread takes at a time.
 inline constexpr int kHostLossPiece = 1024;
 
 namespace detail {
@@ -106,58 +105,37 @@ ADJOINT_DEVICE void pointwise_loss_pack(const F& f, const PointwiseLossOperands<
   store(in.dtarget, in.add_dtarget);
 }
 
-/// to[i] (+)= derivative(x[i], t[i]) s on the host, a plain loop for each case.
-template <bool kOfTarget, class F, class T>
-ADJOINT_DEVICE void host_loss_gradient(const F& f, const PointwiseLossOperands<T>& in,
-                                       std::int64_t base, int n, Accumulate<T> shared, T* to,
-                                       bool add) {
-  using A = Accumulate<T>;
-  if (to == nullptr) return;
-  const T* const x = in.x + base;
-  const T* const t = in.target + base;
-  const T* const each = in.out.dy_each == nullptr ? nullptr : in.out.dy_each + base;
-  to += base;
-  const auto derivative = [&](int i) {
-    return loss_and_derivative<kOfTarget>(f, A(x[i]), A(t[i])).derivative * shared;
-  };
-  if (each != nullptr && add) {
-    ADJOINT_SIMD
-    for (int i = 0; i < n; ++i) to[i] = T(A(to[i]) + derivative(i) * A(each[i]));
-  } else if (each != nullptr) {
-    ADJOINT_SIMD
-    for (int i = 0; i < n; ++i) to[i] = T(derivative(i) * A(each[i]));
-  } else if (add) {
-    ADJOINT_SIMD
-    for (int i = 0; i < n; ++i) to[i] = T(A(to[i]) + derivative(i));
-  } else {
-    ADJOINT_SIMD
-    for (int i = 0; i < n; ++i) to[i] = T(derivative(i));
-  }
-}
-
-/// A piece of the elements in a block of one thread.
+/// A piece of the elements in a block of one thread, wherever they lie in memory: what is wanted in
+/// a loop of its own, of a length that stays in the first-level cache from loop to loop.
 template <class F, class T>
-ADJOINT_DEVICE LossPartial host_pointwise_loss(const F& f, const PointwiseLossOperands<T>& in,
-                                               std::int64_t base, int n, Accumulate<T> shared) {
+ADJOINT_DEVICE LossPartial one_thread_loss(Block& block, const F& f,
+                                           const PointwiseLossOperands<T>& in, std::int64_t base,
+                                           int n, Accumulate<T> shared) {
   using A = Accumulate<T>;
-  const T* const x = in.x + base;
-  const T* const t = in.target + base;
-  A sum = 0, right = 0;
+  Row<T, 1, 0> x;
+  x.load(block, in.x + base, n);
+  const InMemory<T> t{in.target + base};
+  const auto loss = [&](int, A x, A t) { return f(x, t); };
+  LossPartial mine = LossPartial::none();
   if (in.out.totals != nullptr) {
-    ADJOINT_SIMD_SUM(sum, right)
-    for (int i = 0; i < n; ++i) {
-      sum += f(A(x[i]), A(t[i]));
-      right += count_right(f, A(x[i]), A(t[i]));
-    }
+    mine.loss = double(row_sum<A>(block, n, loss, x, t));
+    if constexpr (TellsRight<F, A>)
+      mine.correct = std::int32_t(row_sum<A>(
+          block, n, [&](int, A x, A t) { return count_right(f, x, t); }, x, t));
   }
-  if (in.out.losses != nullptr) {
-    T* const losses = in.out.losses + base;
-    ADJOINT_SIMD
-    for (int i = 0; i < n; ++i) losses[i] = T(f(A(x[i]), A(t[i])));
-  }
-  host_loss_gradient<false>(f, in, base, n, shared, in.dx, in.add_dx);
-  host_loss_gradient<true>(f, in, base, n, shared, in.dtarget, in.add_dtarget);
-  return {double(sum), 0.0, std::int32_t(right), kNoRow};
+  if (in.out.losses != nullptr) row_map(block, n, in.out.losses + base, loss, x, t);
+  const auto gradient = [&](auto of_target, const GradientRows<T>& to) {
+    const auto derivative = [&](int, A x, A t, A each) {
+      return loss_and_derivative<of_target>(f, x, t).derivative * shared * each;
+    };
+    if (in.out.dy_each != nullptr)
+      write_gradient(block, n, to, base, derivative, x, t, InMemory<T>{in.out.dy_each + base});
+    else
+      write_gradient(block, n, to, base, derivative, x, t, Uniform<T>{T(1.0f)});
+  };
+  gradient(std::false_type{}, {in.dx, in.add_dx});
+  gradient(std::true_type{}, {in.dtarget, in.add_dtarget});
+  return mine;
 }
 
 }  // namespace detail
@@ -174,8 +152,8 @@ __global__ void __launch_bounds__(kMapThreads, 3)
   if (N == 1 && one_thread()) {
     for (int begin = 0; begin < n; begin += kHostLossPiece) {
       const int piece = n - begin < kHostLossPiece ? n - begin : kHostLossPiece;
-      mine =
-          AddLossPartials{}(mine, detail::host_pointwise_loss(f, in, base + begin, piece, shared));
+      mine = AddLossPartials{}(mine,
+                               detail::one_thread_loss(block, f, in, base + begin, piece, shared));
     }
   } else {
     detail::LossSum<A> sum{};

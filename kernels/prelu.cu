@@ -34,7 +34,7 @@ ADJOINT_KERNEL_BODY void rows_body(const ChannelShape& shape, const Operands<T>&
   for_channel_row<kInner>(shape, [&](int c, std::int64_t base, int cols) {
     Row<T, N, 0> x;
     x.load(block, in.x + base, cols);
-    const Memory by{in.by + base};
+    const InMemory by{in.by + base};
     const Optional<T> old{in.old == nullptr ? nullptr : in.old + base};
     if constexpr (kInner) {
       const A slope = A(in.slope[c]);
@@ -46,7 +46,7 @@ ADJOINT_KERNEL_BODY void rows_body(const ChannelShape& shape, const Operands<T>&
       row_map(
           block, cols, in.to + base,
           [](int, A x, A by, A old, A slope) { return (x > A(0) ? by : slope * by) + old; }, x, by,
-          old, Memory{in.slope});
+          old, InMemory{in.slope});
     }
   });
 }

@@ -51,7 +51,7 @@ ADJOINT_KERNEL_BODY void forward_body(T* y, Accumulate<T>* rrms, const T* x, con
                       : A(1) / sqrt(mean_square + epsilon);
   row_map(
       block, cols, y + base, [scale](int, A x, A w) { return x * scale * w; }, input,
-      Memory{weight});
+      InMemory{weight});
   if (block.thread == 0) rrms[row] = scale;
 }
 
@@ -93,7 +93,7 @@ ADJOINT_KERNEL_BODY void backward_body(const BackwardOperands<T>& in, std::int64
     Row<T, N, P> x, dy;
     x.load(block, in.x + base, cols);
     dy.load(block, in.dy + base, cols);
-    const Memory weight{in.weight};
+    const InMemory weight{in.weight};
     const A product = row_sum<A>(
         block, cols, [scale](int, A x, A dy, A w) { return dy * w * (x * scale); }, x, dy, weight);
     const A mean = product * share;

@@ -5,7 +5,7 @@
 //   x.load(block, data + row * cols, cols);
 //   const float mean = row_sum<float>(block, cols, [](int, float x) { return x; }, x) / cols;
 //   const auto scaled = [&](int, float x, float w) { return (x - mean) * w; };
-//   row_map(block, cols, y, scaled, x, Memory{weight});
+//   row_map(block, cols, y, scaled, x, InMemory{weight});
 //
 // N is the elements of a pack, P the packs of a thread. P = 0 holds nothing and reads memory at
 // each use: for rows too long for registers and, with N = 1, for rows that do not lie on 16 bytes.
@@ -88,7 +88,7 @@ ADJOINT_DEVICE void for_packs(const Threads& block, int cols, const Function& fu
 
 /// An operand read where it is used: weights, or rows needed once.
 template <class T>
-struct Memory {
+struct InMemory {
   using Element = T;
   const T* data;
 
@@ -99,7 +99,7 @@ struct Memory {
   ADJOINT_DEVICE T element(int i) const { return data[i]; }
 };
 template <class T>
-Memory(const T*) -> Memory<T>;
+InMemory(const T*) -> InMemory<T>;
 
 /// An operand that is the same for all elements.
 template <class T>
@@ -159,7 +159,7 @@ struct Zeros {
   ADJOINT_DEVICE T element(int) const { return T(0.0f); }
 };
 
-/// Calls function(operands...) with Optional operands as Memory or Zeros: a loop that asks each
+/// Calls function(operands...) with Optional operands as InMemory or Zeros: a loop that asks each
 /// time whether its operand is there is not vectorised where it is long.
 template <class Function>
 ADJOINT_DEVICE void with_presence(const Function& function) {
@@ -174,7 +174,7 @@ ADJOINT_DEVICE void with_presence(const Function& function, const First& first,
   if constexpr (!std::is_base_of_v<Optional<typename First::Element>, First>)
     call(first);
   else if (first.data != nullptr)
-    call(Memory<typename First::Element>{first.data});
+    call(InMemory<typename First::Element>{first.data});
   else
     call(Zeros<typename First::Element>{});
 }
@@ -291,19 +291,17 @@ ADJOINT_DEVICE A row_sum(Block& block, int cols, const Function& function,
   return block.sum(sum);
 }
 
-/// Two sums in one pass where a block of one thread would else take two, for terms that its
-/// compiler does not vectorise anyway.
-template <class A, class Function, class T, int N, int P, bool R, class... Operand>
-ADJOINT_DEVICE Values<A, 2> one_thread_sums(int cols, const Function& function,
-                                            const Row<T, N, P, R>& row,
-                                            const Operand&... operands) {
+/// The sums of terms(i), Values<A, 2>, over i < count, in a block of one thread.
+template <class A, class Terms>
+ADJOINT_DEVICE Values<A, 2> sums_in_pieces(int count, const Terms& terms) {
   Values<A, 2> sums{};
-  for (int begin = 0; begin < cols; begin += kHostPiece) {
-    const int end = begin + kHostPiece < cols ? begin + kHostPiece : cols;
+  for (int begin = 0; begin < count; begin += kHostPiece) {
+    const int end = begin + kHostPiece < count ? begin + kHostPiece : count;
     A a = 0, b = 0;
     ADJOINT_SIMD_SUM(a, b)
     for (int i = begin; i < end; ++i) {
-      const Values<A, 2> term = function(i, A(row.element(i)), A(operands.element(i))...);
+      // Its member, not its operator: a variable whose address is taken stops the vectoriser.
+      const Values<A, 2> term = terms(i);
       a += term.v[0];
       b += term.v[1];
     }
@@ -311,6 +309,16 @@ ADJOINT_DEVICE Values<A, 2> one_thread_sums(int cols, const Function& function,
     sums.v[1] += b;
   }
   return sums;
+}
+
+/// Two sums in one pass where a block of one thread would else take two, for terms that its
+/// compiler does not vectorise anyway.
+template <class A, class Function, class T, int N, int P, bool R, class... Operand>
+ADJOINT_DEVICE Values<A, 2> one_thread_sums(int cols, const Function& function,
+                                            const Row<T, N, P, R>& row,
+                                            const Operand&... operands) {
+  return sums_in_pieces<A>(
+      cols, [&](int i) { return function(i, A(row.element(i)), A(operands.element(i))...); });
 }
 
 /// Two or three sums in one pass: function returns Values<A, K>.
@@ -325,7 +333,6 @@ ADJOINT_DEVICE Values<A, K> row_sums(Block& block, int cols, const Function& fun
     if constexpr (K == 2 && sizeof(T) == 2)
       return one_thread_sums<A>(cols, function, row, operands...);
     const auto term = [&](auto j) {
-      // Its member, not its operator: a variable whose address is taken stops the vectoriser.
       return row_sum<A>(
           block, cols, [&](int i, auto... values) { return function(i, values...).v[j]; }, row,
           operands...);

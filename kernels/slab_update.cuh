@@ -79,16 +79,12 @@ ADJOINT_DEVICE SlabPack<T, N> load_moment(const T* moment, std::int64_t at) {
   return {};
 }
 
-/// Within [-limit, limit]. The host's vectors have a minimum and a maximum as instructions and
-/// would make masks of the other form, which costs the GPU fewer registers; so does the reference.
+/// Within [-limit, limit]; NaN stays. In the order of operands of the host's instructions for
+/// minimum and maximum.
 template <class T>
 ADJOINT_DEVICE T clamped(const T& value, const T& limit) {
-#if defined(__CUDACC__)
-  return value > limit ? limit : value < -limit ? -limit : value;
-#else
   const T below = limit < value ? limit : value;
   return -limit > below ? -limit : below;
-#endif
 }
 
 /// x, or 0 where it is subnormal. A moment decays by a factor a step, so those of units and rows of

@@ -68,7 +68,7 @@ ADJOINT_DEVICE bool right(Block& block, const Operands<T>& in, std::int64_t row,
   // How many classes are more likely than the one predicted.
   const A chosen = A(targets[predicted]);
   const auto above = [&](int, A, A t) { return t > chosen ? A(1) : A(0); };
-  return row_sum<A>(block, in.classes, above, x, Memory{targets}) == A(0);
+  return row_sum<A>(block, in.classes, above, x, InMemory{targets}) == A(0);
 }
 
 /// Loss of one row and whether its prediction is right; writes the gradients.

@@ -72,7 +72,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> valid_row(Block& block, const Operands<T
     T* const to = in.gradient + row * in.columns;
     if (in.accumulate_gradient) {
       const auto added = [&](int i, A x, A old) { return old + gradient(i, x); };
-      row_map(block, in.classes, to, added, x, Memory{static_cast<const T*>(to)});
+      row_map(block, in.classes, to, added, x, InMemory{static_cast<const T*>(to)});
     } else {
       row_map(block, in.classes, to, gradient, x);
     }

@@ -36,7 +36,7 @@ ADJOINT_DEVICE Values<Accumulate<T>, 2> triplet_row(Block& block, const Operands
   const std::int64_t base = row * in.cols;
   Row<T, N, P> a;
   a.load(block, in.anchor + base, in.cols);
-  const Memory p{in.positive + base}, n{in.negative + base};
+  const InMemory p{in.positive + base}, n{in.negative + base};
   const auto squares = [](int, A a, A p, A n) {
     const A u = a - p + kSmall, v = a - n + kSmall;
     return Values<A, 2>{u * u, v * v};
