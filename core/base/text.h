@@ -27,6 +27,9 @@ std::optional<std::string> nearest_name(std::string_view word,
 /// "; known: betas, lr, type" ("; none are known" without candidates).
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
+/// What printf would write: formatted("%.2f ms", 1.5) -> "1.50 ms".
+[[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...);
+
 /// 1536 -> "1.5 KiB". Exact below 1 KiB, one decimal above, binary units to EiB.
 std::string human_bytes(std::uint64_t bytes);
 

@@ -14,13 +14,6 @@ namespace {
 #define ADJOINT_TEXT_OF(x) ADJOINT_TEXT(x)
 constexpr const char* kBackend = ADJOINT_TEXT_OF(ADJOINT_BACKEND);
 
-template <class... Numbers>
-std::string formatted(const char* format, Numbers... numbers) {
-  char text[64];
-  std::snprintf(text, sizeof(text), format, numbers...);
-  return text;
-}
-
 std::string percent(double fraction) { return fixed(100 * fraction, 2) + " %"; }
 std::string four_digits(double value) { return formatted("%.4g", value); }
 

@@ -37,7 +37,7 @@ TrainingRun::TrainingRun(Recipe recipe, const TrainingRunOptions& options)
   if (resumes()) read_earlier_run();
   if (options_.choose_engines) options_.choose_engines(context_);
   // Before the data, where these are known: mistakes in a recipe should not have to wait for them.
-  if (outline_is_known(recipe_.data) && !balances_classes(recipe_.loss)) {
+  if (outline_is_known(recipe_.data) && !balances_classes(recipe_.losses[0])) {
     model_ = build_model(context_, recipe_, model_options(data_outline(recipe_.data)));
     load_data();
   } else {
@@ -63,7 +63,7 @@ void TrainingRun::read_earlier_run() {
 
 void TrainingRun::load_data() {
   RecipeData data = load_recipe_data(recipe_.data, options_.data, loss_targets(recipe_));
-  resolve_class_weights(recipe_.loss.options, data.train);
+  resolve_class_weights(recipe_.losses[0].options, data.train);
   statistics_ = data.statistics;
   facts_.notices = std::move(data.notices);
   if (options_.brief) {

@@ -219,10 +219,10 @@ TEST_F(TablesTest, ModelsAndLossesMustFitTheTarget) {
   recipe.layers.pop_back();
   refused(recipe, {"layer 1 (gelu)", "float32 [64, 48]", "float32 [64, 1]", "the 1 numbers"});
   recipe = tabular(kPerceptron);
-  recipe.loss = {.type = "mse", .options = Options("[loss]")};
+  recipe.losses[0] = {.type = "mse", .options = Options("[loss]")};
   refused(recipe, {"[loss]: mse"});
   recipe = regression();
-  recipe.loss.options.set("reduction", std::string("none"));
+  recipe.losses[0].options.set("reduction", std::string("none"));
   refused(recipe, {"[loss]", "makes no totals"});
 }
 
@@ -256,7 +256,7 @@ batch = 32
 
   Recipe table = tabular("{type = \"linear\", out = 6}, {type = \"linear\", out = 16}",
                          "target = \"input\"\n");
-  table.loss = {.type = "mse", .options = Options("[loss]")};
+  table.losses[0] = {.type = "mse", .options = Options("[loss]")};
   // Sixteen mixtures of six numbers, and a little noise: six numbers tell nearly all.
   EXPECT_LT(TableRun(table).run().loss, 0.1);
 }

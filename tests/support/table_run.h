@@ -15,7 +15,7 @@ struct TableRun {
   explicit TableRun(Recipe recipe_, const std::filesystem::path& folder = {})
       : recipe(std::move(recipe_)), context({.seed = recipe.train.seed}) {
     RecipeData data = load_recipe_data(recipe.data, folder);
-    resolve_class_weights(recipe.loss.options, data.train);
+    resolve_class_weights(recipe.losses[0].options, data.train);
     statistics = data.statistics;
     model = build_model(context, recipe, model_options(data.train));
     LoaderOptions options{

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/data/loader/loader.h"
 #include "core/samples/recipe_data.h"
 #include "core/train/files/engine_choices.h"

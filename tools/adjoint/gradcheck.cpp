@@ -27,15 +27,15 @@ void say_notices(const Recipe& recipe, const Dataset& outline, const Graph& grap
   const Program& program = graph.program();
   for (const std::string& text : recorded.notices) log_warning(text);
   for (const std::string& text : find_notices(program)) log_warning(text);
-  if (!recipe.loss.inputs.empty()) return;
+  if (!recipe.losses[0].inputs.empty()) return;
   const auto last = static_cast<std::size_t>(recorded.last.id());
   if (program.values[last].producer < 0) return;
-  LossRecipe loss = recipe.loss;
+  LossRecipe loss = recipe.losses[0];
   resolve_class_weights(loss.options, outline);
   const std::vector<ValueRange> expected = make_layer(loss)->expects();
   if (expected.empty()) return;
-  const std::string text =
-      notice(recipe.loss.type, expected[0], program.values[last].name, value_ranges(program)[last]);
+  const std::string text = notice(recipe.losses[0].type, expected[0], program.values[last].name,
+                                  value_ranges(program)[last]);
   if (!text.empty()) log_warning(text);
 }
 
@@ -64,8 +64,8 @@ std::vector<LayerCase> cases_of(const GradcheckCommand& command) {
   if (!path.empty()) {
     const Recipe recipe = read_recipe(path, command.set);
     std::vector<LayerCase> cases = cases_of_recipe(recipe);
-    std::vector<std::string> types{recipe.loss.type};
-    for (const LossRecipe& loss : recipe.more_losses)
+    std::vector<std::string> types;
+    for (const LossRecipe& loss : recipe.losses)
       if (std::ranges::find(types, loss.type) == types.end()) types.push_back(loss.type);
     for (const std::string& type : types) {
       const LayerEntry loss = registered_layer(type);

@@ -43,10 +43,8 @@ constexpr const char* kNoGpu = "not in this build; the cuda preset has it";
 
 // 1234e9 -> "1.23 T".
 std::string rate(double per_second) {
-  char text[32];
-  const bool tera = per_second >= 1e12;
-  std::snprintf(text, sizeof(text), tera ? "%.2f T" : "%.1f G", per_second * (tera ? 1e-12 : 1e-9));
-  return text;
+  return per_second >= 1e12 ? formatted("%.2f T", 1e-12 * per_second)
+                            : formatted("%.1f G", 1e-9 * per_second);
 }
 
 void print_devices(const char* backend, const char* units, const std::vector<DeviceText>& devices,

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/data/loader/loader.h"
 #include "core/samples/recipe_data.h"
 #include "core/train/judging/least_loss.h"
@@ -56,7 +57,7 @@ class OverfitRun {
  private:
   void load() {
     RecipeData data = load_recipe_data(recipe_.data, command_.choice.data, loss_targets(recipe_));
-    resolve_class_weights(recipe_.loss.options, data.train);
+    resolve_class_weights(recipe_.losses[0].options, data.train);
     // As many updates as the recipe would make of all its samples.
     steps_ = total_updates(recipe_, data.train.count);
     auto few = std::make_shared<const Dataset>(first_samples(data.train, command_.overfit));
@@ -142,7 +143,7 @@ class OverfitRun {
     }
     if (impossible(found, before)) {
       std::printf("the loss is below the least there is: the model does not make what %s is for\n",
-                  recipe_.loss.type.c_str());
+                  recipe_.losses[0].type.c_str());
       return 1;
     }
     const std::string why = skipped_.loss > 0 ? why_not_finite(model_, *evaluated_, 0) : "";

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/data/loader/loader.h"
 #include "core/data/readers/sample_files.h"
 #include "core/samples/recipe_data.h"
@@ -132,9 +133,7 @@ class PredictRun {
   void add_numbers(std::span<const double> values, std::vector<std::string>& cells,
                    json& result) const {
     for (std::size_t j = 0; j < values.size(); ++j) {
-      char text[64];
-      std::snprintf(text, sizeof(text), "%.*g", digits(j), values[j]);
-      cells.emplace_back(text);
+      cells.push_back(formatted("%.*g", digits(j), values[j]));
       result["values"][output_name(std::int64_t(j))] = values[j];
     }
   }

@@ -25,7 +25,7 @@ std::int64_t parameters_of(const Graph& graph, const std::string& node) {
 void print_layers(Recipe recipe) {
   Context context({.seed = recipe.train.seed});
   const Dataset outline = data_outline(recipe.data);
-  resolve_class_weights(recipe.loss.options, outline);
+  resolve_class_weights(recipe.losses[0].options, outline);
   ModelOptions options = model_options(outline);
   options.rewrite = false;
   options.log_notices = false;  // the model as it is run says it

@@ -57,7 +57,7 @@ SyntheticRun::SyntheticRun(Recipe recipe, const EngineOptions& engines)
     : context({.seed = recipe.train.seed}), accumulate_(recipe.optim.accumulate) {
   choose_engines(context, engines);
   const Dataset outline = data_outline(recipe.data);
-  resolve_class_weights(recipe.loss.options, outline);
+  resolve_class_weights(recipe.losses[0].options, outline);
   ModelOptions options = model_options(outline);
   options.batch = recipe.train.batch;
   model = build_model(context, recipe, options);

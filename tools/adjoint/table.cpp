@@ -63,10 +63,4 @@ std::string grouped(std::int64_t value) {
   return out;
 }
 
-std::string formatted(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof(text), format, value);
-  return text;
-}
-
 }  // namespace adjoint

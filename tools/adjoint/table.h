@@ -24,7 +24,5 @@ class Table {
 
 /// 1234567 -> "1,234,567".
 std::string grouped(std::int64_t value);
-/// printf for one number.
-std::string formatted(const char* format, double value);
 
 }  // namespace adjoint

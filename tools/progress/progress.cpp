@@ -9,14 +9,10 @@
 #include <cstring>
 #include <vector>
 
+#include "core/base/text.h"
+
 namespace adjoint {
 namespace {
-
-std::string format(const char* text, double value) {
-  char line[64];
-  std::snprintf(line, sizeof(line), text, value);
-  return line;
-}
 
 // Of a terminal; 80 where it does not say.
 int terminal_columns(std::FILE* file) {
@@ -63,11 +59,11 @@ std::string epoch_text(const ProgressState& state) {
 std::vector<std::string> parts(const ProgressState& state) {
   std::vector<std::string> result;
   if (const std::string epoch = epoch_text(state); !epoch.empty()) result.push_back(epoch);
-  result.push_back(format("loss %.4f", state.loss));
-  if (state.accuracy) result.push_back(format("accuracy %5.2f %%", 100 * *state.accuracy));
+  result.push_back(formatted("loss %.4f", state.loss));
+  if (state.accuracy) result.push_back(formatted("accuracy %5.2f %%", 100 * *state.accuracy));
   result.push_back(human_duration(state.seconds_left) + " left");
   result.push_back(human_count(state.samples_per_second) + " samples/s");
-  if (state.loss_scale) result.push_back(format("loss scale %.9g", *state.loss_scale));
+  if (state.loss_scale) result.push_back(formatted("loss scale %.9g", *state.loss_scale));
   return result;
 }
 
@@ -76,14 +72,9 @@ std::vector<std::string> parts(const ProgressState& state) {
 std::string human_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e9) return "--";
   const auto whole = static_cast<long long>(std::llround(seconds));
-  char text[48];
-  if (whole < 60)
-    std::snprintf(text, sizeof(text), "%llds", whole);
-  else if (whole < 3600)
-    std::snprintf(text, sizeof(text), "%lldm %02llds", whole / 60, whole % 60);
-  else
-    std::snprintf(text, sizeof(text), "%lldh %02lldm", whole / 3600, whole / 60 % 60);
-  return text;
+  if (whole < 60) return formatted("%llds", whole);
+  if (whole < 3600) return formatted("%lldm %02llds", whole / 60, whole % 60);
+  return formatted("%lldh %02lldm", whole / 3600, whole / 60 % 60);
 }
 
 std::string human_count(double count) {
@@ -94,7 +85,7 @@ std::string human_count(double count) {
     count /= 1000;
     ++unit;
   }
-  return format(unit == 0 || count >= 99.95 ? "%.0f" : "%.1f", count) + units[unit];
+  return formatted(unit == 0 || count >= 99.95 ? "%.0f" : "%.1f", count) + units[unit];
 }
 
 std::string progress_line(const ProgressState& state) {
@@ -105,7 +96,7 @@ std::string progress_line(const ProgressState& state) {
 
 std::string progress_bar(const ProgressState& state, const ProgressStyle& style) {
   const double fraction = fraction_done(state);
-  std::string tail = format(" %3.0f %%", 100 * fraction);
+  std::string tail = formatted(" %3.0f %%", 100 * fraction);
   constexpr int kNarrowestBar = 8, kWidestBar = 32;
   for (const std::string& part : parts(state)) {
     const std::size_t longer = tail.size() + 2 + part.size();

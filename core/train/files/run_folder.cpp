@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
+#include "core/base/text.h"
 
 namespace adjoint {
 namespace {
@@ -55,10 +56,7 @@ void check_writable(const fs::path& folder) {
 }
 
 std::string number(const std::optional<double>& value, const char* format) {
-  if (!value) return "";
-  char text[64];
-  std::snprintf(text, sizeof(text), format, *value);
-  return text;
+  return value ? formatted(format, *value) : "";
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ inline namespace ADJOINT_BACKEND {
 
 double least_loss(Context& context, const Recipe& recipe, std::span<const float> targets,
                   std::int64_t samples, std::int64_t row) {
-  const std::shared_ptr<Layer> layer = make_layer(recipe.loss);
+  const std::shared_ptr<Layer> layer = make_layer(recipe.losses[0]);
   const auto* const loss = dynamic_cast<const LossLayer*>(layer.get());
   const std::int64_t rows = row > 0 ? std::ssize(targets) / row : 0;
   ADJOINT_CHECK(samples > 0 && rows * row == std::ssize(targets) && rows % samples == 0,

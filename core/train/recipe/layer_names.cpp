@@ -186,8 +186,7 @@ std::vector<LayerRecipe> needed_layers(const Recipe& recipe, std::span<const std
       list.need(name);
     }
   };
-  need(recipe.loss);
-  for (const LossRecipe& loss : recipe.more_losses) need(loss);
+  for (const LossRecipe& loss : recipe.losses) need(loss);
   return list.needed(notices);
 }
 

@@ -20,8 +20,9 @@ Shape with_batch(std::int64_t batch, const Shape& sample) {
 
 // What a message is about that the prediction does not fit.
 std::string maker_of_prediction(const Recipe& recipe) {
-  if (!recipe.loss.inputs.empty())
-    return str(place_of(recipe.loss.options), ": its input '", recipe.loss.inputs[0], "'");
+  if (!recipe.losses[0].inputs.empty())
+    return str(place_of(recipe.losses[0].options), ": its input '", recipe.losses[0].inputs[0],
+               "'");
   if (recipe.layers.empty())
     return str(place_of(recipe.model_options), ": model type '", recipe.model_type, "'");
   return place_of(recipe.layers.back().options) + ": the last layer";
@@ -108,12 +109,12 @@ ModelLoss apply_loss(const LossRecipe& recipe, const LossSources& from) {
 
 // Found by name, as all layers are.
 Value total_of(Graph& graph, const Recipe& recipe, const std::vector<ModelLoss>& losses) {
-  if (losses.size() == 1 && recipe.loss.weight == 1) return losses[0].totals;
-  std::vector<double> weights{recipe.loss.weight};
-  for (const LossRecipe& loss : recipe.more_losses) weights.push_back(loss.weight);
+  if (losses.size() == 1 && recipe.losses[0].weight == 1) return losses[0].totals;
+  std::vector<double> weights;
+  for (const LossRecipe& loss : recipe.losses) weights.push_back(loss.weight);
   std::vector<Value> totals;
   for (const ModelLoss& loss : losses) totals.push_back(loss.totals);
-  Options options("[loss]", recipe.loss.options.where());
+  Options options("[loss]", recipe.losses[0].options.where());
   options.set("weights", weights);
   try {
     return graph.apply(registered_layer("total_loss").make(options), totals)[0];
@@ -123,12 +124,12 @@ Value total_of(Graph& graph, const Recipe& recipe, const std::vector<ModelLoss>&
 }
 
 void apply_losses(Model& model, const Recipe& recipe, const LossSources& from) {
-  ADJOINT_CHECK(recipe.loss.target.empty() || recipe.loss.target == kTargetName,
-                place_of(recipe.loss.options), ": target: the first loss, by which models are ",
+  const LossRecipe& first = recipe.losses[0];
+  ADJOINT_CHECK(first.target.empty() || first.target == kTargetName, place_of(first.options),
+                ": target: the first loss, by which models are ",
                 "compared, is of the data's own target; expected \"", kTargetName,
-                "\" or none, got \"", recipe.loss.target, "\", which a further [[loss]] may name");
-  model.losses.push_back(apply_loss(recipe.loss, from));
-  for (const LossRecipe& loss : recipe.more_losses) model.losses.push_back(apply_loss(loss, from));
+                "\" or none, got \"", first.target, "\", which a further [[loss]] may name");
+  for (const LossRecipe& loss : recipe.losses) model.losses.push_back(apply_loss(loss, from));
   model.totals = total_of(*model.graph, recipe, model.losses);
   if (!from.again) model.target = model.losses[0].target;
 }
@@ -191,7 +192,7 @@ LossTargets loss_targets(const LossRecipe& loss) {
 }
 
 LossTargets loss_targets(const Recipe& recipe) {
-  return recipe.data.task == Task::classification ? LossTargets() : loss_targets(recipe.loss);
+  return recipe.data.task == Task::classification ? LossTargets() : loss_targets(recipe.losses[0]);
 }
 
 Model build_model(Context& context, const Recipe& recipe, const ModelOptions& options) {
@@ -210,7 +211,7 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   for (const std::string& notice : recorded.notices)
     if (options.log_notices) log_warning(notice);
   const LossSources sources{inputs, recorded, options.classes == 0 && options.outputs == 0};
-  model.prediction = sources.predictions(recipe.loss)[0];
+  model.prediction = sources.predictions(recipe.losses[0])[0];
   check_prediction(recipe, model.prediction, options, batch);
   model.range = value_ranges(graph.program())[std::size_t(model.prediction.id())];
   if (options.with_loss) {
@@ -219,7 +220,7 @@ Model build_model(Context& context, const Recipe& recipe, const ModelOptions& op
   }
   model.input = inputs(kInputName);
   model.inputs = inputs.taken();
-  ask_loss(model, recipe.loss.type, make_layer(recipe.loss), options);
+  ask_loss(model, recipe.losses[0].type, make_layer(recipe.losses[0]), options);
   CompileOptions compile{.compute_type = precision,
                          .accumulate = recipe.optim.accumulate > 1,
                          .rewrite = options.rewrite,

@@ -36,7 +36,7 @@ TrainRecipe read_train(Options& options) {
 // Keys of one table that another deprives of any effect.
 void refuse_idle_keys(Recipe& recipe, RecipeTables& tables) {
   if (recipe.data.task != Task::classification)
-    recipe.loss.options.refuse("ignored_label", "on targets that are no labels");
+    recipe.losses[0].options.refuse("ignored_label", "on targets that are no labels");
   Options& optim = tables.sections.at("optim");
   if (recipe.train.precision != DType::float16 || recipe.optim.loss_scale)
     optim.refuse_unless(
@@ -90,7 +90,7 @@ std::string usual_name(const LossRecipe& loss) {
 
 LossRecipe read_loss(const Options& table) {
   Options whole = table;
-  LossRecipe loss{.type = whole.text("type", Recipe().loss.type),
+  LossRecipe loss{.type = whole.text("type", Recipe().losses[0].type),
                   .options = without(whole, kLossKeys)};
   loss.inputs = whole.names("input");
   loss.target = whole.text("target", "");
@@ -102,10 +102,10 @@ LossRecipe read_loss(const Options& table) {
 }
 
 void read_losses(const RecipeTables& tables, Recipe& recipe) {
-  recipe.loss = read_loss(tables.sections.at("loss"));
-  std::vector<std::string> names{recipe.loss.name};
+  recipe.losses = {read_loss(tables.sections.at("loss"))};
+  std::vector<std::string> names{recipe.losses[0].name};
   for (std::size_t i = 1; i < tables.losses.size(); ++i) {
-    const LossRecipe& loss = recipe.more_losses.emplace_back(read_loss(tables.losses[i]));
+    const LossRecipe& loss = recipe.losses.emplace_back(read_loss(tables.losses[i]));
     tables.losses[i].require(std::ranges::find(names, loss.name) == names.end(), "name",
                              "another than the losses before have");
     names.push_back(loss.name);
@@ -150,7 +150,7 @@ std::optional<std::int32_t> last_out(const std::vector<LayerRecipe>& layers) {
 // registry of layers to say.
 void read_classes(Recipe& recipe) {
   if (recipe.data.task != Task::classification) return;
-  recipe.data.ignored_label = number_of(recipe.loss.options, "ignored_label");
+  recipe.data.ignored_label = number_of(recipe.losses[0].options, "ignored_label");
   recipe.data.model_classes = last_out(recipe.layers);
 }
 
@@ -202,10 +202,10 @@ std::string loss_text(const LossRecipe& loss, bool several) {
 }
 
 std::string losses_text(const Recipe& recipe) {
-  const bool several = !recipe.more_losses.empty();
-  std::string text = loss_text(recipe.loss, several);
-  for (const LossRecipe& loss : recipe.more_losses) text += str("\n", loss_text(loss, several));
-  return text;
+  std::vector<std::string> texts;
+  for (const LossRecipe& loss : recipe.losses)
+    texts.push_back(loss_text(loss, recipe.losses.size() > 1));
+  return join(texts, "\n");
 }
 
 Options train_options(const TrainRecipe& train) {
@@ -226,7 +226,7 @@ Recipe parse_recipe(std::string_view text, const std::string& name,
   Recipe recipe{.name = name};
   read_model(tables, recipe);
   read_losses(tables, recipe);
-  recipe.data = read_data_recipe(tables.sections.at("data"), predicted_by(recipe.loss.type));
+  recipe.data = read_data_recipe(tables.sections.at("data"), predicted_by(recipe.losses[0].type));
   read_classes(recipe);
   recipe.optim = read_optimizer(tables.sections.at("optim"), tables.groups);
   recipe.schedule = read_schedule(tables.sections.at("schedule"), recipe.optim.lr);

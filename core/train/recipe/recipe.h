@@ -75,10 +75,9 @@ struct Recipe {
   /// Instead of layers: a model written in C++, by the registry of models, and its options.
   std::string model_type = {};
   Options model_options = Options("[model]");
-  /// The loss, of several the first, by which models are compared.
-  LossRecipe loss = {.type = "softmax_cross_entropy", .options = Options("[loss]")};
-  /// The others.
-  std::vector<LossRecipe> more_losses = {};
+  /// One at least; of several, models are compared by the first.
+  std::vector<LossRecipe> losses = {
+      {.type = "softmax_cross_entropy", .options = Options("[loss]")}};
   OptimizerRecipe optim = {};
   ScheduleOptions schedule = default_schedule_options("constant");
   TrainRecipe train = {};

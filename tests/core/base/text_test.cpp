@@ -27,6 +27,12 @@ TEST(Text, NearestNameIsNearOrNone) {
   EXPECT_EQ(did_you_mean("momentum", {}), "; none are known");
 }
 
+TEST(Text, Formatted) {
+  EXPECT_EQ(formatted("%.2f of %s", 1.5, "two"), "1.50 of two");
+  EXPECT_EQ(formatted("%0300d", 7).size(), 300u);
+  EXPECT_EQ(formatted("none"), "none");
+}
+
 TEST(Text, HumanBytes) {
   EXPECT_EQ(human_bytes(0), "0 B");
   EXPECT_EQ(human_bytes(1023), "1023 B");

@@ -1,5 +1,5 @@
 // What host execution costs: `bench_host_execution`, one worker unless ADJOINT_WORKERS says
-// otherwise. Timings are read by humans (core/device/host/README.md), never asserted.
+// otherwise. Timings are read by humans (tools/compare/README.md), never asserted.
 #include <algorithm>
 #include <chrono>
 #include <cmath>

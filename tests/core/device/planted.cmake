@@ -43,7 +43,7 @@ foreach(workers 1 3)
   endforeach()
 endforeach()
 
-# What host execution costs, for core/device/host/README.md; built on request.
+# What host execution costs, for tools/compare/README.md; built on request.
 add_executable(bench_host_execution EXCLUDE_FROM_ALL)
 adjoint_target_sources(bench_host_execution host ${CMAKE_CURRENT_LIST_DIR}/execution_bench.cu)
 target_link_libraries(bench_host_execution PRIVATE adjoint_host)

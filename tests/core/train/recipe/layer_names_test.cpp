@@ -120,11 +120,11 @@ TEST(LayerNames, AreWrittenAgain) {
   EXPECT_EQ(to_toml(again), text);
   EXPECT_EQ(again.layers[1].repeat, 3);
   EXPECT_EQ(again.layers[1].layers[1].layers[0].type, "c");
-  ASSERT_EQ(again.more_losses.size(), 1u);
-  EXPECT_EQ(again.more_losses[0].name, "price");
-  EXPECT_EQ(again.more_losses[0].weight, 0.5);
-  EXPECT_EQ(again.loss.metrics, Types{"accuracy"});
-  EXPECT_EQ(again.loss.name, "z");
+  ASSERT_EQ(again.losses.size(), 2u);
+  EXPECT_EQ(again.losses[1].name, "price");
+  EXPECT_EQ(again.losses[1].weight, 0.5);
+  EXPECT_EQ(again.losses[0].metrics, Types{"accuracy"});
+  EXPECT_EQ(again.losses[0].name, "z");
 }
 
 TEST(LayerNames, OfRecipesThatCannotBe) {

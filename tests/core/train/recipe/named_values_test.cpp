@@ -245,9 +245,9 @@ TEST_F(NamedValuesTest, DataAndInputsGoTogether) {
 TEST_F(NamedValuesTest, MetricsAreOfWhatIsPredicted) {
   const auto data = std::make_shared<const Dataset>(two_inputs());
   Recipe recipe = two_towers();
-  recipe.loss.metrics = {"acuracy"};
+  recipe.losses[0].metrics = {"acuracy"};
   expect_error([&] { SmallRun(recipe, data, data); }, {"metric", "did you mean 'accuracy'?"});
-  recipe.loss.metrics = {"r_squared"};
+  recipe.losses[0].metrics = {"r_squared"};
   expect_error([&] { SmallRun(recipe, data, data); },
                {"'r_squared' is of numbers", "predicts classes"});
 }

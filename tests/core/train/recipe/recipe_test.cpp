@@ -85,8 +85,8 @@ precision = "bfloat16"
   EXPECT_EQ(recipe.data.validation, 0);
   EXPECT_EQ(recipe.data.mean, 0.1);
   EXPECT_EQ(recipe.data.deviation, 2.0);
-  EXPECT_EQ(recipe.loss.options.number("label_smoothing"), 0.1);
-  EXPECT_EQ(recipe.loss.options.integer("ignored_label"), -1);
+  EXPECT_EQ(recipe.losses[0].options.number("label_smoothing"), 0.1);
+  EXPECT_EQ(recipe.losses[0].options.integer("ignored_label"), -1);
   EXPECT_EQ(recipe.optim.lr, 1);
   const auto& sgd = recipe.optim.rule.as<SgdOptions>();
   EXPECT_EQ(sgd.momentum, 0.5);
@@ -330,7 +330,7 @@ TEST(Recipe, DotsInTextsCommentsAndNumbersAreNotCounted) {
   for (int i = 0; i < 100; ++i) numbers += ", 0.5";
   const Recipe recipe = parse("[loss] # " + dots + "\na = \"\\\"" + dots + "\"\nb = '" + dots +
                               "'\nc = \"\"\"\"\n" + dots + "\"\"\"\"\"\nd = [" + numbers + "]");
-  EXPECT_EQ(recipe.loss.options.items().size(), 4u);
+  EXPECT_EQ(recipe.losses[0].options.items().size(), 4u);
 }
 
 TEST(Recipe, OverridesReplaceAndAdd) {
@@ -405,7 +405,7 @@ type = "mse"
   EXPECT_EQ(recipe.data.separator, ';');
   EXPECT_FALSE(recipe.data.normalise);
   EXPECT_FALSE(recipe.data.normalise_target);
-  EXPECT_EQ(recipe.loss.type, "mse");
+  EXPECT_EQ(recipe.losses[0].type, "mse");
   const std::string resolved = to_toml(recipe);
   EXPECT_EQ(to_toml(parse_recipe(resolved, "again")), resolved);
 
