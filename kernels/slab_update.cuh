@@ -79,12 +79,10 @@ ADJOINT_DEVICE SlabPack<T, N> load_moment(const T* moment, std::int64_t at) {
   return {};
 }
 
-/// Within [-limit, limit]; NaN stays. In the order of operands of the host's instructions for
-/// minimum and maximum.
+/// Within [-limit, limit]; NaN stays.
 template <class T>
-ADJOINT_DEVICE T clamped(const T& value, const T& limit) {
-  const T below = limit < value ? limit : value;
-  return -limit > below ? -limit : below;
+ADJOINT_DEVICE T clamped(T value, T limit) {
+  return value > limit ? limit : value < -limit ? -limit : value;
 }
 
 /// x, or 0 where it is subnormal. A moment decays by a factor a step, so those of units and rows of
