@@ -123,7 +123,9 @@ void add_predict(CLI::App& app, PredictCommand& command) {
   app.footer(
       "Examples:\n  adjoint predict runs/digits-1 three.png four.png --invert\n"
       "  adjoint predict runs/houses-1 new.csv --json prices.json\n"
-      "Rows count from 0. A picture is scaled to fit the model's input, its proportions "
+      "  adjoint predict runs/two_inputs-1 new.npz:x\n"
+      "Rows count from 0. A model of several inputs takes the others from the same archive, by "
+      "their names.\nA picture is scaled to fit the model's input, its proportions "
       "kept, and\ncentred on black.");
 }
 

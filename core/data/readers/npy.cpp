@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -339,11 +340,18 @@ NpyArray read_npy(const std::filesystem::path& path) {
   return parse_npy(read_file(path), path.string());
 }
 
+// Where the array's name begins in "FILE.npz:ARRAY", or npos.
+static std::size_t place_of_array(std::string reference) {
+  for (char& c : reference) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::size_t end = reference.rfind(".npz:");
+  return end == std::string::npos ? end : end + 5;
+}
+
 NpyArray read_array(const std::filesystem::path& folder, const std::string& reference) {
-  const std::size_t colon = reference.rfind(".npz:");
-  if (colon != std::string::npos) {
-    const std::filesystem::path path = folder / reference.substr(0, colon + 4);
-    return parse_npz(read_file(path), path.string(), reference.substr(colon + 5));
+  const std::size_t name = place_of_array(reference);
+  if (name != std::string::npos) {
+    const std::filesystem::path path = folder / reference.substr(0, name - 1);
+    return parse_npz(read_file(path), path.string(), reference.substr(name));
   }
   ADJOINT_CHECK(!reference.ends_with(".npz"), reference,
                 ": an NPZ file holds several arrays; name one: ", reference, ":x");
@@ -379,6 +387,13 @@ std::vector<std::int32_t> to_integers(const NpyArray& array, std::string_view na
     }
   });
   return values;
+}
+
+std::string array_beside(const std::string& reference, const std::string& array) {
+  const std::size_t name = place_of_array(reference);
+  ADJOINT_CHECK(name != std::string::npos, reference, ": expected an array of an archive, ",
+                "\"FILE.npz:ARRAY\", which has '", array, "' too");
+  return reference.substr(0, name) + array;
 }
 
 }  // namespace adjoint

@@ -51,6 +51,10 @@ NpyArray parse_npz(std::span<const std::byte> file, std::string_view name,
 /// An array by reference: "FILE.npy", or "FILE.npz:ARRAY"; relative to `folder`.
 NpyArray read_array(const std::filesystem::path& folder, const std::string& reference);
 
+/// The reference of another array of the same archive: "test.npz:x", "meta" -> "test.npz:meta".
+/// Throws Error where the first is of no archive.
+std::string array_beside(const std::string& reference, const std::string& array);
+
 /// The elements as float32, rounded to nearest. Throws Error for the first that is not finite or
 /// beyond float32, naming row (index of the first dimension) and column; not for NaN if that is
 /// allowed. What float32 leaves of them (core/samples/remainder.h) goes to `remainders`, unless

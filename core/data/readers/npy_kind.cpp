@@ -34,19 +34,10 @@ void read_keys(Options& options, DataRecipe& data, Predicted predicted) {
   read_file_task(options, data, predicted);
 }
 
-// "test.npz:meta", beside the archive's array "test.npz:x".
-std::string beside(const std::string& input, const std::string& array) {
-  const std::size_t end = input.find(".npz:");
-  ADJOINT_CHECK(end != std::string::npos, "[data] ", input,
-                ": expected an array of an archive, \"FILE.npz:ARRAY\", which has '", array,
-                "' too");
-  return input.substr(0, end + 5) + array;
-}
-
 void add_arrays(const DataRecipe& recipe, const fs::path& folder, const std::string& input,
                 Dataset& data) {
   const auto add = [&](const std::string& name, bool per_sample) {
-    const std::string file = beside(input, name);
+    const std::string file = array_beside(input, name);
     data.arrays.push_back(
         further_array((folder / file).string(), read_array(folder, file), name, per_sample));
   };

@@ -8,6 +8,7 @@
 #include "core/data/readers/csv.h"
 #include "core/data/readers/idx.h"
 #include "core/data/readers/npy.h"
+#include "core/data/readers/tables.h"
 
 namespace adjoint {
 namespace {
@@ -96,6 +97,23 @@ Dataset samples_of(const NpyArray& array, const std::string& file, const Dataset
   return data;
 }
 
+// What the model takes beside the samples of `file`, from the same archive.
+DataArray further_of(const std::string& file, const DataArray& wanted, std::int64_t samples) {
+  const std::string reference = array_beside(file, wanted.name);
+  const NpyArray array = read_array({}, reference);
+  // Of one sample, without the axis that counts.
+  const bool bare = wanted.per_sample && std::ranges::equal(array.dims, wanted.shape.extents());
+  DataArray made = further_array(reference, array, wanted.name, wanted.per_sample && !bare);
+  made.per_sample = wanted.per_sample;
+  const std::size_t count = wanted.per_sample ? std::size_t(samples) : 1;
+  ADJOINT_CHECK(made.type == wanted.type && made.shape == wanted.shape &&
+                    made.values.size() == count * made.row_bytes(),
+                reference, ": holds ", array.describe(), "; the model takes ", name(wanted.type),
+                " ", wanted.shape,
+                wanted.per_sample ? str(" of each of ", samples, " samples") : " of all samples");
+  return made;
+}
+
 void invert_images(Dataset& data) {
   for (std::uint8_t& pixel : data.images) pixel = std::uint8_t(255 - pixel);
 }
@@ -181,11 +199,16 @@ bool names_npz(const std::string& file) {
 
 Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
                      const SampleOptions& options) {
+  ADJOINT_CHECK(outline.arrays.empty() || names_npz(file), file, ": the model also takes '",
+                outline.arrays[0].name, "'; expected an array of an archive, \"FILE.npz:ARRAY\", ",
+                "which has it too");
   ADJOINT_CHECK(!options.invert || of_images(outline), file,
                 ": nothing to invert: the model takes ", wanted(outline), ", not pictures");
   Dataset data;
   if (names_npz(file)) {
     data = samples_of(read_array({}, file), file, outline);
+    for (const DataArray& array : outline.arrays)
+      data.arrays.push_back(further_of(file, array, data.count));
   } else {
     const Bytes bytes = read_file(file);
     switch (kind_of(file, bytes, outline)) {

@@ -20,8 +20,9 @@ struct SampleOptions {
 ///               the model takes it, black (or, inverted, white) where it is transparent
 ///   IDX         bytes [samples, height, width], or with channels: images of exactly the model's
 ///               size; other models: numbers
-///   NPY         the same; FILE.npz:ARRAY names an array of an NPZ file; one sample without the
-///               leading axis as well
+///   NPY         the same; FILE.npz:ARRAY names an array of an NPZ file, which also has the
+///               outline's further arrays, by their names; one sample without the leading axis as
+///               well
 ///   CSV         of models of tables, read as the recipe says: columns by the names that the
 ///               features had in training, in any order, others passed over; without a header the
 ///               features alone, or all columns of the training file

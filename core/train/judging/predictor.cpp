@@ -44,6 +44,10 @@ Predictor::Predictor(Context& context, const RunFolder& folder)
   options.with_loss = false;
   model_ = build_model(context, recipe_, options);
   load_model(folder.model(), *model_.graph);
+  std::erase_if(outline_.arrays, [&](const DataArray& array) {  // targets of further losses
+    return std::ranges::find(model_.inputs, array.name, &NamedValues::value_type::first) ==
+           model_.inputs.end();
+  });
   width_ = model_.prediction.shape().count() / model_.prediction.shape()[0];
 }
 

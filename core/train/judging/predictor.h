@@ -22,7 +22,7 @@ class Predictor {
   Predictor(Context& context, const RunFolder& folder);
 
   const Recipe& recipe() const { return recipe_; }
-  /// What samples are: a data set without any.
+  /// What samples are: a data set without any, with the further arrays that the model takes.
   const Dataset& outline() const { return outline_; }
   const DataStatistics& statistics() const { return statistics_; }
   /// The largest that the model takes.

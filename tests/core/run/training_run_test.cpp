@@ -6,7 +6,11 @@
 #include <sstream>
 
 #include "core/base/log.h"
+#include "core/data/loader/loader.h"
+#include "core/data/readers/npy.h"
+#include "core/data/readers/sample_files.h"
 #include "core/samples/random.h"
+#include "core/train/judging/predictor.h"
 #include "support/backend.h"
 #include "support/expect_error.h"
 #include "support/npy_files.h"
@@ -148,6 +152,22 @@ TEST_F(TrainingRunTest, TwoInputsAndTwoLossesFromFilesToTheTest) {
             std::string::npos);
   EXPECT_EQ(lines.size(), 11u);
   for (const std::string& line : lines) EXPECT_EQ(std::ranges::count(line, ','), 14) << line;
+
+  // Files of one's own are read with all that the model takes; "worth" is but a target.
+  Context fresh;
+  Predictor predictor(fresh, run.folder());
+  ASSERT_EQ(predictor.outline().arrays.size(), 1u);
+  EXPECT_EQ(predictor.outline().arrays[0].name, "meta");
+  const Dataset samples =
+      read_samples((scratch / "test.npz:x").string(), predictor.outline(), predictor.recipe().data);
+  const std::vector<float> scores = predictor.run(*sample_loader(
+      fresh, samples, predictor.outline(), predictor.statistics(), predictor.batch()));
+  const NpyArray kind = read_array(scratch.path(), "test.npz:kind");
+  const std::vector<std::int32_t> labels = to_integers(kind, "kind");
+  double right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    right += (scores[2 * i + 1] > scores[2 * i]) == (labels[i] == 1);
+  EXPECT_NEAR(right / double(labels.size()), found.accuracy, 1e-9);
 
   // The recipe that was written trains the same model again.
   TrainingRun again(read_recipe(run.folder().recipe()), {.out = scratch / "again"});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "core/base/png.h"
 #include "support/expect_error.h"
@@ -124,6 +125,47 @@ TEST(Samples, ArraysHaveTheModelsShape) {
   one.sample = {1};
   one.feature_names = {"x"};
   EXPECT_EQ(read_samples(array("<f4", "(4,)", numbers), one, csv()).count, 4);
+}
+
+TEST(Samples, FurtherArraysLieInTheSameArchive) {
+  const ScratchFolder scratch;
+  Dataset two = table();
+  two.arrays = {{.name = "meta", .shape = {1}},
+                {.name = "scale", .type = DType::int32, .shape = {3}, .per_sample = false}};
+  const Bytes x = npy(dictionary("<f4", "(2, 2)"), raw<float>({1, 2, 3, 4}));
+  const Bytes one = npy(dictionary("<f4", "(2,)"), raw<float>({1, 2}));
+  const Bytes meta = npy(dictionary("<f8", "(2,)"), raw<double>({5, 6}));
+  const Bytes scale = npy(dictionary("<i8", "(3,)"), raw<std::int64_t>({7, 8, 9}));
+  const auto archive = [&](std::vector<std::pair<std::string, Bytes>> arrays) {
+    return byte_file(scratch, "a.npz", test::npz_of(arrays));
+  };
+  const auto floats = [](const DataArray& array) {
+    std::vector<float> values(array.values.size() / 4);
+    std::memcpy(values.data(), array.values.data(), array.values.size());
+    return values;
+  };
+
+  std::string file = archive({{"x", x}, {"meta", meta}, {"scale", scale}});
+  const Dataset found = read_samples(file + ":x", two, csv());
+  ASSERT_EQ(found.arrays.size(), 2u);
+  EXPECT_EQ(floats(found.arrays[0]), (std::vector<float>{5, 6}));
+  EXPECT_TRUE(found.arrays[0].per_sample);
+  EXPECT_FALSE(found.arrays[1].per_sample);
+  EXPECT_EQ(found.arrays[1].values.size(), 12u);
+  file = archive(
+      {{"x", one}, {"meta", npy(dictionary("<f4", "(1,)"), raw<float>({5}))}, {"scale", scale}});
+  EXPECT_EQ(read_samples(file + ":x", two, csv()).arrays[0].values.size(), 4u);
+
+  file = archive({{"x", x}, {"scale", scale}});
+  expect_error([&] { read_samples(file + ":x", two, csv()); }, {"a.npz", "'meta'"});
+  file = archive({{"x", one}, {"meta", meta}, {"scale", scale}});
+  expect_error([&] { read_samples(file + ":x", two, csv()); },
+               {"a.npz:meta", "float64 [2]", "float32 [1] of each of 1 samples"});
+  file = archive({{"x", x}, {"meta", meta}, {"scale", meta}});
+  expect_error([&] { read_samples(file + ":x", two, csv()); },
+               {"a.npz:scale", "float64 [2]", "int32 [3] of all samples"});
+  expect_error([&] { read_samples(byte_file(scratch, "a.npy", x), two, csv()); },
+               {"a.npy", "also takes 'meta'", "FILE.npz:ARRAY"});
 }
 
 TEST(Samples, TablesAreReadByTheNamesOfFeatures) {
