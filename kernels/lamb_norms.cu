@@ -51,7 +51,8 @@ ADJOINT_DEVICE Values<double, 2> update_piece(const Block& block, const SlabPiec
 }
 
 template <class T, bool kMixed>
-__global__ void __launch_bounds__(kSlabThreads)
+// With 16-bit tensors ptxas is held to the registers of three blocks; 0 asks nothing.
+__global__ void __launch_bounds__(kSlabThreads, kMixed ? 3 : 0)
     lamb_norms_kernel(const T* __restrict__ master, const void* __restrict__ gradient,
                       T* __restrict__ first, T* __restrict__ second, SlabArrays call,
                       ParameterNorms norms, LambNorms options) {

@@ -23,7 +23,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tools" / "kernel_budget.json"
-FOLDERS = ("kernels", "layers", "core/device")
+FOLDERS = ("kernels", "layers", "optim", "core/device")
 ARCHITECTURE = "sm_90"
 # A kernel without __launch_bounds__ is rated at this block; ours launch at most that many threads.
 ASSUMED_BLOCK = 256
