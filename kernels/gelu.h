@@ -19,14 +19,14 @@ inline constexpr double kCubic = 0.044715;
 
 template <class T>
 ADJOINT_HD T sigmoid_of_twice_u(T x) {
-  return sigmoid(T(kScale) * (x + T(kCubic) * x * x * x));
+  return sigmoid(x * (T(kScale) + T(kScale * kCubic) * x * x));
 }
 }  // namespace gelu_detail
 
 template <class T>
 ADJOINT_HD T gelu_tanh(T x) {
-  const T s = gelu_detail::sigmoid_of_twice_u(x);
-  return s == T(0) ? T(0) : x * s;
+  constexpr T kLeast = std::numeric_limits<T>::lowest();
+  return (x < kLeast ? kLeast : x) * gelu_detail::sigmoid_of_twice_u(x);
 }
 
 template <class T>

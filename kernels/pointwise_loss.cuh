@@ -115,7 +115,7 @@ ADJOINT_DEVICE LossPartial one_thread_loss(Block& block, const F& f,
   Row<T, 1, 0> x;
   x.load(block, in.x + base, n);
   const InMemory<T> t{in.target + base};
-  const auto loss = [&](int, A x, A t) { return f(x, t); };
+  const auto loss = [f](int, A x, A t) { return f(x, t); };
   LossPartial mine = LossPartial::none();
   if (in.out.totals != nullptr) {
     mine.loss = double(row_sum<A>(block, n, loss, x, t));
@@ -125,13 +125,17 @@ ADJOINT_DEVICE LossPartial one_thread_loss(Block& block, const F& f,
   }
   if (in.out.losses != nullptr) row_map(block, n, in.out.losses + base, loss, x, t);
   const auto gradient = [&](auto of_target, const GradientRows<T>& to) {
-    const auto derivative = [&](int, A x, A t, A each) {
-      return loss_and_derivative<of_target>(f, x, t).derivative * shared * each;
+    const auto derivative = [f, shared](A x, A t) {
+      return loss_and_derivative<decltype(of_target)::value>(f, x, t).derivative * shared;
     };
     if (in.out.dy_each != nullptr)
-      write_gradient(block, n, to, base, derivative, x, t, InMemory<T>{in.out.dy_each + base});
+      write_gradient(
+          block, n, to, base,
+          [derivative](int, A x, A t, A each) { return derivative(x, t) * each; }, x, t,
+          InMemory<T>{in.out.dy_each + base});
     else
-      write_gradient(block, n, to, base, derivative, x, t, Uniform<T>{T(1.0f)});
+      write_gradient(
+          block, n, to, base, [derivative](int, A x, A t, A) { return derivative(x, t); }, x, t, t);
   };
   gradient(std::false_type{}, {in.dx, in.add_dx});
   gradient(std::true_type{}, {in.dtarget, in.add_dtarget});
