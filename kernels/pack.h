@@ -123,8 +123,8 @@ ADJOINT_DEVICE void map_host(std::int64_t base, int n, Out* out, const Function&
 /// The n elements of a chunk, one thread's share. All loads stand before all stores: they may
 /// alias, and the compiler could not move them up itself.
 template <int N, class Out, class Function, class... In>
-ADJOINT_DEVICE void map_gpu_packs(std::int64_t base, int n, bool in_packs, Out* out,
-                                  const Function& function, const In*... in) {
+ADJOINT_GPU_FORM void map_gpu_packs(std::int64_t base, int n, bool in_packs, Out* out,
+                                    const Function& function, const In*... in) {
   const int thread = int(threadIdx.x), threads = int(blockDim.x);
   if (in_packs && n == kChunk<N> && threads == kMapThreads) {
     Pack<Out, N> result[kPacksPerThread];

@@ -80,12 +80,25 @@ __global__ void __launch_bounds__(kMapThreads, 4)
   pointwise_backward_body<F, T, N, kAdd>(shape, f, dx, x_or_y, dy);
 }
 
-/// y = f(x). Throws Error if types or counts differ.
-template <class F>
-void pointwise_forward(Stream& stream, const F& f, Tensor y, Tensor x) {
+/// Throw Error if types or counts differ.
+inline void check_pointwise_forward(const Tensor& y, const Tensor& x) {
   check_operand("pointwise_forward", "y", y, {x.dtype(), y.shape()});
   ADJOINT_CHECK(x.contiguous() && x.count() == y.count(), "pointwise_forward: expected ", y.count(),
                 " contiguous elements in x, got ", x.type());
+}
+inline void check_pointwise_backward(const Tensor& dx, const Tensor& x_or_y, const char* which,
+                                     const Tensor& dy) {
+  check_operand("pointwise_backward", "dx", dx, {dy.dtype(), dx.shape()});
+  check_operand("pointwise_backward", which, x_or_y, {dy.dtype(), x_or_y.shape()});
+  ADJOINT_CHECK(dy.contiguous() && dy.count() == dx.count() && dy.count() == x_or_y.count(),
+                "pointwise_backward: expected ", dx.count(), " contiguous elements in dy, got ",
+                dy.type());
+}
+
+/// y = f(x). Throws Error if types or counts differ.
+template <class F>
+void pointwise_forward(Stream& stream, const F& f, Tensor y, Tensor x) {
+  check_pointwise_forward(y, x);
   dispatch_floating(x.dtype(), "pointwise_forward", [&]<class T>() {
     dispatch_map<kMapPack<T>>(x.count(), {y, x},
                               [&]<int N>(MapShape map, LaunchShape launch_shape) {
@@ -99,12 +112,7 @@ void pointwise_forward(Stream& stream, const F& f, Tensor y, Tensor x) {
 template <class F>
 void pointwise_backward(Stream& stream, const F& f, Gradient dx, Tensor x_or_y, Tensor dy) {
   if (!dx.wanted()) return;
-  check_operand("pointwise_backward", "dx", dx.tensor, {dy.dtype(), dx.tensor.shape()});
-  check_operand("pointwise_backward", kDerivativeFromY<F> ? "y" : "x", x_or_y,
-                {dy.dtype(), x_or_y.shape()});
-  ADJOINT_CHECK(dy.contiguous() && dy.count() == dx.tensor.count() && dy.count() == x_or_y.count(),
-                "pointwise_backward: expected ", dx.tensor.count(),
-                " contiguous elements in dy, got ", dy.type());
+  check_pointwise_backward(dx.tensor, x_or_y, kDerivativeFromY<F> ? "y" : "x", dy);
   dispatch_floating(dy.dtype(), "pointwise_backward", [&]<class T>() {
     dispatch_map<kMapPack<T>>(
         dy.count(), {dx.tensor, x_or_y, dy}, [&]<int N>(MapShape map, LaunchShape launch_shape) {

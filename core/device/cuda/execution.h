@@ -17,6 +17,7 @@
 #include "core/device/stream.h"
 
 #define ADJOINT_DEVICE __device__ __forceinline__
+#define ADJOINT_GPU_FORM ADJOINT_DEVICE
 #define ADJOINT_UNROLL _Pragma("unroll")
 #define ADJOINT_SIMD _Pragma("unroll")
 #define ADJOINT_SIMD_SUM(...)

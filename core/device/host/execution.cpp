@@ -1,7 +1,11 @@
 // Running a grid: its blocks are cut into pieces that the workers take in turn.
 #include "core/device/host/execution.h"
 
+#include <cstring>
+#include <memory>
+
 #include "core/device/host/block_engine.h"
+#include "core/device/host/queue.h"
 #include "core/device/host/workers.h"
 
 namespace adjoint {
@@ -40,8 +44,7 @@ void run_piece(const Grid& grid, std::uint64_t begin, std::uint64_t end, char* t
   }
 }
 
-}  // namespace
-
+// Runs all blocks on the worker pool and waits. Throws Error if the kernel failed.
 void run_grid(const Grid& grid) {
   const std::uint64_t blocks = std::uint64_t(grid.grid.x) * grid.grid.y * grid.grid.z;
   const std::uint64_t threads = std::uint64_t(grid.block.x) * grid.block.y * grid.block.z;
@@ -60,6 +63,22 @@ void run_grid(const Grid& grid) {
   parallel_for(pieces, [&](std::int64_t i) {
     const std::uint64_t begin = std::uint64_t(i) * piece;
     run_piece(grid, begin, std::min(blocks, begin + piece), &order.start, &order.end);
+  });
+}
+
+}  // namespace
+
+void launch_grid(Stream& stream, const Grid& grid, std::size_t argument_bytes) {
+  auto& queue = *static_cast<StreamQueue*>(stream.native());
+  if (queue.runs_at_once()) {
+    count(atomic_counters.launches);
+    return queue.run_at_once([&] { run_grid(grid); });
+  }
+  const std::shared_ptr<std::byte[]> arguments(new std::byte[argument_bytes]);
+  std::memcpy(arguments.get(), grid.arguments, argument_bytes);
+  queue.put(WorkKind::launch, grid.name, [later = grid, arguments]() mutable {
+    later.arguments = arguments.get();
+    run_grid(later);
   });
 }
 

@@ -14,7 +14,6 @@
 
 #include "core/base/error.h"
 #include "core/device/host/language.h"
-#include "core/device/host/queue.h"
 #include "core/device/host/thread_state.h"
 #include "core/device/launch_shape.h"
 #include "core/device/stream.h"
@@ -34,8 +33,9 @@ struct Grid {
   std::string_view name;
 };
 
-/// Runs all blocks on the worker pool and waits. Throws Error if the kernel failed.
-void run_grid(const Grid& grid);
+/// Puts the grid on the stream; its arguments, so many bytes, are copied where it cannot run at
+/// once. Not a template, of which a program would have one for each kernel.
+void launch_grid(Stream& stream, const Grid& grid, std::size_t argument_bytes);
 
 // The engine's side of the loops below.
 void begin_block();            ///< shared memory starts undefined; in checking builds only
@@ -115,6 +115,7 @@ struct KernelArguments;
 template <class... Parameters>
 struct KernelArguments<void (*)(Parameters...)> {
   using Tuple = std::tuple<std::remove_cv_t<Parameters>...>;
+  static constexpr bool kAreBytes = (std::is_trivially_copyable_v<Parameters> && ...);
 };
 
 template <auto Kernel>
@@ -149,16 +150,17 @@ template <auto Kernel, Blocks kBlocks = Blocks::preferred, class... Arguments>
 void launch(Stream& stream, const LaunchShape& shape, Arguments&&... arguments) {
   using Call = CallKernel<Kernel>;
   using Tuple = typename KernelArguments<decltype(Kernel)>::Tuple;
+  static_assert(KernelArguments<decltype(Kernel)>::kAreBytes && alignof(Tuple) <= 16,
+                "arguments of kernels are copied as bytes, as CUDA does");
   const std::string_view name = kernel_name<Kernel>();
   if (!check_launch(shape, name)) return;
   const dim3 grid(unsigned(shape.grid.x), unsigned(shape.grid.y), unsigned(shape.grid.z));
   const dim3 block(unsigned(shape.block.x), unsigned(shape.block.y), unsigned(shape.block.z));
-  const auto run_blocks_of_form = loop_for<Call, Tuple, kBlocks>(shape.block);
-  enqueue(stream, WorkKind::launch, name,
-          [=, packed = Tuple(std::forward<Arguments>(arguments)...), bytes = shape.shared_bytes] {
-            run_grid({run_blocks_of_form, thread_for<Call, Tuple, kBlocks>(), &packed, grid, block,
-                      bytes, name});
-          });
+  const Tuple packed(std::forward<Arguments>(arguments)...);
+  launch_grid(stream,
+              {loop_for<Call, Tuple, kBlocks>(shape.block), thread_for<Call, Tuple, kBlocks>(),
+               &packed, grid, block, shape.shared_bytes, name},
+              sizeof(packed));
 }
 
 }  // namespace ADJOINT_BACKEND
