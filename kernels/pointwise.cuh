@@ -37,7 +37,7 @@ inline constexpr bool kDerivativeFromY = GivesDerivativeFromY<F, float>;
 
 /// f' at x, or at y where the functor takes that.
 template <class F, class T>
-ADJOINT_DEVICE T pointwise_derivative(const F& f, T x_or_y) {
+ADJOINT_HD T pointwise_derivative(const F& f, T x_or_y) {
   if constexpr (GivesDerivativeFromY<F, T>)
     return f.derivative_from_y(x_or_y);
   else if constexpr (GivesDerivative<F, T>)

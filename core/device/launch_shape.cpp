@@ -36,6 +36,10 @@ std::string_view tidy_kernel_name(const char* pretty_function) {
     name.erase(0, start + std::strlen("Kernel = "));
     name.erase(std::min(name.find(';'), name.rfind(']')));
   }
+  // Nvcc's name of an unnamed namespace: _GLOBAL__N__1a2b3c4d_8_scale_cu_5e6f::
+  for (auto at = name.find("_GLOBAL__N__"); at != std::string::npos;
+       at = name.find("_GLOBAL__N__", at))
+    name.erase(at, name.find("::", at) + 2 - at);
   for (const char* noise : {"& ", "&", "{anonymous}::", "(anonymous namespace)::", "<unnamed>::",
                             "adjoint::", "host::", "cuda::"})
     for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise))

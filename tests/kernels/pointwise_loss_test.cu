@@ -119,18 +119,18 @@ TYPED_TEST(PointwiseLossKernel, MatchesReference) {
       ADJOINT_EXPECT_CLOSE(c.dt.download(), times(once.dtarget, 2), allowed);
       // In backward: times the gradient of the totals, added to one and leaving the other alone.
       PointwiseLossCall call = c.fused();
-      call.out = {.totals_dy = c.totals_dy.tensor({3})};
+      call.out = LossOutput{.totals_dy = c.totals_dy.tensor({3})};
       call.dx.mode = GradientMode::accumulate;
       call.dtarget = {};
       pointwise_loss(stream, f, call);
       ADJOINT_EXPECT_CLOSE(c.dx.download(), times(once.dx, 5), 2 * allowed);
       ADJOINT_EXPECT_CLOSE(c.dt.download(), times(once.dtarget, 2), allowed);
       // Every element for itself.
-      call.out = {.losses = c.losses.tensor(c.shape)};
+      call.out = LossOutput{.losses = c.losses.tensor(c.shape)};
       call.dx = {};
       pointwise_loss(stream, f, call);
       ADJOINT_EXPECT_CLOSE(c.losses.download(), once.losses, allowed);
-      call.out = {.losses_dy = c.dy.tensor(c.shape)};
+      call.out = LossOutput{.losses_dy = c.dy.tensor(c.shape)};
       call.dx = {c.dx.tensor(c.shape), GradientMode::overwrite};
       call.dtarget = {c.dt.tensor(c.shape), GradientMode::accumulate};
       c.dt.upload(from_double<TypeParam>(std::vector<double>(n, 0.0)));

@@ -70,6 +70,13 @@ TEST_F(Execution, FunctorsAsArguments) {
 TEST_F(Execution, KernelNamesAreShort) {
   EXPECT_EQ(kernel_name<scale>(), "scale");
   EXPECT_EQ(kernel_name<for_each<StoreTwice>>(), "for_each<StoreTwice>");
+  // As nvcc and g++ call them together.
+  EXPECT_EQ(tidy_kernel_name(
+                "std::string_view adjoint::cuda::kernel_name() [with auto Kernel = "
+                "adjoint::cuda::_GLOBAL__N__c009b77c_17_execution_test_cu_a91869a7_466::for_each<"
+                "adjoint::cuda::_GLOBAL__N__c009b77c_17_execution_test_cu_a91869a7_466::StoreTwice>"
+                "; std::string_view = std::basic_string_view<char>]"),
+            "for_each<StoreTwice>");
 }
 
 TEST_F(Execution, EmptyGridsLaunchNothing) {
