@@ -17,6 +17,8 @@ inline namespace ADJOINT_BACKEND {
 namespace {
 
 std::vector<float> run_the_example(std::int64_t batch) {
+  const std::vector<float> pixels(std::size_t(batch * 28 * 28), 0.5f);
+  const std::vector<std::int32_t> labels(std::size_t(batch), 7);
   // README begins
   Context context;
   Graph graph(context);
@@ -28,6 +30,8 @@ std::vector<float> run_the_example(std::int64_t batch) {
   graph.compile({.losses = {loss}});
 
   AdamW optimizer(context, graph.slab(), {.learning_rate = 1e-3});
+  upload(context, graph.tensor(image), pixels);  // std::vector<float>
+  upload(context, graph.tensor(label), labels);  // std::vector<std::int32_t>
   graph.forward();
   graph.backward();
   optimizer.step(graph.tensor(loss));
@@ -55,7 +59,10 @@ std::vector<std::string> lines(const std::string& text) {
 
 TEST(ReadmeTest, TheModelRuns) {
   ADJOINT_REQUIRE_DEVICE();
-  EXPECT_EQ(run_the_example(4).size(), 3u) << "loss, samples that count, predicted right";
+  const std::vector<float> totals = run_the_example(4);
+  ASSERT_EQ(totals.size(), 3u) << "loss, samples that count, predicted right";
+  EXPECT_GT(totals[0], 0);
+  EXPECT_EQ(totals[1], 4);
 }
 
 // The same in float64, where losses, and so their totals, are float64 as well; with two

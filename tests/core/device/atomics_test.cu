@@ -117,7 +117,7 @@ TEST_F(Atomics, LastBlockFinishesTheReduction) {
   const int n = 10000;
   TestArray<float> x(n, 1.0f), partials(64), sum(1);
   TestArray<unsigned> finished(1);
-  for (int threads : {1, 128})
+  for (int threads : {preferred_block(32), 128})  // whole warps on a GPU
     for (int blocks : {1, 7, 64})
       for (int repeat = 0; repeat < 5; ++repeat) {
         sum[0] = -1.0f;
