@@ -99,8 +99,20 @@ void expect_rms_norm(Context& context, std::int64_t rows, std::int64_t cols) {
 }
 
 TYPED_TEST(RmsNormTest, MatchesReference) {
-  for (auto [rows, cols] :
-       {std::pair{0, 8}, {1, 1}, {3, 5}, {40, 64}, {2, 769}, {19, 768}, {2, 4100}, {600, 24}})
+  // Widths of each form of Row, in packs of 16 bits and of 32.
+  for (auto [rows, cols] : {std::pair{0, 8},
+                            {1, 1},
+                            {3, 5},
+                            {40, 64},
+                            {2, 769},
+                            {19, 768},
+                            {2, 2048},
+                            {2, 4100},
+                            {2, 8192},
+                            {1, 16384},
+                            {1, 16392},
+                            {1, 32776},
+                            {600, 24}})
     expect_rms_norm<TypeParam>(this->context, rows, cols);
 }
 

@@ -46,8 +46,19 @@ TYPED_TEST(SoftmaxTest, MatchesReference) {
   using T = TypeParam;
   Stream& stream = this->context.stream();
   const double allowed = 2 * tolerance(kDTypeOf<T>);
-  for (auto [rows, cols] :
-       {std::pair{1, 1}, {0, 5}, {3, 7}, {5, 64}, {2, 1032}, {2, 4097}, {1, 9000}})
+  // Widths of each form of Row, in packs of 16 bits and of 32.
+  for (auto [rows, cols] : {std::pair{1, 1},
+                            {0, 5},
+                            {3, 7},
+                            {5, 64},
+                            {2, 1032},
+                            {2, 2048},
+                            {2, 4097},
+                            {1, 8192},
+                            {1, 9000},
+                            {1, 16384},
+                            {1, 16392},
+                            {1, 32776}})
     for (SoftmaxForm form : {SoftmaxForm::plain, SoftmaxForm::logarithm})
       for_each_variant([&](const Variant& variant) {
         SCOPED_TRACE(str(rows, " x ", cols));
