@@ -82,6 +82,8 @@ if(ADJOINT_CUDA)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 90)
   endif()
+  # One runtime in a process: a program with kernels of its own would else bring a second, beside the library's.
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
   enable_language(CUDA)
   # CMake 3.25 does not know the flag (nvcc has had it since 12.0), so that the standard may be set
   # only after the compiler was tried.
