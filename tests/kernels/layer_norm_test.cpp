@@ -111,13 +111,11 @@ TYPED_TEST(LayerNormTest, MatchesReference) {
                             {40, 64},
                             {2, 769},
                             {19, 768},
-                            {2, 2048},
+                            {1, 2048},
                             {2, 4100},
-                            {2, 8192},
-                            {1, 16384},
+                            {1, 8200},
                             {1, 16392},
                             {1, 20000},
-                            {1, 32776},
                             {600, 24}})
     for_each_variant([&](const Variant& variant) {
       if (variant.gpu_blocks && rows * cols > 16000 && variant.offset == 1) return;

@@ -106,12 +106,10 @@ TYPED_TEST(RmsNormTest, MatchesReference) {
                             {40, 64},
                             {2, 769},
                             {19, 768},
-                            {2, 2048},
+                            {1, 2048},
                             {2, 4100},
-                            {2, 8192},
-                            {1, 16384},
+                            {1, 8200},
                             {1, 16392},
-                            {1, 32776},
                             {600, 24}})
     expect_rms_norm<TypeParam>(this->context, rows, cols);
 }

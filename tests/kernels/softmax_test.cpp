@@ -52,13 +52,10 @@ TYPED_TEST(SoftmaxTest, MatchesReference) {
                             {3, 7},
                             {5, 64},
                             {2, 1032},
-                            {2, 2048},
+                            {1, 2048},
                             {2, 4097},
-                            {1, 8192},
-                            {1, 9000},
-                            {1, 16384},
-                            {1, 16392},
-                            {1, 32776}})
+                            {1, 8200},
+                            {1, 9000}})
     for (SoftmaxForm form : {SoftmaxForm::plain, SoftmaxForm::logarithm})
       for_each_variant([&](const Variant& variant) {
         SCOPED_TRACE(str(rows, " x ", cols));
