@@ -25,6 +25,7 @@ ADJOINT_HD T sigmoid_of_twice_u(T x) {
 
 template <class T>
 ADJOINT_HD T gelu_tanh(T x) {
+  // Of -infinity too the product with an s of 0 is to be 0.
   constexpr T kLeast = std::numeric_limits<T>::lowest();
   return (x < kLeast ? kLeast : x) * gelu_detail::sigmoid_of_twice_u(x);
 }

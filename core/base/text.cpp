@@ -10,7 +10,6 @@
 #include "core/base/error.h"
 
 namespace adjoint {
-namespace {
 
 std::string lower(std::string_view word) {
   std::string out(word);
@@ -19,8 +18,6 @@ std::string lower(std::string_view word) {
   }
   return out;
 }
-
-}  // namespace
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   // Three rows of the dynamic programme: a swap of neighbours looks two rows back.

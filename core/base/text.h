@@ -13,6 +13,9 @@
 
 namespace adjoint {
 
+/// The same with the letters A to Z small.
+std::string lower(std::string_view word);
+
 /// Insertions, deletions, substitutions and swaps of neighbours (each character edited at most
 /// once) that turn `a` into `b`: the optimal string alignment form of the Damerau-Levenshtein
 /// distance.

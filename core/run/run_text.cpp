@@ -1,7 +1,6 @@
 #include "core/run/run_text.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "core/base/text.h"
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/device/execution_options.h"
 #include "support/backend.h"
@@ -60,6 +61,12 @@ auto with_workers([[maybe_unused]] int count, const Run& run) {
 #endif
   return run();
 }
+
+/// Rows and columns for normalisations: each form of Row (kernels/row.h), in packs of 16 bits and
+/// of 32, and rows that are no packs.
+inline constexpr std::pair<int, int> kNormShapes[] = {{0, 8},    {1, 1},     {3, 5},     {40, 64},
+                                                      {2, 769},  {19, 768},  {1, 2048},  {2, 4100},
+                                                      {1, 8200}, {1, 16392}, {1, 20000}, {600, 24}};
 
 /// Makes the context only where there is a device, so that the test skips instead of failing to be
 /// made.

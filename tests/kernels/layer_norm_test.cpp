@@ -105,18 +105,7 @@ struct Case {
 
 TYPED_TEST(LayerNormTest, MatchesReference) {
   const double allowed = tolerance(kDTypeOf<TypeParam>);
-  // Widths of each form of Row, in packs of 16 bits and of 32.
-  for (auto [rows, cols] : {std::pair{1, 1},
-                            {3, 5},
-                            {40, 64},
-                            {2, 769},
-                            {19, 768},
-                            {1, 2048},
-                            {2, 4100},
-                            {1, 8200},
-                            {1, 16392},
-                            {1, 20000},
-                            {600, 24}})
+  for (auto [rows, cols] : kNormShapes)
     for_each_variant([&](const Variant& variant) {
       if (variant.gpu_blocks && rows * cols > 16000 && variant.offset == 1) return;
       SCOPED_TRACE(str(rows, " x ", cols));

@@ -99,19 +99,7 @@ void expect_rms_norm(Context& context, std::int64_t rows, std::int64_t cols) {
 }
 
 TYPED_TEST(RmsNormTest, MatchesReference) {
-  // Widths of each form of Row, in packs of 16 bits and of 32.
-  for (auto [rows, cols] : {std::pair{0, 8},
-                            {1, 1},
-                            {3, 5},
-                            {40, 64},
-                            {2, 769},
-                            {19, 768},
-                            {1, 2048},
-                            {2, 4100},
-                            {1, 8200},
-                            {1, 16392},
-                            {600, 24}})
-    expect_rms_norm<TypeParam>(this->context, rows, cols);
+  for (auto [rows, cols] : kNormShapes) expect_rms_norm<TypeParam>(this->context, rows, cols);
 }
 
 // Numbers whose squares overflow, and one row of small ones.

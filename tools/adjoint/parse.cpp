@@ -36,7 +36,7 @@ CLI::Option* add_recipe(CLI::App& app, RecipeChoice& choice) {
   return recipe;
 }
 
-// Resuming takes all from the run but its data's folder and its length.
+// Resuming takes all from the run but its length, and the folder of data that have moved.
 void add_resume(CLI::App& app, TrainCommand& command, CLI::Option* recipe) {
   CLI::Option* resume =
       app.add_option("--resume", command.resume,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -341,10 +340,13 @@ NpyArray read_npy(const std::filesystem::path& path) {
 }
 
 // Where the array's name begins in "FILE.npz:ARRAY", or npos.
-static std::size_t place_of_array(std::string reference) {
-  for (char& c : reference) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const std::size_t end = reference.rfind(".npz:");
+static std::size_t place_of_array(const std::string& reference) {
+  const std::size_t end = lower(reference).rfind(".npz:");
   return end == std::string::npos ? end : end + 5;
+}
+
+bool names_archive(const std::string& reference) {
+  return place_of_array(reference) != std::string::npos || lower(reference).ends_with(".npz");
 }
 
 NpyArray read_array(const std::filesystem::path& folder, const std::string& reference) {
@@ -353,7 +355,7 @@ NpyArray read_array(const std::filesystem::path& folder, const std::string& refe
     const std::filesystem::path path = folder / reference.substr(0, name - 1);
     return parse_npz(read_file(path), path.string(), reference.substr(name));
   }
-  ADJOINT_CHECK(!reference.ends_with(".npz"), reference,
+  ADJOINT_CHECK(!names_archive(reference), reference,
                 ": an NPZ file holds several arrays; name one: ", reference, ":x");
   return read_npy(folder / reference);
 }

@@ -51,6 +51,9 @@ NpyArray parse_npz(std::span<const std::byte> file, std::string_view name,
 /// An array by reference: "FILE.npy", or "FILE.npz:ARRAY"; relative to `folder`.
 NpyArray read_array(const std::filesystem::path& folder, const std::string& reference);
 
+/// Whether the reference is to an archive: "FILE.npz:ARRAY", or "FILE.npz" without the array.
+bool names_archive(const std::string& reference);
+
 /// The reference of another array of the same archive: "test.npz:x", "meta" -> "test.npz:meta".
 /// Throws Error where the first is of no archive.
 std::string array_beside(const std::string& reference, const std::string& array);

@@ -23,7 +23,7 @@ void read_keys(Options& options, DataRecipe& data, Predicted predicted) {
   data.shared_arrays = options.names("shared_arrays");
   for (const auto& [key, names] :
        {std::pair("arrays", &data.arrays), std::pair("shared_arrays", &data.shared_arrays)})
-    options.require(names->empty() || data.train.find(".npz:") != std::string::npos, key,
+    options.require(names->empty() || names_archive(data.train), key,
                     "none unless train names an array of an archive, \"FILE.npz:ARRAY\": they are "
                     "others of the same archive");
   const bool wanted = target != "input";

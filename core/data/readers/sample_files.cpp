@@ -26,12 +26,6 @@ std::string wanted(const Dataset& outline) {
 
 enum class Kind : std::uint8_t { png, idx, npy, csv };
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
-  return text;
-}
-
 bool begins_with(std::span<const std::byte> bytes, std::string_view text) {
   return bytes.size() >= text.size() &&
          std::ranges::equal(bytes.first(text.size()), as_bytes(text));
@@ -191,21 +185,17 @@ Dataset read_table(std::span<const std::byte> bytes, const std::string& file,
   return data;
 }
 
-bool names_npz(const std::string& file) {
-  return lower(file).find(".npz:") != std::string::npos || lower(file).ends_with(".npz");
-}
-
 }  // namespace
 
 Dataset read_samples(const std::string& file, const Dataset& outline, const DataRecipe& recipe,
                      const SampleOptions& options) {
-  ADJOINT_CHECK(outline.arrays.empty() || names_npz(file), file, ": the model also takes '",
+  ADJOINT_CHECK(outline.arrays.empty() || names_archive(file), file, ": the model also takes '",
                 outline.arrays[0].name, "'; expected an array of an archive, \"FILE.npz:ARRAY\", ",
                 "which has it too");
   ADJOINT_CHECK(!options.invert || of_images(outline), file,
                 ": nothing to invert: the model takes ", wanted(outline), ", not pictures");
   Dataset data;
-  if (names_npz(file)) {
+  if (names_archive(file)) {
     data = samples_of(read_array({}, file), file, outline);
     for (const DataArray& array : outline.arrays)
       data.arrays.push_back(further_of(file, array, data.count));

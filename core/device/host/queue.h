@@ -1,6 +1,6 @@
 // The host's streams: queues of callables. Kernel launches, matrix products, copies and fills all
-// come through enqueue(); what becomes of them depends on the mode and on whether the stream is
-// being captured.
+// come through enqueue(), or launch_grid() of launch.h; what becomes of them depends on the mode
+// and on whether the stream is being captured.
 //
 //   eager      the work runs in enqueue(), on the calling thread: a legal order, and the fastest.
 //   Nothing is
